@@ -1,0 +1,76 @@
+"""OpenRouter in the notebook: ``%load_ext or_magic``, then a ``%%openrouter`` cell is a prompt.
+
+In Python the same: ``from or_magic import ask``. Every name is resolved at first use, so that the import is instant.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from or_magic.answer import Answer
+    from or_magic.asking.session import Session
+
+__version__ = "0.1.0"
+__all__ = ["Answer", "ask", "load_ipython_extension", "unload_ipython_extension"]
+
+
+def ask(prompt: str, *, model: str | None = None) -> Answer:
+    """Asks and returns the whole answer; nothing is shown.
+
+    In a notebook that has loaded the extension it asks on the notebook's behalf (its model, its costs), elsewhere on
+    behalf of this process.
+
+    Args:
+        prompt: what is asked; sent exactly as it is.
+        model: a model id; ``"account"`` sends none. Default: what is configured, else ``openrouter/auto``.
+
+    Raises:
+        or_magic.errors.OrMagicError: one of its kinds, see `or_magic.errors`.
+        or_magic.errors.Stopped: interrupted; what had arrived is in the store.
+    """
+    return _session().ask(prompt, model=model, show=False)
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """``%load_ext or_magic``."""
+    from or_magic.jupyter.magics import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """``%unload_ext or_magic``."""
+    from or_magic.jupyter.magics import unload
+
+    unload(shell)
+
+
+def _session() -> Session:
+    if "or_magic.jupyter.magics" in sys.modules:
+        from IPython.core.getipython import get_ipython
+
+        shell = get_ipython()
+        magics = shell.magics_manager.registry.get("OpenRouterMagics") if shell is not None else None
+        if magics is not None:
+            return magics.desk.session
+    return _script_session()
+
+
+@functools.cache
+def _script_session() -> Session:
+    from or_magic.asking.session import Session
+
+    return Session()
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Answer":
+        from or_magic.answer import Answer
+
+        return Answer
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

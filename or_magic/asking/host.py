@@ -1,0 +1,104 @@
+"""What asking needs of the place it runs in, and the plainest such place: a script.
+
+Fronts (notebook, terminal, headless run) implement `Host`; nothing in this package draws.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from or_magic.answer import Answer
+from or_magic.messages import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a question was asked.
+
+    Attributes:
+        notebook: the notebook's absolute path; where nothing tells it, ``kernel:`` and an id of this process's own.
+        purse: under what money is counted: the same path, or the working folder where the path is not known.
+        purse_name: how the purse is called in a footer: ``notebook`` or ``folder``.
+        cell_id: the cell, where the front end tells.
+    """
+
+    notebook: str
+    purse: str
+    purse_name: str
+    cell_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What the footer says beside the answer's own cost.
+
+    Attributes:
+        purse_name: see `Place`; ``sandbox`` where the money is not real.
+        spent_pico_usd: all that this purse has spent at this service, this answer included, in 1e-12 USD;
+            None where the store cannot tell.
+        unknown: how many of its answers have no known cost.
+        hint: one sentence for the first answer of a notebook, else "".
+    """
+
+    purse_name: str
+    spent_pico_usd: int | None
+    unknown: int = 0
+    hint: str = ""
+
+
+class View(Protocol):
+    """Shows one answer. Called from the thread that asked, never from the background."""
+
+    def show(self, event: Event) -> None:
+        """The next event of the answer."""
+
+    def rest(self) -> None:
+        """Nothing came for a moment; what is due may be drawn."""
+
+    def close(self, answer: Answer, bill: Bill) -> None:
+        """The answer is whole, stopped or failed; its final state is to be shown."""
+
+
+class Host(Protocol):
+    """A place where questions are asked."""
+
+    def where(self) -> Place:
+        """The notebook and the cell of the question that is being asked."""
+
+    def open_view(self, answer: Answer) -> View:
+        """Something to show an answer with that is about to arrive."""
+
+
+def unnamed_place(name: str) -> Place:
+    """The place of a process of which no front end tells the notebook; its money is counted under the working folder."""
+    return Place(notebook=name, purse=str(Path.cwd()), purse_name="folder")
+
+
+class ScriptHost:
+    """A plain Python process: nothing is shown, the caller has the `Answer`."""
+
+    def __init__(self) -> None:
+        self._name = f"process:{os.getpid()}:{uuid.uuid4().hex[:12]}"
+
+    def where(self) -> Place:
+        """This process, and the folder it runs in."""
+        return unnamed_place(self._name)
+
+    def open_view(self, answer: Answer) -> View:
+        """A view that shows nothing."""
+        return _Silent()
+
+
+class _Silent:
+    def show(self, event: Event) -> None:
+        pass
+
+    def rest(self) -> None:
+        pass
+
+    def close(self, answer: Answer, bill: Bill) -> None:
+        pass

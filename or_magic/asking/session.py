@@ -1,0 +1,229 @@
+"""What one notebook owns, and the one way to ask: recorded before it is sent, finished whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from or_magic.answer import Answer
+from or_magic.asking.host import Bill, Host, Place, ScriptHost, View
+from or_magic.errors import CommandError, Stopped, StoreError
+from or_magic.messages import Ending, Message
+from or_magic.openrouter import background
+from or_magic.settings import ACCOUNT_MODEL, LOOPBACK, Setting, Settings
+
+if TYPE_CHECKING:  # each costs half a second to import, which `%load_ext` must not
+    from or_magic.asking.turn import Turn
+    from or_magic.ledger.records import Spent
+    from or_magic.ledger.store import Ledger
+
+TITLE = "or_magic"
+
+
+class Session:
+    """Asks on behalf of one notebook (or one script), and keeps what was asked, answered and paid.
+
+    Attributes:
+        host: the place questions are asked from.
+        settings: what is configured for it.
+        last: the newest answer, also when it was stopped or failed.
+    """
+
+    def __init__(self, host: Host | None = None, settings: Settings | None = None) -> None:
+        self.host: Host = host or ScriptHost()
+        self.settings = settings or Settings()
+        self.last: Answer | None = None
+        self._ledgers: dict[str | None, Ledger] = {}
+        self._asks: list[_Ask] = []  # those under way
+        atexit.register(self.close)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The store that the settings name, opened at first use.
+
+        Raises:
+            StoreError: it cannot be opened.
+        """
+        from or_magic.ledger.store import Ledger
+
+        location = self.settings.store()
+        if location not in self._ledgers:
+            self._ledgers[location] = Ledger.open(location)
+        return self._ledgers[location]
+
+    def spent(self) -> Spent:
+        """What this notebook has spent so far at the service that is set now."""
+        return self.ledger.spent(self.host.where().purse, self.service)
+
+    @property
+    def service(self) -> str:
+        """The origin that is asked now, under which money is counted."""
+        parts = urlsplit(self.settings.base_url().value)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+    def ask(self, prompt: str, *, model: str | None = None, show: bool = True) -> Answer:
+        """Asks, waits for the end and returns the answer; whatever arrived is in the store and in `last`.
+
+        Args:
+            prompt: what is asked; sent exactly as it is.
+            model: a model id for this question; ``"account"`` sends none.
+            show: whether the host shows the answer as it arrives.
+
+        Raises:
+            CommandError: the prompt is empty, or a setting cannot be used.
+            MissingKeyError: there is no key for the address that is set.
+            ServiceError: the service refused or failed.
+            StoreError: the store cannot be opened; nothing was sent.
+            Stopped: the user interrupted.
+        """
+        if not prompt.strip():
+            raise CommandError("There is nothing to ask: the prompt is empty.")
+        chosen = self.settings.model(model)
+        key = self.settings.key().value
+        ask = _Ask(self, prompt, chosen, key, show=show)
+        self.last = ask.answer
+        self._asks.append(ask)
+        try:
+            ask.follow()
+        finally:
+            self._asks.remove(ask)
+        return ask.answer
+
+    def close(self) -> None:
+        """Finishes in the store what is still under way (the process ends), and closes it."""
+        for ask in list(self._asks):
+            ask.abandon()
+        for ledger in self._ledgers.values():
+            ledger.close()
+        self._ledgers.clear()
+        atexit.unregister(self.close)
+
+
+class _Ask:
+    """One question under way: its turn in the store, its request on the wire, its view on the screen."""
+
+    def __init__(self, session: Session, prompt: str, model: Setting, key: str, *, show: bool) -> None:
+        self._session = session
+        self._place = session.host.where()
+        self._model = model
+        self._service = session.service
+        self._ledger = session.ledger
+        self._message = Message.of_text("user", prompt)
+        model_asked = None if model.value == ACCOUNT_MODEL else model.value
+        self.answer = Answer(model_asked=model_asked)
+        self._turn_id = self._open_turn(model_asked)
+        self._key = key
+        self._host: Host = session.host if show else ScriptHost()
+        self._turn: Turn | None = None
+
+    def _open_turn(self, model_asked: str | None) -> int:
+        from or_magic.ledger.records import NewTurn
+
+        return self._ledger.open_turn(
+            NewTurn(
+                notebook=self._place.notebook,
+                purse=self._place.purse,
+                cell_id=self._place.cell_id,
+                service=self._service,
+                model_asked=model_asked,
+                parameters={},
+                system=None,
+                parent=None,
+                prompt=self._message,
+            )
+        )
+
+    def _send(self) -> Turn:
+        from or_magic.asking.turn import Turn
+        from or_magic.openrouter.client import Client, Endpoint
+        from or_magic.openrouter.wire import ChatRequest
+
+        endpoint = Endpoint(self._session.settings.base_url().value, self._key)
+        request = ChatRequest(messages=(self._message,), model=self.answer.model_asked)
+        return Turn(Client(endpoint, title=TITLE), request, self.answer, self._checkpoint)
+
+    def follow(self) -> None:
+        """Shows the answer as it arrives, to its end, and leaves it finished in the store and on the screen."""
+        ending: Ending = "failed"
+        error: str | None = None
+        view: View | None = None
+        try:
+            view = self._host.open_view(self.answer)
+            self._turn = self._send()
+            for event in self._turn.events():
+                view.rest() if event is None else view.show(event)
+            ending = "complete"
+        except KeyboardInterrupt:
+            self._stop()
+            ending, error = "stopped", "stopped by the user"
+            raise Stopped(_stopped_line(self.answer)) from None
+        except Exception as failure:
+            error = str(failure)
+            raise
+        finally:
+            self._stop()
+            self._finish(view, ending, error)
+
+    def abandon(self) -> None:
+        """The process ends while the answer arrives."""
+        self._stop()
+        self._record("stopped", "the process ended")
+
+    def _stop(self) -> None:
+        if self._turn is not None:
+            self._turn.stop()
+
+    def _finish(self, view: View | None, ending: Ending, error: str | None) -> None:
+        self.answer.finish(ending, error)
+        trouble: StoreError | None = None
+        try:
+            self._record_uninterrupted(ending, error)
+        except StoreError as failure:
+            trouble = failure
+        if view is not None:
+            view.close(self.answer, self._bill(trouble))
+        if trouble is not None:
+            raise trouble
+
+    def _record_uninterrupted(self, ending: Ending, error: str | None) -> None:
+        # In a thread of its own: a second interrupt falls on this one and must not lose an answer that was paid for.
+        recorded = background.submit(asyncio.to_thread(self._record, ending, error))
+        while True:
+            try:
+                return recorded.result()
+            except KeyboardInterrupt:
+                continue
+
+    def _record(self, ending: Ending, error: str | None) -> None:
+        from or_magic.ledger.records import Progress
+
+        self._ledger.finish_turn(self._turn_id, Progress.of(self.answer), ending, error)
+
+    def _checkpoint(self) -> None:
+        from or_magic.ledger.records import Progress
+
+        self._ledger.checkpoint(self._turn_id, Progress.of(self.answer))
+
+    def _bill(self, trouble: StoreError | None) -> Bill:
+        hint = ""
+        if self._model.source == "default":
+            hint = f"{self._model.value} is the default; %openrouter model ID sets another"
+        if trouble is not None:
+            return Bill(self._place.purse_name, spent_pico_usd=None, hint=str(trouble))
+        spent = self._ledger.spent(self._place.purse, self._service)
+        name = "sandbox" if is_rehearsal(self._service, self.answer) else self._place.purse_name
+        return Bill(name, spent.pico_usd, spent.unknown, hint if spent.turns == 1 else "")
+
+
+def is_rehearsal(service: str, answer: Answer) -> bool:
+    """Whether the answer came from the sandbox, so that its money is not real: it says so, and it is on this machine."""
+    return urlsplit(service).hostname in LOOPBACK and "sandbox" in f"{answer.provider} {answer.model}".lower()
+
+
+def _stopped_line(answer: Answer) -> str:
+    length = len(answer.text)
+    if not length:
+        return "Stopped before any text came. It may have been charged all the same."
+    return f"Stopped after {length:,} characters, which are kept in _answer."

@@ -1,0 +1,1 @@
+"""IPython and the browser: magics, and views that only draw."""

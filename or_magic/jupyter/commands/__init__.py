@@ -1,0 +1,87 @@
+"""The subcommands of ``%openrouter``: one table, from which dispatch and help come.
+
+A command is a function that takes the `Desk` and what was typed behind its name, and prints what it has to say. Adding one
+is one function in a file of this folder and one line in the table.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from or_magic.errors import CommandError
+from or_magic.jupyter.commands import asking, money, service, state
+from or_magic.jupyter.commands.desk import Desk
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A subcommand: what is typed, what it does in one line, and the function that does it."""
+
+    usage: str
+    help: str
+    run: Callable[[Desk, str], None]
+
+    @property
+    def name(self) -> str:
+        """The word that is typed behind ``%openrouter``."""
+        return self.usage.split()[0]
+
+
+COMMANDS = (
+    Command("ask TEXT", "ask in one line", asking.ask),
+    Command("model [ID]", "show the model of this notebook, or set it", state.model),
+    Command("cost", "what this notebook has spent", money.cost),
+    Command("key", "type a key; it is kept in this kernel's memory alone", service.key),
+    Command("sandbox [stop]", "rehearse without a key: answers from this machine, with play money", service.sandbox),
+)
+
+
+def run_line(desk: Desk, line: str) -> None:
+    """Carries out ``%openrouter LINE``; alone it shows the state.
+
+    Raises:
+        CommandError: there is no such subcommand, or it cannot take what was typed.
+    """
+    name, _, rest = line.strip().partition(" ")
+    if not name:
+        return state.show(desk)
+    if name in ("help", "-h", "--help"):
+        return print(help_text())
+    command = next((command for command in COMMANDS if command.name == name), None)
+    if command is None:
+        raise CommandError(_no_such(name, line.strip()))
+    return command.run(desk, rest.strip())
+
+
+def _no_such(name: str, line: str) -> str:
+    near = difflib.get_close_matches(name, [command.name for command in COMMANDS] + ["help"], n=1, cutoff=0.6)
+    if near:
+        return f"No subcommand {name!r}. Did you mean %openrouter {near[0]}?"
+    return (
+        f"No subcommand {name!r}. To ask: %openrouter ask {line[:60]}, or a cell that begins with %%openrouter. "
+        "%openrouter help lists all."
+    )
+
+
+def help_text() -> str:
+    """All that can be typed, as text."""
+    from or_magic.jupyter.flags import flags_help
+
+    usages = [("", "the state: model, key, notebook, spent")]
+    usages += [(command.usage, command.help) for command in COMMANDS]
+    usages.append(("help", "this"))
+    lines = [f"  %openrouter {usage:<16} {help}" for usage, help in usages]
+    return "\n".join(
+        [
+            "A cell that asks:",
+            "  %%openrouter [MODEL] [flags]     (or %%or)",
+            "  the prompt, sent exactly as it stands",
+            "",
+            flags_help(),
+            "",
+            "In one line:",
+            *lines,
+        ]
+    )

@@ -1,0 +1,40 @@
+"""What a command works with: the session of the notebook and the shell of its user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from or_magic.answer import Answer
+from or_magic.asking.session import Session
+from or_magic.jupyter.hosts import ShellHost
+
+if TYPE_CHECKING:  # starlette and uvicorn are imported when a sandbox is started
+    from or_magic.sandbox import Sandbox
+
+
+@dataclass
+class Desk:
+    """The session, the shell and the host of one notebook, and the sandbox if one was started here."""
+
+    shell: InteractiveShell
+    session: Session
+    host: ShellHost
+    sandbox: Sandbox | None = None
+
+    def ask(self, prompt: str, *, model: str | None = None, output: str | None = None) -> None:
+        """Asks, shows the answer and binds it to ``_answer`` and `output`, also when it was stopped or failed."""
+        before = self.session.last
+        try:
+            self.session.ask(prompt, model=model)
+        finally:
+            answer = self.session.last
+            if answer is not None and answer is not before:
+                self._bind(answer, output)
+
+    def _bind(self, answer: Answer, output: str | None) -> None:
+        self.shell.user_ns["_answer"] = answer
+        if output:
+            self.shell.user_ns[output] = answer

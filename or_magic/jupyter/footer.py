@@ -1,0 +1,75 @@
+"""The line under an answer: who answered, how much went in and out, how long it took, what it cost. Plain text."""
+
+from __future__ import annotations
+
+from or_magic.answer import Answer
+from or_magic.asking.host import Bill
+from or_magic.money import format_usd
+
+SEPARATOR = " · "
+
+
+def footer_text(answer: Answer, bill: Bill, *, times: bool = True) -> str:
+    """The footer as one line of text; it holds names that the server chose, so it is to be escaped before it is shown.
+
+    Args:
+        answer: an answer that has ended.
+        bill: what the notebook has spent.
+        times: whether seconds are told; runs without a reader leave them out, so that two runs look the same.
+    """
+    parts = [
+        _who(answer),
+        _ending(answer),
+        _tokens(answer),
+        _seconds(answer) if times else "",
+        _cost(answer),
+        _spent(bill),
+        bill.hint,
+    ]
+    return SEPARATOR.join(part for part in parts if part)
+
+
+def _who(answer: Answer) -> str:
+    model = answer.model or answer.model_asked or "the account's model"
+    # The author is dropped where it says nothing that the provider does not say.
+    return f"{model} via {answer.provider}" if answer.provider else model
+
+
+def _ending(answer: Answer) -> str:
+    if answer.ending == "stopped":
+        return "stopped"
+    if answer.ending == "failed":
+        return "failed"
+    if answer.finish_reason == "length":
+        return "cut at the length limit"
+    return "" if answer.finish_reason in (None, "stop") else f"ended by {answer.finish_reason}"
+
+
+def _tokens(answer: Answer) -> str:
+    usage = answer.usage
+    if usage is None or usage.prompt_tokens is None or usage.completion_tokens is None:
+        return ""
+    cached = f" ({usage.cached_tokens:,} cached)" if usage.cached_tokens else ""
+    thought = f" ({usage.reasoning_tokens:,} reasoning)" if usage.reasoning_tokens else ""
+    return f"{usage.prompt_tokens:,} in{cached} / {usage.completion_tokens:,} out{thought}"
+
+
+def _seconds(answer: Answer) -> str:
+    if answer.seconds is None:
+        return ""
+    if answer.seconds_to_first_token is None:
+        return f"{answer.seconds:.1f} s"
+    return f"{answer.seconds_to_first_token:.1f} s to first token, {answer.seconds:.1f} s"
+
+
+def _cost(answer: Answer) -> str:
+    if answer.usage is not None and answer.usage.cost_pico_usd is not None:
+        return format_usd(answer.usage.cost_pico_usd)
+    return "cost not known"
+
+
+def _spent(bill: Bill) -> str:
+    if bill.spent_pico_usd is None:
+        return ""
+    more = "" if not bill.unknown else f" + {bill.unknown} of unknown cost"
+    return f"{bill.purse_name} {format_usd(bill.spent_pico_usd)}{more}"

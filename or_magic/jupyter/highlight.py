@@ -1,0 +1,174 @@
+"""Source code in colours: spans with a handful of classes, and the style sheet that gives the classes a meaning.
+
+Pygments knows some eighty kinds of token; one class for each would double the weight of an answer that is redrawn
+while it arrives. Ours are eight, and what needs no colour gets no span. Colours are the front end's own variables, so
+that they follow its theme; where it has none, a middle tone that can be read on white and on black.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+from typing import TYPE_CHECKING
+
+from or_magic.jupyter.plain_text import show_hidden
+
+if TYPE_CHECKING:
+    from pygments.lexer import Lexer
+
+HIGHLIGHT_MAX = 20_000  # characters of a block; about 20 ms
+PREFIX = "orm-"
+
+_CLASS_OF_TOKEN = {
+    "Keyword": "k",
+    "Operator.Word": "k",
+    "Literal.String": "s",
+    "Literal.Number": "n",
+    "Comment": "c",
+    "Name.Function": "f",
+    "Name.Class": "f",
+    "Name.Tag": "k",
+    "Name.Attribute": "f",
+    "Name.Builtin": "b",
+    "Name.Exception": "b",
+    "Name.Decorator": "b",
+    "Name.Variable": "b",
+    "Generic.Heading": "f",
+    "Generic.Subheading": "f",
+    "Generic.Inserted": "i",
+    "Generic.Deleted": "d",
+    "Generic.Prompt": "c",
+}
+CLASSES = frozenset(PREFIX + name for name in _CLASS_OF_TOKEN.values())
+
+# A list of our own, of what models write: the name comes from a model, and Pygments' five hundred lexers are regular
+# expressions, some of which take forever over a text made for them.
+_LEXERS = {
+    "python": "python py python3 ipython pycon",
+    "javascript": "javascript js jsx mjs node",
+    "typescript": "typescript ts tsx",
+    "json": "json jsonc json5 jsonl",
+    "bash": "bash sh shell zsh console terminal",
+    "powershell": "powershell ps1 pwsh",
+    "sql": "sql sqlite postgresql postgres mysql duckdb",
+    "r": "r rscript",
+    "julia": "julia jl",
+    "c": "c h",
+    "cpp": "cpp c++ cxx hpp cuda",
+    "csharp": "csharp cs c#",
+    "java": "java",
+    "kotlin": "kotlin kt",
+    "scala": "scala",
+    "go": "go golang",
+    "rust": "rust rs",
+    "swift": "swift",
+    "ruby": "ruby rb",
+    "php": "php",
+    "lua": "lua",
+    "haskell": "haskell hs",
+    "matlab": "matlab octave",
+    "html": "html htm vue",
+    "xml": "xml svg",
+    "css": "css",
+    "scss": "scss",
+    "yaml": "yaml yml",
+    "toml": "toml",
+    "ini": "ini cfg properties env",
+    "docker": "dockerfile docker",
+    "make": "makefile make",
+    "diff": "diff patch",
+    "tex": "tex latex",
+}
+
+
+@functools.lru_cache(maxsize=64)  # an answer is redrawn while it arrives, with the same blocks in it
+def highlight(code: str, language: str) -> str:
+    """The code as HTML: its text, with spans of `CLASSES` where the language is known.
+
+    Code of more than `HIGHLIGHT_MAX` characters, and code in a language that is not known, is plain text. Characters
+    that would let code be read in another order than it has are made visible.
+
+    Args:
+        code: the code itself, unescaped.
+        language: the info string of its fence, whatever it holds.
+    """
+    name = _lexer_name(language)
+    if name is None or len(code) > HIGHLIGHT_MAX:
+        return _escape(code)
+    pieces = list(_lexer(name).get_tokens(code))
+    if "".join(value for _, value in pieces) != code:
+        return _escape(code)
+    return _spans([(_class_of(str(kind)), value) for kind, value in pieces])
+
+
+def stylesheet() -> str:
+    """The style of an answer as CSS text, for one `<style>` in each display; every rule is for what is in `.orm`."""
+    return _STYLESHEET
+
+
+def _spans(pieces: list[tuple[str, str]]) -> str:
+    parts = []
+    current, run = "", ""
+    for name, value in [*pieces, (" ", "")]:
+        if name == current:
+            run += value
+            continue
+        text = _escape(run)
+        parts.append(f'<span class="{PREFIX}{current}">{text}</span>' if current and run else text)
+        current, run = name, value
+    return "".join(parts)
+
+
+@functools.cache
+def _class_of(kind: str) -> str:
+    path = kind.removeprefix("Token.").split(".")
+    known = (_CLASS_OF_TOKEN.get(".".join(path[:length])) for length in range(len(path), 0, -1))
+    return next((name for name in known if name), "")
+
+
+def _lexer_name(language: str) -> str | None:
+    word = language.strip().split(maxsplit=1)[0] if language.strip() else ""
+    return _names().get(word.strip("{}.").lower())
+
+
+@functools.cache
+def _names() -> dict[str, str]:
+    return {alias: name for name, aliases in _LEXERS.items() for alias in aliases.split()}
+
+
+@functools.cache
+def _lexer(name: str) -> Lexer:
+    from pygments.lexers import get_lexer_by_name
+
+    return get_lexer_by_name(name, stripnl=False, ensurenl=False)
+
+
+def _escape(code: str) -> str:
+    return html.escape(show_hidden(code), quote=False)
+
+
+_EDITOR = "--jp-mirror-editor-"
+_STYLESHEET = (
+    ".orm{overflow-wrap:anywhere}"
+    ".orm p,.orm li,.orm h1,.orm h2,.orm h3,.orm td,.orm th{unicode-bidi:plaintext}"
+    ".orm img{max-width:100%}"
+    ".orm pre{overflow:auto;max-width:100%;padding:.6em .8em;border-radius:3px;white-space:pre;overflow-wrap:normal;"
+    "background:var(--jp-layout-color2,rgba(128,128,128,.12))}"
+    ".orm table{display:block;width:max-content;max-width:100%;overflow:auto;border-collapse:collapse;margin:0 0 1em}"
+    ".orm th,.orm td{text-align:left;padding:.3em .7em;border:1px solid var(--jp-border-color2,rgba(128,128,128,.4))}"
+    ".orm [align=right]{text-align:right}.orm [align=center]{text-align:center}"
+    ".orm .orm-task{list-style:none}"
+    ".orm .orm-display{display:block;overflow:auto hidden;margin:.6em 0}"
+    ".orm .orm-tex{white-space:pre-wrap}"
+    ".orm .orm-raw{display:block;white-space:pre-wrap;margin:0 0 1em}"
+    ".orm section{font-size:.9em;border-top:1px solid var(--jp-border-color2,rgba(128,128,128,.4));margin-top:1em}"
+    ".orm-status{opacity:.7;font-size:.9em}"
+    f".orm .orm-k{{color:var({_EDITOR}keyword-color,#1a7f37)}}"
+    f".orm .orm-s{{color:var({_EDITOR}string-color,#c4432b)}}"
+    f".orm .orm-n{{color:var({_EDITOR}number-color,#2c7d80)}}"
+    f".orm .orm-c{{color:var({_EDITOR}comment-color,#6e7781);font-style:italic}}"
+    f".orm .orm-f{{color:var({_EDITOR}def-color,#2f6fd6)}}"
+    f".orm .orm-b{{color:var({_EDITOR}builtin-color,#9a5fc0)}}"
+    ".orm .orm-i{color:var(--jp-success-color0,#1a7f37)}"
+    ".orm .orm-d{color:var(--jp-error-color1,#c4432b)}"
+)

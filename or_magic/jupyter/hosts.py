@@ -1,0 +1,171 @@
+"""IPython as a host: answers as two live outputs in a notebook, as one in a headless run, as plain text in a terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+import uuid
+from typing import Any, TextIO
+
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import DisplayHandle, display
+
+from or_magic.answer import Answer
+from or_magic.asking.host import Bill, Place, View
+from or_magic.jupyter.footer import footer_text
+from or_magic.jupyter.live import Frame, LiveAnswer, Pacer, status_html
+from or_magic.jupyter.markdown import render, strip_terminal, stylesheet
+from or_magic.jupyter.place import ShellPlace
+from or_magic.messages import Event, ReasoningDelta, TextDelta
+
+_DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
+
+
+class ShellHost:
+    """The host of one IPython shell; looks at each question anew which front end asked it."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self.place = ShellPlace(shell)
+
+    def where(self) -> Place:
+        """The notebook and the cell of the request that runs now."""
+        return self.place.where()
+
+    def open_view(self, answer: Answer) -> View:
+        """The view that fits the front end."""
+        front_end = self.place.front_end()
+        if front_end == "terminal":
+            return TerminalView(sys.stdout)
+        return LiveView(answer) if front_end == "display" else HeadlessView(answer)
+
+
+class LiveView:
+    """Two outputs: the answer and, under it, the tail, which at the end becomes the footer."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._id = _new_id()
+        self._live = LiveAnswer(self._id, answer.model_asked or "the account's model")
+        self._pacer = Pacer()
+        self._answer_output, self._tail_output = DisplayHandle(), DisplayHandle()
+        first = self._live.frame() or Frame()
+        self._answer_output.display(_bundle(_styled("")), raw=True)
+        self._tail_output.display(_bundle(first.tail or ""), raw=True)
+        self._pacer.drew(first, time.monotonic())
+
+    def show(self, event: Event) -> None:
+        """Takes the event into account and draws if a redraw is due."""
+        self._live.feed(event)
+        self.rest()
+
+    def rest(self) -> None:
+        """Draws what has arrived, if a redraw is due."""
+        now_s = time.monotonic()
+        if self._pacer.is_due(now_s) and (frame := self._live.frame()) is not None:
+            if frame.answer is not None:
+                self._answer_output.update(_bundle(_styled(frame.answer)), raw=True)
+            if frame.tail is not None:
+                self._tail_output.update(_bundle(frame.tail), raw=True)
+            self._pacer.drew(frame, now_s)
+
+    def close(self, answer: Answer, bill: Bill) -> None:
+        """The answer moves up whole, with its exact text; the tail becomes the footer."""
+        html = _styled(render(answer.text, answer_id=self._id) if answer.text else "")
+        self._answer_output.update(
+            _bundle(html, answer.text), raw=True, metadata={"or_magic": provenance(answer)}
+        )
+        footer = footer_text(answer, bill)
+        self._tail_output.update(_bundle(status_html(footer), footer), raw=True)
+
+
+class HeadlessView:
+    """One output at the end, for runs that nobody watches: it does not tell times, so two runs look the same."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._id = _new_id()
+
+    def show(self, event: Event) -> None:
+        """Nothing is drawn before the end."""
+
+    def rest(self) -> None:
+        """Nothing is drawn before the end."""
+
+    def close(self, answer: Answer, bill: Bill) -> None:
+        """The whole answer and its footer."""
+        footer = footer_text(answer, bill, times=False)
+        html = _styled((render(answer.text, answer_id=self._id) if answer.text else "") + status_html(footer))
+        text = f"{answer.text}\n\n{footer}" if answer.text else footer
+        display(_bundle(html, text), raw=True, metadata={"or_magic": provenance(answer)})
+
+
+class TerminalView:
+    """The text as it comes, then the footer; dim only where the stream is a terminal.
+
+    Escape sequences in a model's text would be carried out by the terminal, so they are taken out of what is printed;
+    the `Answer` keeps them.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._is_tty = stream.isatty()
+        self._is_thinking = False
+        self._at_line_start = True
+
+    def show(self, event: Event) -> None:
+        """Prints the text of the event."""
+        if isinstance(event, ReasoningDelta) and not self._is_thinking:
+            self._is_thinking = True
+            self._print(self._dim("thinking …") + "\n")
+        if isinstance(event, TextDelta):
+            self._print(strip_terminal(event.text))
+
+    def rest(self) -> None:
+        """Nothing is pending: text is printed as it comes."""
+
+    def close(self, answer: Answer, bill: Bill) -> None:
+        """Prints the footer on a line of its own."""
+        footer = self._dim(strip_terminal(footer_text(answer, bill)))
+        self._print(("" if self._at_line_start else "\n") + footer + "\n")
+
+    def _dim(self, text: str) -> str:
+        return f"{_DIM}{text}{_PLAIN}" if self._is_tty else text
+
+    def _print(self, text: str) -> None:
+        if text:
+            self._stream.write(text)
+            self._stream.flush()
+            self._at_line_start = text.endswith("\n")
+
+
+def answer_html(answer: Answer) -> str:
+    """An answer that is the value of a cell, as safe HTML."""
+    return _styled(render(answer.text, answer_id=_new_id()))
+
+
+def provenance(answer: Answer) -> dict[str, Any]:
+    """Where an answer came from, kept with the output; nothing that must not be shared with a notebook is in it."""
+    usage = answer.usage
+    return {
+        "model_asked": answer.model_asked,
+        "model": answer.model,
+        "provider": answer.provider,
+        "generation_id": answer.id,
+        "prompt_tokens": usage.prompt_tokens if usage else None,
+        "completion_tokens": usage.completion_tokens if usage else None,
+        "cost_usd": None if answer.cost is None else str(answer.cost),
+        "cost_source": answer.cost_source,
+        "ending": answer.ending,
+    }
+
+
+def _new_id() -> str:
+    return f"orm{uuid.uuid4().hex[:8]}"
+
+
+def _styled(html: str) -> str:
+    # In the answer alone: it stands beside the tail in the page, and the tail is redrawn most.
+    return f"<style>{stylesheet()}</style>{html}"
+
+
+def _bundle(html: str, text: str | None = None) -> dict[str, Any]:
+    """A mime bundle. Redraws carry HTML alone; the last one also the exact text."""
+    return {"text/html": html} if text is None else {"text/html": html, "text/plain": text}

@@ -1,0 +1,118 @@
+"""Events to frames: what is to be redrawn, and when. Draws nothing and reads no clock.
+
+An answer is shown as two outputs: the *answer* and, under it, the *tail*. Arriving text goes into the tail, which is small
+and so cheap to redraw; when it has grown past an eighth of the answer, its finished blocks move up. Each move redraws
+the whole answer, but moves come at sizes that grow geometrically, so that all redraws together stay a constant times the
+text, where a redraw per token is its square. A redraw's bytes are paid off at a fixed rate before the next one, so that
+no page is ever flooded, whatever the model's pace.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from or_magic.jupyter.markdown import escape_text, finished_length, render
+from or_magic.messages import Began, Event, ReasoningDelta, TextDelta
+
+SMALLEST_MOVE = 2048  # characters
+MOVE_FRACTION = 8
+BYTES_PER_S = 60_000
+SHORTEST_PAUSE_S = 1 / 12
+LONGEST_PAUSE_S = 0.3
+ENVELOPE_BYTES = 1_100  # what a Jupyter message weighs without its content
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What is to be redrawn, as safe HTML; None leaves an output as it is."""
+
+    answer: str | None = None
+    tail: str | None = None
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes it takes to send."""
+        return sum(len(html.encode()) + ENVELOPE_BYTES for html in (self.answer, self.tail) if html is not None)
+
+
+class Pacer:
+    """Says when the next redraw is due: at most 12 a second, and no faster than `BYTES_PER_S` on the whole."""
+
+    def __init__(self) -> None:
+        self._debt = 0.0
+        self._drawn_at = 0.0
+        self._due_at = 0.0
+
+    def is_due(self, now_s: float) -> bool:
+        """Whether a redraw may be made now."""
+        return now_s >= self._due_at
+
+    def drew(self, frame: Frame, now_s: float) -> None:
+        """Notes a redraw. A large one's debt is spread over those that follow, so that the text never stands still."""
+        self._debt = max(0.0, self._debt - (now_s - self._drawn_at) * BYTES_PER_S) + frame.weight
+        self._drawn_at = now_s
+        of_tail = len(frame.tail or "") / BYTES_PER_S
+        longest = max(LONGEST_PAUSE_S, of_tail)
+        self._due_at = now_s + min(max(self._debt / BYTES_PER_S, SHORTEST_PAUSE_S), longest)
+
+
+class LiveAnswer:
+    """The state of an answer on the screen while it arrives.
+
+    Args:
+        answer_id: makes the ids in its HTML its own.
+        model: the model that was asked, for the line that waits.
+    """
+
+    def __init__(self, answer_id: str, model: str) -> None:
+        self._answer_id = answer_id
+        self._model = model
+        self._committed = ""
+        self._tail = ""
+        self._arrived: list[str] = []
+        self._thought = 0  # characters of reasoning
+        self._is_stale = True
+
+    def feed(self, event: Event) -> None:
+        """Takes the next event."""
+        match event:
+            case TextDelta(text):
+                self._arrived.append(text)
+            case ReasoningDelta(text):
+                self._thought += len(text)
+            case Began(model=model) if model:
+                self._model = model
+            case _:
+                return
+        self._is_stale = True
+
+    def frame(self) -> Frame | None:
+        """What is to be redrawn now; None where the screen is up to date."""
+        if not self._is_stale:
+            return None
+        self._is_stale = False
+        self._tail += "".join(self._arrived)
+        self._arrived.clear()
+        answer = render(self._committed, answer_id=self._answer_id) if self._move_up() else None
+        return Frame(answer, self._tail_html())
+
+    def _move_up(self) -> bool:
+        """Moves the tail's finished blocks into the answer, where the tail has grown enough."""
+        if len(self._tail) <= max(SMALLEST_MOVE, len(self._committed) // MOVE_FRACTION):
+            return False
+        length = finished_length(self._tail)
+        self._committed += self._tail[:length]
+        self._tail = self._tail[length:]
+        return length > 0
+
+    def _tail_html(self) -> str:
+        if self._tail:
+            return render(self._tail, answer_id=f"{self._answer_id}t", streaming=True)
+        if self._committed:
+            return ""
+        return status_html(f"{self._model} is thinking … {self._thought:,} characters" if self._thought else f"{self._model} …")
+
+
+def status_html(text: str) -> str:
+    """One dim line of untrusted text, as safe HTML."""
+    return f'<div class="orm orm-status mathjax_ignore">{escape_text(text)}</div>'

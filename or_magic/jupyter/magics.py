@@ -1,0 +1,99 @@
+"""``%%openrouter``, ``%openrouter`` and their alias ``or``: dispatch only."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.magic import Magics, line_cell_magic, magics_class
+from traitlets import Unicode
+
+from or_magic.answer import Answer
+from or_magic.asking.session import Session
+from or_magic.errors import CommandError
+from or_magic.jupyter.commands import help_text, run_line
+from or_magic.jupyter.commands.desk import Desk
+from or_magic.jupyter.flags import parse_cell_line
+from or_magic.jupyter.hosts import ShellHost, answer_html
+from or_magic.settings import Settings
+
+_ASK = re.compile(r"^(?P<indent>\s*)%(?:openrouter|or)\s+ask\s+(?P<text>.*\?)\s*$")
+
+
+@magics_class
+class OpenRouterMagics(Magics):
+    """Ask OpenRouter's models from the notebook. ``%openrouter help`` tells what can be typed."""
+
+    model = Unicode("", help="Model id to ask; empty for OR_MAGIC_MODEL or openrouter/auto.").tag(config=True)
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        super().__init__(shell)
+        host = ShellHost(shell)
+        session = Session(host, Settings(config=lambda: {"model": self.model}))
+        self.desk = Desk(shell, session, host)
+
+    @line_cell_magic("or")
+    @line_cell_magic("openrouter")
+    def openrouter(self, line: str, cell: str | None = None) -> None:
+        """Ask a model, or run a subcommand.
+
+        A cell asks: ``%%openrouter [MODEL] [-m MODEL] [-o NAME]``, with the prompt below the first line, sent as it stands.
+        A line commands: ``%openrouter help`` lists all.
+        """
+        if cell is None:
+            return run_line(self.desk, line)
+        asked = parse_cell_line(line)
+        if asked.wants_help:
+            return print(help_text())
+        if not cell.strip():
+            raise CommandError("The cell is empty: the prompt stands below the first line, and is sent as it stands.")
+        prompt = cell.removesuffix("\n")
+        return self.desk.ask(prompt, model=asked.values.get("model"), output=asked.values.get("output"))
+
+    def close(self) -> None:
+        """Finishes what is under way and stops a sandbox that was started here."""
+        self.desk.session.close()
+        if self.desk.sandbox is not None:
+            self.desk.sandbox.close()
+
+
+def load(shell: InteractiveShell) -> None:
+    """What ``%load_ext or_magic`` does: the magics, an HTML view of answers, and questions that end in ``?``."""
+    magics = OpenRouterMagics(shell)
+    shell.register_magics(magics)
+    shell.input_transformers_cleanup.append(keep_question_mark)
+    shell.display_formatter.formatters["text/html"].for_type(Answer, answer_html)
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Takes back what `load` did."""
+    registry: dict[str, Any] = shell.magics_manager.registry
+    magics = registry.pop(OpenRouterMagics.__name__, None)
+    if magics is None:
+        return
+    for kind in ("line", "cell"):
+        for name in ("openrouter", "or"):
+            shell.magics_manager.magics[kind].pop(name, None)
+    shell.configurables.remove(magics)
+    if keep_question_mark in shell.input_transformers_cleanup:
+        shell.input_transformers_cleanup.remove(keep_question_mark)
+    shell.display_formatter.formatters["text/html"].pop(Answer, None)
+    magics.close()
+
+
+def keep_question_mark(lines: list[str]) -> list[str]:
+    """Saves the ``?`` at the end of ``%openrouter ask ...?`` from becoming a request for IPython's help.
+
+    Only a line that stands alone in its cell's text is touched: one inside a longer string might be somebody's data.
+    """
+    if sum(1 for line in lines if line.strip()) != 1:
+        return lines
+    return [_as_call(line) for line in lines]
+
+
+def _as_call(line: str) -> str:
+    found = _ASK.match(line)
+    if found is None:
+        return line
+    return f"{found['indent']}get_ipython().run_line_magic('openrouter', {'ask ' + found['text']!r})\n"

@@ -1,0 +1,52 @@
+"""Untrusted text where no Markdown is wanted: one line of a page, or a terminal."""
+
+from __future__ import annotations
+
+import html
+import re
+
+LINE_MAX = 500  # characters of a one-line text
+
+_BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # they let a text be read in another order than it has
+_HIDDEN = re.compile(f"[\x00-\x1f\x7f-\x9f\u200b\u2028\u2029\ufeff\ud800-\udfff{_BIDI}]")
+
+# A string sequence that never ends is not taken whole: what follows it would be hidden. Its ESC goes all the same.
+_TERMINAL = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]{0,4096}(?:\x07|\x1b\\|\x9c)"  # OSC, DCS, SOS, PM, APC
+    r"|\x1b[ -/]{0,4}[0-~]"
+    rf"|[\x00-\x08\x0b-\x1f\x7f-\x9f{_BIDI}]"
+)
+
+
+def escape_text(text: str, *, limit: int = LINE_MAX) -> str:
+    """The text as HTML of one line, safe in an element and in an attribute.
+
+    Control characters and those that change the direction of reading are made visible. Runs of white space become one
+    space. Past `limit` characters the text is cut, and ends in an ellipsis.
+    """
+    line = " ".join(text[: 4 * limit].split())
+    if len(line) > limit or len(text) > 4 * limit:
+        line = line[:limit] + "…"
+    return html.escape(show_hidden(line))
+
+
+def show_hidden(text: str) -> str:
+    """The text with its invisible control characters written out; a newline and a tab stay what they are."""
+    return _HIDDEN.sub(_visible, text)
+
+
+def strip_terminal(text: str) -> str:
+    """The text without what a terminal would carry out: escape sequences, control characters, changes of direction.
+
+    A newline and a tab stay; a carriage return, which would let a line be overwritten, becomes a newline.
+    """
+    return _TERMINAL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _visible(match: re.Match[str]) -> str:
+    character = match[0]
+    if character in "\n\t":
+        return character
+    code = ord(character)
+    return chr(0x2400 + code) if code < 0x20 else f"‹U+{code:04X}›"

@@ -1,0 +1,5 @@
+"""What a notebook remembers, on disk. Knows no HTTP and no notebook front end.
+
+Nothing is imported here: SQLAlchemy takes half a second, so whoever needs the store imports
+`or_magic.ledger.store` at that moment.
+"""

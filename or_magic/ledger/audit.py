@@ -1,0 +1,93 @@
+"""Whether a ledger is sound: what it should hold is recomputed and compared. Changes nothing."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from sqlalchemy import Connection, Row, select
+
+from or_magic.ledger.store import Ledger
+from or_magic.ledger.tables import messages, notebooks, parts, turns
+from or_magic.ledger.tree import address
+from or_magic.messages import CostSource, Ending
+
+
+def verify(ledger: Ledger) -> list[str]:
+    """What is wrong with the ledger, a line for each finding; empty when it is sound.
+
+    Checked: the file's pages; of each message its hash, its parent and that its parts are numbered 0, 1, 2;
+    that each part belongs to a message; of each turn its notebook, its prompt, its answer (which follows the
+    prompt), and that state, times, checkpoint and cost go together.
+
+    Raises:
+        StoreError: the ledger cannot be read.
+    """
+    with ledger.file.reading() as connection:
+        return [*_damaged_pages(connection), *_wrong_messages(connection), *_wrong_turns(connection)]
+
+
+def _damaged_pages(connection: Connection) -> Iterator[str]:
+    findings = connection.exec_driver_sql("PRAGMA integrity_check").scalars()
+    return (f"file: {finding}" for finding in findings if finding != "ok")
+
+
+def _wrong_messages(connection: Connection) -> Iterator[str]:
+    known = set(connection.scalars(select(messages.c.hash)))
+    query = select(messages, parts).outerjoin(parts, parts.c.message == messages.c.hash)
+    rows = connection.execute(query.order_by(messages.c.hash, parts.c.position))
+    for hash, group in itertools.groupby(rows, key=lambda row: row.hash):
+        for finding in _wrong_in_message(list(group), known):
+            yield f"message {hash}: {finding}"
+    for owner in connection.scalars(select(parts.c.message).distinct()):
+        if owner not in known:
+            yield f"part of message {owner}: there is no such message"
+
+
+def _wrong_in_message(rows: list[Row[Any]], known: set[str]) -> Iterator[str]:
+    first = rows[0]
+    present = [row for row in rows if row.message is not None]  # a message without parts is one row of NULLs
+    if [row.position for row in present] != list(range(len(present))):
+        yield f"its parts are numbered {[row.position for row in present]}"
+    if first.hash != address(first.parent, first.role, ((row.kind, row.content) for row in present)):
+        yield "its hash is not that of its contents"
+    if first.parent is not None and first.parent not in known:
+        yield f"its parent {first.parent} is not there"
+
+
+def _wrong_turns(connection: Connection) -> Iterator[str]:
+    parents: dict[str, str | None] = {}
+    for message in connection.execute(select(messages.c.hash, messages.c.parent)):
+        parents[message.hash] = message.parent
+    known = set(connection.scalars(select(notebooks.c.id)))
+    for turn in connection.execute(select(turns).order_by(turns.c.id)):
+        for finding in (*_wrong_references(turn, parents, known), *_wrong_fields(turn)):
+            yield f"turn {turn.id}: {finding}"
+
+
+def _wrong_references(turn: Row[Any], parents: dict[str, str | None], known: set[int]) -> Iterator[str]:
+    if turn.notebook not in known:
+        yield f"its notebook {turn.notebook} is not there"
+    if turn.prompt not in parents:
+        yield f"its prompt {turn.prompt} is not there"
+    if turn.answer is not None and turn.answer not in parents:
+        yield f"its answer {turn.answer} is not there"
+    elif turn.answer is not None and parents[turn.answer] != turn.prompt:
+        yield "its answer does not follow its prompt"
+
+
+def _wrong_fields(turn: Row[Any]) -> Iterator[str]:
+    is_open = turn.state == "open"
+    if not is_open and turn.state not in get_args(Ending):
+        yield f"its state {turn.state!r} is unknown"
+    if is_open != (turn.ended_utc is None):
+        yield f"it is {turn.state} and ended at {turn.ended_utc}"
+    if is_open and turn.answer is not None:
+        yield "it is open and has an answer"
+    if not is_open and (turn.partial_text is not None or turn.partial_reasoning is not None):
+        yield "it is finished and has a checkpoint"
+    if (turn.cost_pico_usd is None) != (turn.cost_source is None):
+        yield f"its cost is {turn.cost_pico_usd} and the source of it {turn.cost_source}"
+    if turn.cost_source is not None and turn.cost_source not in get_args(CostSource):
+        yield f"the source of its cost {turn.cost_source!r} is unknown"

@@ -1,0 +1,74 @@
+"""Messages into the tables `messages` and `parts`, and back. Works inside a transaction of the caller."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, insert, select
+
+from or_magic.errors import StoreError
+from or_magic.ledger.tables import messages, parts
+from or_magic.ledger.tree import kind_and_content, message_hash, part_of
+from or_magic.messages import Message, Part
+
+_HASHES_PER_QUERY = 500  # SQLite allows 999 parameters where it is old
+
+
+@dataclass(frozen=True, slots=True)
+class KeptMessage:
+    """A message and the address of the one before it (None: it is the first)."""
+
+    parent: str | None
+    message: Message
+
+
+def keep_message(connection: Connection, parent: str | None, message: Message) -> str:
+    """Stores `message` after the message at `parent`, unless it is there already; its address.
+
+    Raises:
+        StoreError: there is no message at `parent`.
+    """
+    hash = message_hash(parent, message)
+    if _is_kept(connection, hash):
+        return hash
+    if parent is not None and not _is_kept(connection, parent):
+        raise StoreError(
+            f"The ledger does not hold the message {parent[:12]} that this conversation would go on from. "
+            "Point OR_MAGIC_STORE to the file that holds it, or begin a new conversation."
+        )
+    connection.execute(insert(messages).values(hash=hash, parent=parent, role=message.role))
+    for position, part in enumerate(message.parts):
+        kind, content = kind_and_content(part)
+        connection.execute(insert(parts).values(message=hash, position=position, kind=kind, content=content))
+    return hash
+
+
+def messages_at(connection: Connection, hashes: Iterable[str]) -> dict[str, KeptMessage]:
+    """The messages at these addresses; one that is not there is left out."""
+    found: dict[str, KeptMessage] = {}
+    for portion in _portions(dict.fromkeys(hashes)):
+        contents = _parts_at(connection, portion)
+        for row in connection.execute(select(messages).where(messages.c.hash.in_(portion))):
+            found[row.hash] = KeptMessage(row.parent, Message(row.role, tuple(contents[row.hash])))
+    return found
+
+
+def _is_kept(connection: Connection, hash: str) -> bool:
+    return connection.scalar(select(messages.c.hash).where(messages.c.hash == hash)) is not None
+
+
+def _parts_at(connection: Connection, hashes: list[str]) -> dict[str, list[Part]]:
+    contents: dict[str, list[Part]] = defaultdict(list)
+    query = select(parts).where(parts.c.message.in_(hashes)).order_by(parts.c.message, parts.c.position)
+    for row in connection.execute(query):
+        contents[row.message].append(part_of(row.kind, row.content))
+    return contents
+
+
+def _portions(hashes: Iterable[str]) -> Iterator[list[str]]:
+    rest = iter(hashes)
+    while portion := list(itertools.islice(rest, _HASHES_PER_QUERY)):
+        yield portion

@@ -1,0 +1,158 @@
+"""The schema, as the numbered steps that lead to it.
+
+A step that was released is never changed; a new one is appended. A step says everything itself and takes no
+name from `tables`, which describes today's schema and not that of the step's day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    DateTime,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    func,
+    insert,
+    inspect,
+    select,
+)
+
+from or_magic.errors import StoreError
+from or_magic.ledger import tables
+from or_magic.ledger.sqlite import StoreFile
+
+Migration = Callable[[Connection], None]
+
+
+def migrate(file: StoreFile) -> None:
+    """Brings a new or older file to today's schema; several processes may do so at the same moment.
+
+    Raises:
+        StoreError: the file is that of a newer or_magic or of another program, or cannot be read or written.
+    """
+    with file.reading() as connection:
+        number = schema_number(connection, file.location)
+    if number == len(MIGRATIONS):
+        return
+    with file.writing() as connection:
+        # Asked again: another process may have been faster before this one got the lock.
+        number = schema_number(connection, file.location)
+        if number == 0:
+            _make_migrations_table(connection)
+        for step, apply in enumerate(MIGRATIONS[number:], start=number + 1):
+            apply(connection)
+            connection.execute(insert(tables.migrations).values(number=step, applied_utc=datetime.now(UTC)))
+
+
+def schema_number(connection: Connection, location: str) -> int:
+    """The number of the last step that was applied; 0 for an empty file.
+
+    Raises:
+        StoreError: the number is not known here, or the file belongs to another program.
+    """
+    names = set(inspect(connection).get_table_names())
+    if not names:
+        return 0
+    if not {"migrations", "turns"} <= names:
+        raise StoreError(
+            f"{location} is a database of another program. Point OR_MAGIC_STORE to a file of its own."
+        )
+    number = connection.scalar(select(func.max(tables.migrations.c.number))) or 0
+    if number > len(MIGRATIONS):
+        raise StoreError(
+            f"The ledger {location} has schema {number}; this or_magic knows them up to {len(MIGRATIONS)}. "
+            "Upgrade or_magic, or point OR_MAGIC_STORE to another file."
+        )
+    return number
+
+
+def _make_migrations_table(connection: Connection) -> None:
+    Table(
+        "migrations",
+        MetaData(),
+        Column("number", Integer, primary_key=True, autoincrement=False),
+        Column("applied_utc", DateTime(timezone=True), nullable=False),
+    ).create(connection)
+
+
+def _make_first_tables(connection: Connection) -> None:
+    schema = MetaData()
+    Table(
+        "notebooks",
+        schema,
+        _make_id(),
+        Column("identity", Text, nullable=False, unique=True),
+        Column("created_utc", DateTime(timezone=True), nullable=False),
+        sqlite_autoincrement=True,
+    )
+    Table(
+        "messages",
+        schema,
+        Column("hash", String(64), primary_key=True),
+        Column("parent", ForeignKey("messages.hash")),
+        Column("role", Text, nullable=False),
+    )
+    Table(
+        "parts",
+        schema,
+        Column("message", ForeignKey("messages.hash"), primary_key=True),
+        Column("position", Integer, primary_key=True, autoincrement=False),
+        Column("kind", Text, nullable=False),
+        Column("content", Text, nullable=False),
+    )
+    _add_first_turns(schema)
+    schema.create_all(connection, checkfirst=False)
+
+
+def _add_first_turns(schema: MetaData) -> None:
+    turns = Table(
+        "turns",
+        schema,
+        _make_id(),
+        Column("notebook", ForeignKey("notebooks.id"), nullable=False),
+        # Of the turn, not of the notebook: a kernel without a path counts under its working folder, and that
+        # may change while it runs.
+        Column("purse", Text, nullable=False),
+        Column("cell_id", Text),
+        Column("service", Text, nullable=False),
+        Column("model_asked", Text),
+        Column("parameters", Text, nullable=False),
+        Column("system", Text),
+        Column("prompt", ForeignKey("messages.hash"), nullable=False),
+        Column("answer", ForeignKey("messages.hash")),
+        Column("state", Text, nullable=False),
+        Column("error", Text),
+        Column("started_utc", DateTime(timezone=True), nullable=False),
+        Column("ended_utc", DateTime(timezone=True)),
+        *(Column(name, Text) for name in ("generation_id", "model", "provider", "finish_reason")),
+        *(Column(f"{name}_tokens", BigInteger) for name in ("prompt", "completion", "cached", "reasoning")),
+        Column("cost_pico_usd", BigInteger),
+        Column("cost_source", Text),
+        Column("seconds_to_first_token", Double),
+        Column("seconds", Double),
+        Column("partial_text", Text),
+        Column("partial_reasoning", Text),
+        sqlite_autoincrement=True,
+    )
+    Index("turns_of_notebook", turns.c.notebook, turns.c.id)
+    # Holds all that `Ledger.spent` reads, so that the sum never touches the table.
+    Index("turns_of_purse", turns.c.purse, turns.c.service, turns.c.cost_pico_usd, turns.c.state)
+
+
+def _make_id() -> Column[int]:
+    # With sqlite_autoincrement: ids are written into notebooks, and that of a deleted turn must not return.
+    return Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+
+
+MIGRATIONS: tuple[Migration, ...] = (_make_first_tables,)

@@ -1,0 +1,143 @@
+"""The values that go into the ledger and come out of it. Frozen; they know no SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from or_magic.answer import Answer
+from or_magic.messages import CostSource, Ending, Message, Part, ReasoningPart, TextPart, Usage
+
+TurnId = int
+State = Literal["open"] | Ending
+
+
+@dataclass(frozen=True, slots=True)
+class NewTurn:
+    """A question that is about to be sent.
+
+    Attributes:
+        notebook: which notebook asks: its absolute path, or ``kernel:<id>`` where nothing tells the path.
+        purse: under what money is counted: the same path, or a folder.
+        cell_id: the cell, where the front end tells.
+        service: the origin of the base URL, such as ``https://openrouter.ai``; money is counted per service.
+        model_asked: the model id that is asked for; None where none is sent (the account's default).
+        parameters: what the user set, as JSON has it: keys are str, a tuple comes back as a list.
+        system: the system prompt; a field of the turn, not a message of the conversation.
+        parent: the hash of the message before the prompt; None at the beginning of a conversation.
+        prompt: what is asked.
+    """
+
+    notebook: str
+    purse: str
+    cell_id: str | None
+    service: str
+    model_asked: str | None
+    parameters: Mapping[str, Any]
+    system: str | None
+    parent: str | None
+    prompt: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What has arrived so far of an answer. "" and None are "not told".
+
+    Attributes:
+        generation_id: the service's id of the answer.
+        seconds_to_first_token: from sending to the first piece of text or reasoning.
+        seconds: from sending to the end.
+    """
+
+    text: str = ""
+    reasoning: str = ""
+    generation_id: str = ""
+    model: str = ""
+    provider: str = ""
+    usage: Usage | None = None
+    finish_reason: str | None = None
+    seconds_to_first_token: float | None = None
+    seconds: float | None = None
+
+    @classmethod
+    def of(cls, answer: Answer) -> Progress:
+        """What has arrived of `answer` at this moment; may be called while it grows."""
+        return cls(
+            text=answer.text,
+            reasoning=answer.reasoning,
+            generation_id=answer.id,
+            model=answer.model,
+            provider=answer.provider,
+            usage=answer.usage,
+            finish_reason=answer.finish_reason,
+            seconds_to_first_token=answer.seconds_to_first_token,
+            seconds=answer.seconds,
+        )
+
+    @property
+    def message(self) -> Message | None:
+        """The same message as `Answer.message`; None where neither text nor reasoning has arrived."""
+        if not self.text and not self.reasoning:
+            return None
+        thoughts: tuple[Part, ...] = (ReasoningPart(self.reasoning),) if self.reasoning else ()
+        return Message("assistant", (*thoughts, TextPart(self.text)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """A question with its answer, as kept. `NewTurn` and `Progress` explain the fields that they have too.
+
+    Attributes:
+        prompt_hash: the prompt's address in the tree of messages.
+        answer: None where nothing arrived. While the turn is open: what its last checkpoint had.
+        answer_hash: the answer's address in the tree; None while the turn is open, or where nothing arrived.
+        usage: None where the service told nothing, or told a `Usage` without any figure.
+        cost_source: where ``usage.cost_pico_usd`` comes from; None where that is not known.
+        state: ``"open"`` until it is finished; stays so if the process was killed.
+        error: the one-line reason of a failure.
+        started_utc: when it was written down, just before it was sent (with its time zone).
+        ended_utc: when it was finished (with its time zone); None while it is open.
+    """
+
+    id: TurnId
+    notebook: str
+    purse: str
+    cell_id: str | None
+    service: str
+    model_asked: str | None
+    parameters: Mapping[str, Any] = field(hash=False)
+    system: str | None
+    parent: str | None
+    prompt: Message
+    prompt_hash: str
+    answer: Message | None
+    answer_hash: str | None
+    generation_id: str
+    model: str
+    provider: str
+    usage: Usage | None
+    cost_source: CostSource | None
+    finish_reason: str | None
+    seconds_to_first_token: float | None
+    seconds: float | None
+    state: State
+    error: str | None
+    started_utc: datetime
+    ended_utc: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What was paid out of one purse at one service.
+
+    Attributes:
+        pico_usd: the exact sum of all costs that are known, in 1e-12 USD.
+        turns: how many turns there are, the open ones included.
+        unknown: how many finished turns have no known cost, so that the sum is a lower bound.
+    """
+
+    pico_usd: int
+    turns: int
+    unknown: int

@@ -1,0 +1,77 @@
+"""The address of a message in the tree of all conversations. Pure: no disk, no SQL.
+
+Messages have no identity of their own. In the ledger a message's address is a hash of what it says and of
+the message that it follows, hence of the whole path that leads to it. So the same question at the same point
+is stored once, however often it is asked; a fork costs one row; and whoever recomputes the hashes knows that
+nothing was altered.
+
+The hash is SHA-256 over a sequence of netstrings (``<length in bytes, decimal>:<bytes>,``)::
+
+    "or_magic message 1"          so that no other hash of this project can be taken for this one
+    the parent's address          "" for the first message of a conversation
+    the role
+    kind, content                 for each part, in order
+
+A netstring says its own length, so the sequence can be read back in one way only: two different messages
+never give the same bytes. Text is UTF-8; half of a surrogate pair, which Python allows in a str, is encoded
+like any other character ("surrogatepass"), which also has one way back. This encoding is kept for good:
+another one would give every message a new address.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Literal, assert_never
+
+from or_magic.errors import StoreError
+from or_magic.messages import Message, Part, ReasoningPart, TextPart
+
+PartKind = Literal["text", "reasoning"]
+_PURPOSE = "or_magic message 1"
+
+
+def message_hash(parent: str | None, message: Message) -> str:
+    """The address of `message` after the message at `parent` (None: it is the first), as 64 hex digits."""
+    return address(parent, message.role, (kind_and_content(part) for part in message.parts))
+
+
+def address(parent: str | None, role: str, parts: Iterable[tuple[str, str]]) -> str:
+    """The same from what is stored: a role, and each part as its kind and content."""
+    digest = hashlib.sha256()
+    for text in (_PURPOSE, parent or "", role):
+        digest.update(_netstring(text))
+    for kind, content in parts:
+        digest.update(_netstring(kind) + _netstring(content))
+    return digest.hexdigest()
+
+
+def kind_and_content(part: Part) -> tuple[PartKind, str]:
+    """How a part is stored."""
+    match part:
+        case TextPart(text):
+            return "text", text
+        case ReasoningPart(text):
+            return "reasoning", text
+    assert_never(part)
+
+
+def part_of(kind: str, content: str) -> Part:
+    """The part that is stored so.
+
+    Raises:
+        StoreError: there is no such kind.
+    """
+    match kind:
+        case "text":
+            return TextPart(content)
+        case "reasoning":
+            return ReasoningPart(content)
+    raise StoreError(
+        f"The ledger holds a message with a part of unknown kind {kind!r}. Upgrade or_magic to read it."
+    )
+
+
+def _netstring(text: str) -> bytes:
+    encoded = text.encode("utf-8", "surrogatepass")
+    return b"%d:%b," % (len(encoded), encoded)

@@ -1,0 +1,108 @@
+"""Turns as rows of the table `turns`, and back. Values in, values out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Row
+
+from or_magic.ledger.message_rows import KeptMessage
+from or_magic.ledger.records import NewTurn, Progress, Turn
+from or_magic.messages import Message, Usage
+
+_LARGEST_INTEGER = 2**63 - 1
+
+
+def row_of(turn: NewTurn) -> dict[str, Any]:
+    """The columns that a new turn itself gives; notebook, prompt and time come from the ledger."""
+    return {
+        "state": "open",
+        "purse": turn.purse,
+        "cell_id": turn.cell_id,
+        "service": turn.service,
+        "model_asked": turn.model_asked,
+        "parameters": json.dumps(dict(turn.parameters), ensure_ascii=False),
+        "system": turn.system,
+    }
+
+
+def columns_of(progress: Progress) -> dict[str, Any]:
+    """What `progress` tells besides the text. What it does not tell is left out, and so erases nothing."""
+    told = {
+        "generation_id": progress.generation_id or None,
+        "model": progress.model or None,
+        "provider": progress.provider or None,
+        "finish_reason": progress.finish_reason,
+        "seconds_to_first_token": progress.seconds_to_first_token,
+        "seconds": progress.seconds,
+    }
+    columns = {name: value for name, value in told.items() if value is not None}
+    return columns if progress.usage is None else columns | _columns_of_usage(progress.usage)
+
+
+def turn_of(row: Row[Any], messages: Mapping[str, KeptMessage]) -> Turn:
+    """The turn in a row of `turns` and `notebooks.identity`; `messages` hold its prompt and its answer."""
+    prompt = messages[row.prompt]
+    return Turn(
+        id=row.id,
+        notebook=row.identity,
+        purse=row.purse,
+        cell_id=row.cell_id,
+        service=row.service,
+        model_asked=row.model_asked,
+        parameters=json.loads(row.parameters),
+        system=row.system,
+        parent=prompt.parent,
+        prompt=prompt.message,
+        prompt_hash=row.prompt,
+        answer=_answer_of(row, messages),
+        answer_hash=row.answer,
+        generation_id=row.generation_id or "",
+        model=row.model or "",
+        provider=row.provider or "",
+        usage=_usage_of(row),
+        cost_source=row.cost_source,
+        finish_reason=row.finish_reason,
+        seconds_to_first_token=row.seconds_to_first_token,
+        seconds=row.seconds,
+        state=row.state,
+        error=row.error,
+        started_utc=row.started_utc,
+        ended_utc=row.ended_utc,
+    )
+
+
+def _answer_of(row: Row[Any], messages: Mapping[str, KeptMessage]) -> Message | None:
+    if row.answer is not None:
+        return messages[row.answer].message
+    return Progress(text=row.partial_text or "", reasoning=row.partial_reasoning or "").message
+
+
+def _columns_of_usage(usage: Usage) -> dict[str, Any]:
+    cost = _storable(usage.cost_pico_usd)
+    return {
+        "prompt_tokens": _storable(usage.prompt_tokens),
+        "completion_tokens": _storable(usage.completion_tokens),
+        "cached_tokens": _storable(usage.cached_tokens),
+        "reasoning_tokens": _storable(usage.reasoning_tokens),
+        "cost_pico_usd": cost,
+        "cost_source": None if cost is None else "reported",
+    }
+
+
+def _usage_of(row: Row[Any]) -> Usage | None:
+    usage = Usage(
+        prompt_tokens=row.prompt_tokens,
+        completion_tokens=row.completion_tokens,
+        cached_tokens=row.cached_tokens,
+        reasoning_tokens=row.reasoning_tokens,
+        cost_pico_usd=row.cost_pico_usd,
+    )
+    return None if usage == Usage() else usage
+
+
+def _storable(count: int | None) -> int | None:
+    # A count that fits in no integer column is nonsense of the service; the answer must not be lost for it.
+    return count if count is not None and abs(count) <= _LARGEST_INTEGER else None

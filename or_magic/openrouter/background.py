@@ -1,0 +1,31 @@
+"""The one event loop of the process, on one daemon thread. Everything that talks to a server runs there.
+
+Why not the kernel's own loop: a stream there freezes while any cell runs, and is not stopped by an interrupt: it goes on,
+and is billed. A cell waits in the main thread on a plain queue instead, where an interrupt reaches it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+@functools.cache
+def loop() -> asyncio.AbstractEventLoop:
+    """The loop; started at first use, and anew in a process that was forked, where the thread does not exist."""
+    new_loop = asyncio.new_event_loop()
+    threading.Thread(target=new_loop.run_forever, name="or_magic", daemon=True).start()
+    os.register_at_fork(after_in_child=loop.cache_clear) if hasattr(os, "register_at_fork") else None
+    return new_loop
+
+
+def submit(coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+    """Starts the coroutine on the loop; returns at once with its future, which any thread may wait for or cancel."""
+    return asyncio.run_coroutine_threadsafe(coroutine, loop())

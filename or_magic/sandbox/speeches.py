@@ -1,0 +1,225 @@
+"""What the models of the sandbox say: pure functions from a question to a speech.
+
+Every text says what it is. None of them pretends that a model thought about the question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from or_magic.sandbox.tokens import count_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a voice hears: the last user message, and how many tokens it may use (None: as it likes)."""
+
+    text: str
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """What a voice says, and before it what it thinks aloud."""
+
+    text: str
+    reasoning: str = ""
+
+
+def echo(question: Question) -> Speech:
+    """The question itself, byte for byte."""
+    return Speech(question.text)
+
+
+def rehearsal(question: Question) -> Speech:
+    """A short answer for a first visit: repeats the question and explains what has just happened."""
+    return Speech(_REHEARSAL.format(question=_quoted(question.text)))
+
+
+def reasoner(question: Question) -> Speech:
+    """Some sentences of thinking aloud, then a short answer."""
+    words = len(question.text.split())
+    return Speech(
+        _CONCLUSION.format(question=_quoted(question.text)),
+        _THOUGHTS.format(words=words, characters=len(question.text)),
+    )
+
+
+def essay(question: Question) -> Speech:
+    """The essay once, or with more chapters if max_tokens leaves room for them: it then just fits."""
+    text = "\n\n".join([_TITLE, *(_chapter(number) for number in range(1, len(_CHAPTERS) + 1))])
+    room = (question.max_tokens or 0) - count_tokens(text)
+    return Speech(text + "".join(f"\n\n{chapter}" for chapter in _encores(room)))
+
+
+def _encores(room: int) -> Iterator[str]:
+    number = len(_CHAPTERS) + 1
+    while room > 0:
+        chapter = _chapter(number)
+        room -= count_tokens(chapter) + 2
+        if room >= 0:
+            yield chapter
+        number += 1
+
+
+def _chapter(number: int) -> str:
+    return f"## {number}. {_CHAPTERS[(number - 1) % len(_CHAPTERS)]}"
+
+
+def _quoted(text: str, *, most_lines: int = 6, most_characters: int = 400) -> str:
+    if not text.strip():
+        return "> *(nothing in words)*"
+    whole = text.strip().splitlines()
+    lines = text.strip()[:most_characters].splitlines()[:most_lines]
+    return "\n".join(f"> {line}" for line in lines) + ("" if lines == whole else " …")
+
+
+_REHEARSAL = """\
+**This is a rehearsal.** No model was asked: this text comes from the sandbox, a small OpenRouter on your \
+own machine. Nothing left it, and nothing was paid.
+
+You wrote:
+
+{question}
+
+### What has just happened
+
+1. Your question went over HTTP to `127.0.0.1`, in the form in which openrouter.ai would get it.
+2. These words came back **one token at a time**, and you can stop them at any moment.
+3. The tokens were counted and priced. The price is exact; the money is play money.
+
+### What to try next
+
+| model | what it does |
+|:--|:--|
+| `sandbox/essay` | a long answer with headings, a table, code and a formula |
+| `sandbox/reasoner` | thinks aloud before it answers |
+| `sandbox/slow` | takes its time, so that you can stop it |
+| `sandbox/echo` | gives back exactly what you sent |
+
+With a key from [openrouter.ai](https://openrouter.ai/settings/keys) a model answers the same question."""
+
+_THOUGHTS = """\
+The question has {words} words in {characters} characters. Before I answer, I should say what I am: a \
+voice of the sandbox, with no model behind it, so I cannot know what is true about the subject. What I \
+can do is show how reasoning arrives. These sentences come first, in their own field, apart from the \
+answer; a client may fold them away, and they are counted and billed as output like any other token. That \
+is worth saying in the answer. Now I write it."""
+
+_CONCLUSION = """\
+You asked:
+
+{question}
+
+**No model thought about this.** What you saw before this line was a rehearsal of *reasoning*: text that \
+arrives ahead of the answer and stays apart from it.
+
+- It came in `delta.reasoning` and, for sending back later, in `delta.reasoning_details`.
+- Its tokens are in `usage.completion_tokens_details.reasoning_tokens`, and they cost what output costs.
+- A request with `"reasoning": {{"exclude": true}}` thinks the same and keeps it to itself; one with \
+`"reasoning": {{"effort": "none"}}` does not think at all."""
+
+_TITLE = """\
+# How an answer arrives
+
+No model wrote this. It is the essay of the sandbox, an OpenRouter that runs on your own machine, and its \
+subject is the thing you are looking at: a text that grows while you read it."""
+
+_CHAPTERS = (
+    """\
+Why answers are streamed
+
+A language model writes one token after another. A token is a short piece of text: a word, half a word, a \
+comma. Someone who waits for the last of them before reading the first wastes most of the time, so the \
+service passes each token on as soon as it exists. Three moments matter to a reader:
+
+- **the first token**: until it comes, nothing shows that anybody is listening;
+- **the pace**: about ten tokens a second keep up with reading aloud, a hundred are faster than anybody reads;
+- **the end**: only then is it known how long the answer is, and what it cost.
+
+A good reader of streams shows the first token at once, never falls behind the pace, and still has the \
+whole text, unchanged, at the end.""",
+    """\
+What travels over the line
+
+The answer is one long HTTP response. Each event is a line that begins with `data:`, followed by an empty \
+line; a line that begins with a colon is a comment and only says "still here".
+
+```text
+: OPENROUTER PROCESSING
+
+data: {"choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hel"}}]}
+
+data: {"choices": [{"index": 0, "delta": {"role": "assistant", "content": "lo"}}]}
+
+data: [DONE]
+```
+
+The network knows nothing of these lines. It may deliver half an event, or five at once, or cut the \
+letter *é* into two bytes and bring them apart. Whoever reads a stream must therefore first collect \
+bytes, and only then look for lines.""",
+    """\
+Reading a stream in Python
+
+The following function is complete. It takes pieces of bytes as they come and gives back the text:
+
+```python
+import json
+from collections.abc import Iterable, Iterator
+
+
+def texts(pieces: Iterable[bytes]) -> Iterator[str]:
+    waiting = b""
+    for piece in pieces:
+        waiting += piece
+        *lines, waiting = waiting.split(b"\\n")
+        for line in lines:
+            if line.startswith(b"data: ") and line != b"data: [DONE]":
+                event = json.loads(line.removeprefix(b"data: "))
+                for choice in event["choices"]:
+                    yield choice["delta"].get("content") or ""
+```
+
+Note the last element of the split: it is the line that has not ended yet, and it waits for its rest.""",
+    """\
+What it costs
+
+Prices are quoted per token, for what is read and for what is written. With $n$ tokens and a price $p$ \
+for each side, the cost of an answer is
+
+$$
+C = n_{\\text{prompt}} \\, p_{\\text{prompt}} + n_{\\text{completion}} \\, p_{\\text{completion}}
+$$
+
+The conversation so far is sent again with each question. If every question and every answer has $k$ \
+tokens, the $m$-th question carries $(2m - 1)\\,k$ of them, and a whole conversation reads
+
+$$
+\\sum_{i=1}^{m} (2i - 1)\\,k = m^2 k
+$$
+
+tokens. That is why long conversations become dear:
+
+| questions | tokens read, at $k = 200$ | at $3 a million |
+|--:|--:|--:|
+| 1 | 200 | $0.0006 |
+| 10 | 20,000 | $0.06 |
+| 50 | 500,000 | $1.50 |
+| 100 | 2,000,000 | $6.00 |
+
+Sums like these should be made with decimal numbers. Binary fractions cannot hold a tenth of a cent.""",
+    """\
+Stopping
+
+To stop an answer, a client closes the connection. There is no message for it. The service notices that \
+nobody is there any more, stops the model, and charges for what was written until then:
+
+1. the client hangs up;
+2. the service sees the closed connection at its next token;
+3. the record of the answer says *cancelled*, with the tokens and the price up to that point.
+
+The last event of a stream holds the price, and a stream that was stopped never gets that far. Its price \
+has to be asked for afterwards, by the identity that stood in the header of the answer. The sandbox \
+behaves the same way. Stop this text while it grows, and ask.""",
+)

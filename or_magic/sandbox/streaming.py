@@ -1,0 +1,201 @@
+"""Answers on their way to the client: at a model's pace, and only as long as the client is there.
+
+The hard idea: while waiting for the next token we wait for the client to hang up, with the token's due time
+as the timeout. So a closed connection ends the generation at once, between two tokens, and what was generated
+until then is charged. A whole answer cannot be cancelled: it is charged in full, as the service does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from types import MappingProxyType
+from typing import ClassVar
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from or_magic.sandbox.answers import chunked, to_json
+from or_magic.sandbox.behaviour import Behaviour
+from or_magic.sandbox.book import Charge
+from or_magic.sandbox.generation import Generation
+from or_magic.sandbox.models import PROVIDER, Model
+from or_magic.sandbox.outlet import Outlet
+from or_magic.sandbox.service import Service
+
+_COMMENT = "OPENROUTER PROCESSING"
+_KEEP_ALIVE = b"\n         \n"  # recorded: newline, nine blanks, newline
+
+
+class CallerGone(Exception):
+    """The client closed the connection before it had the whole answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When the tokens of an answer are due, on the loop's clock. A pace of 0 is as fast as possible."""
+
+    began: float
+    wait_s: float
+    pace: float
+
+    def due(self, number: int) -> float:
+        """When the token with this number, from 0, is due."""
+        return self.began + self.wait_s + (number / self.pace if self.pace else 0.0)
+
+
+class Caller:
+    """The client at the other end of the line; waiting for anything ends when it hangs up."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._gone = asyncio.ensure_future(_hang_up(receive))
+        self._clock = asyncio.get_running_loop().time
+
+    def now(self) -> float:
+        """Seconds on the loop's clock."""
+        return self._clock()
+
+    async def stay_until(self, due: float) -> None:
+        """Wait until a moment on the loop's clock, giving way to other tasks even if it has passed.
+
+        Raises: CallerGone as soon as the client hangs up.
+        """
+        delay = due - self._clock()
+        if delay > 0:
+            await asyncio.wait({self._gone}, timeout=delay)
+        else:
+            await asyncio.sleep(0)  # at full speed too, the loop must get to see the closed connection
+        if self._gone.done():
+            raise CallerGone
+
+    def release(self) -> None:
+        """Stop listening for the hang-up."""
+        self._gone.cancel()
+
+
+class _Answer(Response):
+    """What streamed and whole answers share: headers, pace, and the charge at the end."""
+
+    _is_streamed: ClassVar[bool]
+    _kind: ClassVar[Mapping[str, str]]
+
+    def __init__(self, generation: Generation, service: Service) -> None:
+        named = {"X-Generation-Id": generation.id, "X-Provider-Name": PROVIDER}
+        super().__init__(headers={**named, **self._kind})
+        chunked(self)
+        self._generation = generation
+        self._book = service.book
+        self._controls = service.controls
+
+    def _schedule(self, caller: Caller) -> Schedule:
+        return _schedule(self._generation.model, self._controls.behaviour, began=caller.now())
+
+    async def _begin(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+
+    def _charge(self, produced: int, schedule: Schedule, *, took_s: float) -> None:
+        generation = self._generation
+        usage = generation.usage(produced)
+        is_cancelled = produced < len(generation.pieces)
+        # Zero-completion insurance: an answer without one token and without a finish reason costs nothing.
+        is_free = is_cancelled and produced == 0
+        self._book.add(
+            Charge(
+                generation_id=generation.id,
+                model=generation.model.id,
+                created_utc=generation.created_utc,
+                prompt_tokens=usage.prompt_tokens,
+                completion_tokens=usage.completion_tokens,
+                reasoning_tokens=usage.reasoning_tokens,
+                cost_usd=Decimal(0) if is_free else usage.cost_usd,
+                streamed=self._is_streamed,
+                cancelled=is_cancelled,
+                finish_reason=None if is_cancelled else generation.finish_reason,
+                latency_ms=round(min(took_s, schedule.wait_s) * 1000),
+                generation_time_ms=round(took_s * 1000),
+            )
+        )
+
+
+class StreamedAnswer(_Answer):
+    """An answer as server-sent events, framed as recorded answers of 2026 are."""
+
+    _is_streamed = True
+    _kind = MappingProxyType({"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send comments, one event for each token, the finish, the usage and [DONE]."""
+        outlet = Outlet(send, self._controls.behaviour, self._controls.take_cut())
+        caller = Caller(receive)
+        try:
+            await self._begin(send)
+            await self._generate(caller, outlet)
+            for chunk in (self._generation.finish_chunk(), self._generation.usage_chunk()):
+                await outlet.event(to_json(chunk))
+            await outlet.close(b"[DONE]")
+        finally:
+            caller.release()
+
+    async def _generate(self, caller: Caller, outlet: Outlet) -> None:
+        """Send the pieces as they fall due. Whatever happens, what was generated is charged."""
+        generation, schedule = self._generation, self._schedule(caller)
+        produced = 0
+        try:
+            await self._comment(caller, outlet, schedule)
+            for number, piece in enumerate(generation.pieces):
+                await caller.stay_until(schedule.due(number))
+                produced = number + 1
+                if generation.is_shown(piece):
+                    await outlet.event(to_json(generation.chunk(piece)))
+        finally:
+            self._charge(produced, schedule, took_s=caller.now() - schedule.began)
+
+    async def _comment(self, caller: Caller, outlet: Outlet, schedule: Schedule) -> None:
+        """Spread the comments over the time to the first token, the first of them at once."""
+        count = self._controls.behaviour.comments
+        for number in range(count):
+            await caller.stay_until(schedule.began + schedule.wait_s * number / count)
+            await outlet.comment(_COMMENT)
+
+
+class WholeAnswer(_Answer):
+    """An answer as one JSON document, after white space that keeps the connection alive while it is slow."""
+
+    _is_streamed = False
+    _kind = MappingProxyType({"Content-Type": "application/json"})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send white space until the answer would be finished, then the answer."""
+        caller = Caller(receive)
+        schedule, total = self._schedule(caller), len(self._generation.pieces)
+        finished = schedule.due(total)
+        try:
+            await self._begin(send)
+            await self._keep_alive(caller, send, finished)
+        finally:
+            caller.release()
+            self._charge(total, schedule, took_s=finished - schedule.began)
+        await send({"type": "http.response.body", "body": to_json(self._generation.whole())})
+
+    async def _keep_alive(self, caller: Caller, send: Send, finished: float) -> None:
+        every_s = self._controls.behaviour.keep_alive_s
+        while (now := caller.now()) < finished:
+            await caller.stay_until(min(finished, now + every_s))
+            if now + every_s < finished:
+                await send({"type": "http.response.body", "body": _KEEP_ALIVE, "more_body": True})
+
+
+def _schedule(model: Model, behaviour: Behaviour, *, began: float) -> Schedule:
+    wait_s, pace = behaviour.first_token_s, behaviour.pace
+    return Schedule(
+        began,
+        model.first_token_s if wait_s is None or model.keeps_pace else wait_s,
+        model.pace if pace is None or model.keeps_pace else pace,
+    )
+
+
+async def _hang_up(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,126 @@
+"""What can be configured, in layers: the first layer that says something wins, and its name is shown with the value.
+
+flag > notebook (set by a command, for this kernel) > %config > environment > default
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from or_magic.errors import CommandError, MissingKeyError
+
+OPENROUTER = "https://openrouter.ai/api/v1"
+DEFAULT_MODEL = "openrouter/auto"
+ACCOUNT_MODEL = "account"  # the word for "send none: the account's own default"
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Secret(str):
+    """A key: a string that never shows itself in a repr, so that no traceback or debugger prints it by accident."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A value and who set it."""
+
+    value: str
+    source: str
+
+
+class Settings:
+    """The settings of one notebook.
+
+    Args:
+        environment: the process's environment, read anew at each look, so that ``%env`` counts.
+        config: gives what ``%config`` holds now (name to value, "" for "not set").
+    """
+
+    def __init__(
+        self,
+        environment: Mapping[str, str] = os.environ,
+        config: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
+        self._environment = environment
+        self._config = config
+        self.notebook: dict[str, str] = {}
+        self._keys: dict[str, Secret] = {}
+
+    def model(self, flag: str | None = None) -> Setting:
+        """The model id to ask; its value may be ``"account"``, for which none is sent."""
+        return self._first(
+            ("this cell", flag),
+            ("%openrouter model", self.notebook.get("model")),
+            ("%config", self._config().get("model")),
+            ("OR_MAGIC_MODEL", self._environment.get("OR_MAGIC_MODEL")),
+            ("default", DEFAULT_MODEL),
+        )
+
+    def base_url(self) -> Setting:
+        """The address to ask, checked.
+
+        Raises:
+            CommandError: it is no http(s) address, or plain http to another machine.
+        """
+        setting = self._first(
+            ("%openrouter sandbox", self.notebook.get("base_url")),
+            ("OPENROUTER_BASE_URL", self._environment.get("OPENROUTER_BASE_URL")),
+            ("default", OPENROUTER),
+        )
+        parts = urlsplit(setting.value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise CommandError(
+                f"{setting.source} is {setting.value!r}, which is no address. It should look like {OPENROUTER}."
+            )
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+            raise CommandError(
+                f"{setting.source} is {setting.value!r}: over plain http anyone on the way could read the key. Use https."
+            )
+        return setting
+
+    def store(self) -> str | None:
+        """Where the ledger is; None for the user's data folder."""
+        return self._environment.get("OR_MAGIC_STORE") or None
+
+    def give_key(self, key: str) -> None:
+        """Keeps a key for the address that is set now, in this process's memory alone."""
+        self._keys[_origin(self.base_url().value)] = Secret(key)
+
+    def key(self) -> Setting:
+        """The key for the address that is set now. A key is never sent to an address other than its own.
+
+        The key of the environment belongs to the environment's own address, or to openrouter.ai where that names none.
+        A server on this machine gets a dummy where none was given.
+
+        Raises:
+            MissingKeyError: there is none.
+        """
+        origin = _origin(self.base_url().value)
+        if given := self._keys.get(origin):
+            return Setting(given, "%openrouter key")
+        key = Secret(self._environment.get("OPENROUTER_API_KEY", "").strip())
+        if key and origin == _origin(self._environment.get("OPENROUTER_BASE_URL") or OPENROUTER):
+            return Setting(key, "OPENROUTER_API_KEY")
+        if urlsplit(origin).hostname in LOOPBACK:
+            return Setting("sk-or-none", "none needed")
+        raise MissingKeyError(
+            f"No key for {origin}. Make one at openrouter.ai/settings/keys, then run %openrouter key (or set "
+            "OPENROUTER_API_KEY). To try without one: %openrouter sandbox."
+        )
+
+    @staticmethod
+    def _first(*candidates: tuple[str, str | None]) -> Setting:
+        return next(Setting(value, source) for source, value in candidates if value)
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname}{port}".lower()

@@ -1,0 +1,214 @@
+"""A ledger opens where it should, for its owner alone, and says in one line why it cannot."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, inspect
+
+from or_magic.errors import StoreError
+from or_magic.ledger import tables
+from or_magic.ledger.migrations import MIGRATIONS
+from or_magic.ledger.records import NewTurn, Progress
+from or_magic.ledger.store import Ledger
+
+from .conftest import Sql
+from .samples import ask, question
+
+posix_only = pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+
+
+def test_open_again(tmp_path: Path) -> None:
+    """What was kept is there when the ledger is opened again."""
+    path = tmp_path / "ledger.sqlite"
+    first = Ledger.open(path)
+    turn = first.turn(ask(first))
+    first.close()
+
+    assert Ledger.open(str(path)).turns() == [turn]
+
+
+def test_the_default_is_the_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a location the ledger is in the user's data folder."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.setattr("platformdirs.user_data_path", lambda name, appauthor: tmp_path / name)
+
+    ledger = Ledger.open()
+
+    assert ledger.location == str(tmp_path / "or_magic" / "ledger.sqlite")
+
+
+def test_a_relative_location(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ledger stays where it is when the working folder changes."""
+    monkeypatch.chdir(tmp_path)
+    ledger = Ledger.open("ledger.sqlite")
+    turn_id = ask(ledger)
+    ledger.close()
+
+    monkeypatch.chdir("/")
+
+    assert ledger.turn(turn_id).id == turn_id
+    assert ledger.location == str(tmp_path / "ledger.sqlite")
+
+
+@posix_only
+def test_permissions(tmp_path: Path) -> None:
+    """Folders and files that are made are their owner's alone; what was there stays as it is."""
+    tmp_path.chmod(0o755)
+    ledger = Ledger.open(tmp_path / "new" / "deeper" / "ledger.sqlite")
+    ask(ledger)
+
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path, *tmp_path.rglob("*"))}
+    files = {"ledger.sqlite": 0o600, "ledger.sqlite-wal": 0o600, "ledger.sqlite-shm": 0o600}
+    assert modes == {tmp_path.name: 0o755, "new": 0o700, "deeper": 0o700} | files
+
+
+def test_settings_of_the_file(ledger: Ledger) -> None:
+    """Every connection has the write-ahead log, its safe and fast mode, and the references checked."""
+    with ledger.file.writing() as connection:
+        settings = [
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        ]
+
+    assert settings == ["wal", 1, 1, 15_000]
+
+
+def test_the_schema_is_what_queries_expect(ledger: Ledger) -> None:
+    """The migrations lead to the tables and columns that `tables` describes."""
+    found = inspect(create_engine(f"sqlite:///{ledger.location}"))
+
+    assert set(found.get_table_names()) == set(tables.SCHEMA.tables)
+    for name, table in tables.SCHEMA.tables.items():
+        assert [column["name"] for column in found.get_columns(name)] == [
+            column.name for column in table.columns
+        ]
+
+
+def test_each_step_is_recorded(ledger: Ledger, sql: Sql) -> None:
+    """A file says which steps it has taken, once each, however often it is opened."""
+    Ledger.open(ledger.location)
+
+    assert sql("SELECT number FROM migrations") == [(number + 1,) for number in range(len(MIGRATIONS))]
+
+
+def test_a_newer_file(ledger: Ledger, sql: Sql) -> None:
+    """A file of a newer version is refused in one line that says what to do, and is not touched."""
+    sql("INSERT INTO migrations VALUES (?, '2030-01-01 00:00:00.000000')", len(MIGRATIONS) + 1)
+
+    with pytest.raises(StoreError) as refused:
+        Ledger.open(ledger.location)
+
+    assert str(refused.value) == (
+        f"The ledger {ledger.location} has schema {len(MIGRATIONS) + 1}; this or_magic knows them up to "
+        f"{len(MIGRATIONS)}. Upgrade or_magic, or point OR_MAGIC_STORE to another file."
+    )
+
+
+@pytest.mark.parametrize(
+    ("location", "reason"),
+    [
+        pytest.param("folder", "is a folder", id="a folder"),
+        pytest.param("text.txt/ledger.sqlite", "cannot be made", id="below a file"),
+        pytest.param("text.txt", "is not a SQLite file", id="no database"),
+        pytest.param("other.sqlite", "is a database of another program", id="another program's"),
+        pytest.param("nul\x00.sqlite", "cannot be made", id="NUL in its name"),
+    ],
+)
+def test_what_cannot_be_a_ledger(tmp_path: Path, location: str, reason: str) -> None:
+    """What cannot be a ledger is refused in one line that names it and the way out, and is left as it was."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "text.txt").write_text("Dear diary, " * 100)
+    sqlite3.connect(tmp_path / "other.sqlite").execute("CREATE TABLE migrations (id)").connection.close()
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+
+    with pytest.raises(StoreError, match=reason) as refused:
+        Ledger.open(tmp_path / location)
+
+    assert str(tmp_path) in str(refused.value)
+    assert "OR_MAGIC_STORE" in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert (tmp_path / "text.txt").read_bytes() == before[tmp_path / "text.txt"]
+
+
+@pytest.mark.parametrize("location", [":memory:", "postgresql://ada:secret@host/team"])
+def test_what_is_no_file(location: str) -> None:
+    """A location that is no file is refused without telling the password in it."""
+    with pytest.raises(StoreError, match="keeps its ledger in a file") as refused:
+        Ledger.open(location)
+
+    assert "secret" not in str(refused.value)
+
+
+@posix_only
+@pytest.mark.skipif(os.name != "nt" and os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.parametrize("name", ["new.sqlite", "ledger.sqlite"])
+def test_a_folder_that_cannot_be_written(ledger: Ledger, name: str) -> None:
+    """In a folder without permission to write, neither a new nor an existing ledger opens."""
+    ledger.close()
+    path = Path(ledger.location).with_name(name)
+    Path(ledger.location).chmod(0o400)
+    path.parent.chmod(0o500)
+
+    with pytest.raises(StoreError, match="folder writable, or point"):
+        ask(Ledger.open(path))
+
+    path.parent.chmod(0o700)
+
+
+def test_a_full_disk(ledger: Ledger) -> None:
+    """Where the disk is full the error says so, and the ledger is as it was before."""
+    kept = ledger.turn(ask(ledger))
+    with ledger.file.writing() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+
+    with pytest.raises(StoreError, match=r"disk is full\. Free some space"):
+        ledger.open_turn(question(system="x" * 1_000_000))
+
+    assert ledger.turns() == [kept]
+
+
+def test_a_damaged_file(ledger: Ledger) -> None:
+    """A file with damaged pages is an error of one line, not a wrong answer."""
+    ask(ledger)
+    ledger.close()
+    path = Path(ledger.location)
+    path.write_bytes(path.read_bytes()[:4096] + b"\xff" * (path.stat().st_size - 4096))
+
+    with pytest.raises(StoreError, match=r"is damaged\. Restore a copy"):
+        Ledger.open(path).turns()
+
+
+def test_no_room_for_a_key(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing in the ledger has a place for the API key, and the environment's does not get in."""
+    monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-v1-very-secret")
+    names = {*NewTurn.__dataclass_fields__, *Progress.__dataclass_fields__}
+    names |= {column.name for table in tables.SCHEMA.tables.values() for column in table.columns}
+
+    ask(ledger)
+    ledger.close()
+
+    assert not [name for name in names if "key" in name or "secret" in name or "header" in name]
+    assert b"very-secret" not in Path(ledger.location).read_bytes()
+
+
+def test_what_is_imported() -> None:
+    """The package itself imports nothing, and neither the values nor the tree import SQLAlchemy."""
+    script = """if True:
+        import sys
+        import or_magic.ledger
+        assert {name for name in sys.modules if "or_magic" in name} == {"or_magic", "or_magic.ledger"}
+        import or_magic.ledger.records, or_magic.ledger.tree
+        assert "sqlalchemy" not in sys.modules
+        import or_magic.ledger.audit
+        assert not {"httpx", "aiohttp", "IPython", "or_magic.openrouter"} & set(sys.modules)
+    """
+
+    subprocess.run([sys.executable, "-c", script], check=True)
