@@ -57,7 +57,8 @@ def _session() -> Session:
         shell = get_ipython()
         magics = shell.magics_manager.registry.get("OpenRouterMagics") if shell is not None else None
         if magics is not None:
-            return magics.desk.session
+            session: Session = magics.desk.session
+            return session
     return _script_session()
 
 

@@ -97,6 +97,10 @@ class Answer:
         thoughts: tuple[Part, ...] = (ReasoningPart(self.reasoning),) if self.reasoning else ()
         return Message("assistant", (*thoughts, TextPart(self.text)))
 
+    def mark_sent(self) -> None:
+        """The request goes out now; times count from here."""
+        self._sent_at = time.monotonic()
+
     def absorb(self, event: Event) -> None:
         """Takes the next event of the stream into account."""
         match event:

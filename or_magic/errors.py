@@ -51,12 +51,21 @@ class ServiceError(OrMagicError):
     Attributes:
         status: HTTP status, or the code of an error inside a stream; None where there was none.
         generation_id: the service's id of the answer, where one had been given out.
+        may_be_charged: False where it is certain that nothing was charged: nothing was sent, or the service refused.
     """
 
-    def __init__(self, message: str, *, status: int | None = None, generation_id: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        generation_id: str | None = None,
+        may_be_charged: bool = True,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.generation_id = generation_id
+        self.may_be_charged = may_be_charged
 
 
 class AuthenticationError(ServiceError):

@@ -1,7 +1,7 @@
 """The values that everything else passes around: messages out, events in. Frozen, without identity, without effects.
 
-An answer arrives as a sequence of events. Whoever is interested (the `Answer`, the live view, the store) absorbs them in
-order; none of them needs to know how they looked on the wire.
+An answer arrives as a sequence of events. Whoever is interested (the `Answer`, the live view, the store) absorbs them
+in order; none of them needs to know how they looked on the wire.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Money is an integer count of 1e-12 US dollars, so that sums are exact in Python and in SQL.
 
-A price or cost that is not known is None, never 0. Token prices are as small as 1e-9 USD and charges have been seen with
-twelve decimals, so 1e-12 keeps every charge and an int64 column still holds nine million dollars.
+A price or cost that is not known is None, never 0. Token prices are as small as 1e-9 USD and charges have been seen
+with twelve decimals, so 1e-12 keeps every charge and an int64 column still holds nine million dollars.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
 
 
 def pico_usd(amount_usd: Decimal) -> int:
-    """The amount as a whole number of 1e-12 USD; anything finer (float noise of the service) is rounded half to even."""
+    """The amount as a whole number of 1e-12 USD; anything finer (float noise) is rounded half to even."""
     return int((_EXACT.multiply(amount_usd, Decimal(PICO_PER_USD))).to_integral_value(context=_EXACT))
 
 

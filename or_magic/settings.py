@@ -81,7 +81,7 @@ class Settings:
             )
         if parts.scheme == "http" and parts.hostname not in LOOPBACK:
             raise CommandError(
-                f"{setting.source} is {setting.value!r}: over plain http anyone on the way could read the key. Use https."
+                f"{setting.source} is {setting.value!r}: over plain http others could read the key. Use https."
             )
         return setting
 

@@ -74,7 +74,7 @@ class Host(Protocol):
 
 
 def unnamed_place(name: str) -> Place:
-    """The place of a process of which no front end tells the notebook; its money is counted under the working folder."""
+    """The place of a process whose notebook no front end tells; its money is counted under the working folder."""
     return Place(notebook=name, purse=str(Path.cwd()), purse_name="folder")
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from or_magic.answer import Answer
-from or_magic.asking.host import Bill, Host, Place, ScriptHost, View
-from or_magic.errors import CommandError, Stopped, StoreError
-from or_magic.messages import Ending, Message
+from or_magic.asking.host import Bill, Host, ScriptHost, View
+from or_magic.errors import CommandError, ServiceError, Stopped, StoreError
+from or_magic.messages import Ending, Message, Usage, UsageReported
 from or_magic.openrouter import background
 from or_magic.settings import ACCOUNT_MODEL, LOOPBACK, Setting, Settings
 
@@ -142,6 +142,7 @@ class _Ask:
 
         endpoint = Endpoint(self._session.settings.base_url().value, self._key)
         request = ChatRequest(messages=(self._message,), model=self.answer.model_asked)
+        self.answer.mark_sent()
         return Turn(Client(endpoint, title=TITLE), request, self.answer, self._checkpoint)
 
     def follow(self) -> None:
@@ -161,6 +162,8 @@ class _Ask:
             raise Stopped(_stopped_line(self.answer)) from None
         except Exception as failure:
             error = str(failure)
+            if isinstance(failure, ServiceError) and not failure.may_be_charged:
+                self.answer.absorb(UsageReported(Usage(cost_pico_usd=0)))
             raise
         finally:
             self._stop()
@@ -218,7 +221,7 @@ class _Ask:
 
 
 def is_rehearsal(service: str, answer: Answer) -> bool:
-    """Whether the answer came from the sandbox, so that its money is not real: it says so, and it is on this machine."""
+    """Whether the answer came from the sandbox, whose money is not real: it says so, and is on this machine."""
     return urlsplit(service).hostname in LOOPBACK and "sandbox" in f"{answer.provider} {answer.model}".lower()
 
 

@@ -28,9 +28,7 @@ class Turn:
         checkpoint: called at most once a second, in a thread of its own, while text arrives.
     """
 
-    def __init__(
-        self, client: Client, request: ChatRequest, answer: Answer, checkpoint: Callable[[], None]
-    ) -> None:
+    def __init__(self, client: Client, request: ChatRequest, answer: Answer, checkpoint: Callable[[], None]) -> None:
         self._client, self._request, self._answer, self._checkpoint = client, request, answer, checkpoint
         self._arrived: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._failure: Exception | None = None

@@ -63,8 +63,16 @@ def variable_name(word: str) -> str:
 
 
 FLAGS = (
-    Flag("--model", "-m", "MODEL", "the model to ask, such as openai/gpt-5-mini; account: your account's default", model_id),
-    Flag("--output", "-o", "NAME", "bind the answer to this variable (_answer always holds the last one)", variable_name),
+    Flag(
+        "--model",
+        "-m",
+        "MODEL",
+        "the model to ask, such as openai/gpt-5-mini; account: your account's default",
+        model_id,
+    ),
+    Flag(
+        "--output", "-o", "NAME", "bind the answer to this variable (_answer always holds the last one)", variable_name
+    ),
 )
 
 
@@ -96,7 +104,8 @@ def parse_cell_line(line: str) -> CellLine:
             raise CommandError(f"{flag.name} wants a value: {flag.name} {flag.value}.")
         if flag.key in values:
             raise CommandError(
-                f"{flag.name} is given twice, as {values[flag.key]!r} and {text!r}. The prompt stands below the first line."
+                f"{flag.name} is given twice, as {values[flag.key]!r} and {text!r}. "
+                "The prompt stands below the first line."
             )
         values[flag.key] = flag.convert(text)
     return CellLine(values)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import functools
 import html
+import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from or_magic.jupyter.plain_text import show_hidden
@@ -41,8 +43,8 @@ _CLASS_OF_TOKEN = {
 }
 CLASSES = frozenset(PREFIX + name for name in _CLASS_OF_TOKEN.values())
 
-# A list of our own, of what models write: the name comes from a model, and Pygments' five hundred lexers are regular
-# expressions, some of which take forever over a text made for them.
+# A list of our own: the name comes from a model, and Pygments' five hundred lexers are regular expressions, some of
+# which take minutes over 20 KB made for them. These were tried, and bear what `_WILD` lets through.
 _LEXERS = {
     "python": "python py python3 ipython pycon",
     "javascript": "javascript js jsx mjs node",
@@ -53,10 +55,6 @@ _LEXERS = {
     "sql": "sql sqlite postgresql postgres mysql duckdb",
     "r": "r rscript",
     "julia": "julia jl",
-    "c": "c h",
-    "cpp": "cpp c++ cxx hpp cuda",
-    "csharp": "csharp cs c#",
-    "java": "java",
     "kotlin": "kotlin kt",
     "scala": "scala",
     "go": "go golang",
@@ -75,30 +73,52 @@ _LEXERS = {
     "toml": "toml",
     "ini": "ini cfg properties env",
     "docker": "dockerfile docker",
-    "make": "makefile make",
     "diff": "diff patch",
     "tex": "tex latex",
 }
+
+# Pygments' lexers for these take the square of a run of words; here each character is looked at once.
+_C_FAMILY = frozenset(["c", "h", "cpp", "c++", "cxx", "hpp", "cc", "cuda", "csharp", "cs", "c#", "java"])
+_C_KEYWORDS = (
+    "abstract as async auto await base bool boolean break byte case catch char class const constexpr continue decimal"
+    " default delete do double else enum explicit extends extern false final finally float for foreach friend goto if"
+    " implements import in inline instanceof int interface internal is long namespace native new noexcept null nullptr"
+    " object operator out override package private protected public readonly record ref return sealed short signed"
+    " sizeof static string struct super switch template this throw throws true try typedef typename union unsigned using"
+    " var virtual void volatile while yield"
+)
+_C_TOKEN = re.compile(
+    r"(?P<c>//[^\n]*|/\*.*?(?:\*/|\Z)|^[ \t]*#[^\n]*)"
+    r"|(?P<s>\"(?:\\.|[^\"\\\n])*\"?|'(?:\\.|[^'\\\n])*'?)"
+    r"|(?P<n>\b\d[\w.]*)"
+    rf"|(?P<k>\b(?:{_C_KEYWORDS.replace(' ', '|')})\b)"
+    r"|(?P<f>\b\w+(?=\())|(?P<word>\w+)",
+    re.DOTALL | re.MULTILINE,
+)
+_WILD = re.compile(r"[^\n]{400}|\s{200}|\r")
 
 
 @functools.lru_cache(maxsize=64)  # an answer is redrawn while it arrives, with the same blocks in it
 def highlight(code: str, language: str) -> str:
     """The code as HTML: its text, with spans of `CLASSES` where the language is known.
 
-    Code of more than `HIGHLIGHT_MAX` characters, and code in a language that is not known, is plain text. Characters
-    that would let code be read in another order than it has are made visible.
+    Code of more than `HIGHLIGHT_MAX` characters, code with a line of 400 or more, and code in a language that is not
+    known is plain text. Characters that would let code be read in another order than it has are made visible.
 
     Args:
         code: the code itself, unescaped.
         language: the info string of its fence, whatever it holds.
     """
-    name = _lexer_name(language)
-    if name is None or len(code) > HIGHLIGHT_MAX:
+    word = _first_word(language)
+    name = _names().get(word)
+    if len(code) > HIGHLIGHT_MAX or _WILD.search(code):
         return _escape(code)
-    pieces = list(_lexer(name).get_tokens(code))
-    if "".join(value for _, value in pieces) != code:
+    if word in _C_FAMILY:
+        return _spans(list(_c_pieces(code)))
+    if name is None:
         return _escape(code)
-    return _spans([(_class_of(str(kind)), value) for kind, value in pieces])
+    pieces = [(_class_of(str(kind)), value) for kind, value in _lexer(name).get_tokens(code)]
+    return _spans(pieces) if "".join(value for _, value in pieces) == code else _escape(code)
 
 
 def stylesheet() -> str:
@@ -126,9 +146,18 @@ def _class_of(kind: str) -> str:
     return next((name for name in known if name), "")
 
 
-def _lexer_name(language: str) -> str | None:
-    word = language.strip().split(maxsplit=1)[0] if language.strip() else ""
-    return _names().get(word.strip("{}.").lower())
+def _c_pieces(code: str) -> Iterator[tuple[str, str]]:
+    end = 0
+    for token in _C_TOKEN.finditer(code):
+        yield "", code[end : token.start()]
+        yield "" if token.lastgroup == "word" else token.lastgroup or "", token[0]
+        end = token.end()
+    yield "", code[end:]
+
+
+def _first_word(language: str) -> str:
+    words = language.split(maxsplit=1)
+    return words[0].strip("{}.").lower() if words else ""
 
 
 @functools.cache

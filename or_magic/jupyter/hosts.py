@@ -1,4 +1,4 @@
-"""IPython as a host: answers as two live outputs in a notebook, as one in a headless run, as plain text in a terminal."""
+"""IPython as a host: two live outputs in a notebook, one in a headless run, plain text in a terminal."""
 
 from __future__ import annotations
 
@@ -70,9 +70,7 @@ class LiveView:
     def close(self, answer: Answer, bill: Bill) -> None:
         """The answer moves up whole, with its exact text; the tail becomes the footer."""
         html = _styled(render(answer.text, answer_id=self._id) if answer.text else "")
-        self._answer_output.update(
-            _bundle(html, answer.text), raw=True, metadata={"or_magic": provenance(answer)}
-        )
+        self._answer_output.update(_bundle(html, answer.text), raw=True, metadata={"or_magic": provenance(answer)})
         footer = footer_text(answer, bill)
         self._tail_output.update(_bundle(status_html(footer), footer), raw=True)
 

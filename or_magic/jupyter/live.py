@@ -1,10 +1,10 @@
 """Events to frames: what is to be redrawn, and when. Draws nothing and reads no clock.
 
-An answer is shown as two outputs: the *answer* and, under it, the *tail*. Arriving text goes into the tail, which is small
-and so cheap to redraw; when it has grown past an eighth of the answer, its finished blocks move up. Each move redraws
-the whole answer, but moves come at sizes that grow geometrically, so that all redraws together stay a constant times the
-text, where a redraw per token is its square. A redraw's bytes are paid off at a fixed rate before the next one, so that
-no page is ever flooded, whatever the model's pace.
+An answer is shown as two outputs: the *answer* and, under it, the *tail*. Arriving text goes into the tail, which is
+small and so cheap to redraw; when it has grown past an eighth of the answer, its finished blocks move up. Each move
+redraws the whole answer, but moves come at sizes that grow geometrically, so that all redraws together stay a
+constant times the text, where a redraw per token is its square. A redraw's bytes are paid off at a fixed rate before
+the next one, so that no page is ever flooded, whatever the model's pace.
 """
 
 from __future__ import annotations
@@ -110,7 +110,9 @@ class LiveAnswer:
             return render(self._tail, answer_id=f"{self._answer_id}t", streaming=True)
         if self._committed:
             return ""
-        return status_html(f"{self._model} is thinking … {self._thought:,} characters" if self._thought else f"{self._model} …")
+        return status_html(
+            f"{self._model} is thinking … {self._thought:,} characters" if self._thought else f"{self._model} …"
+        )
 
 
 def status_html(text: str) -> str:

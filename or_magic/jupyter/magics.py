@@ -33,13 +33,12 @@ class OpenRouterMagics(Magics):
         session = Session(host, Settings(config=lambda: {"model": self.model}))
         self.desk = Desk(shell, session, host)
 
-    @line_cell_magic("or")
-    @line_cell_magic("openrouter")
+    @line_cell_magic("openrouter")  # type: ignore[arg-type]  # its own annotations contradict each other
     def openrouter(self, line: str, cell: str | None = None) -> None:
         """Ask a model, or run a subcommand.
 
-        A cell asks: ``%%openrouter [MODEL] [-m MODEL] [-o NAME]``, with the prompt below the first line, sent as it stands.
-        A line commands: ``%openrouter help`` lists all.
+        A cell asks: ``%%openrouter [MODEL] [-m MODEL] [-o NAME]``, with the prompt below the first line, sent as it
+        stands. A line commands: ``%openrouter help`` lists all.
         """
         if cell is None:
             return run_line(self.desk, line)
@@ -62,8 +61,10 @@ def load(shell: InteractiveShell) -> None:
     """What ``%load_ext or_magic`` does: the magics, an HTML view of answers, and questions that end in ``?``."""
     magics = OpenRouterMagics(shell)
     shell.register_magics(magics)
+    shell.magics_manager.register_function(magics.openrouter, magic_kind="line_cell", magic_name="or")
     shell.input_transformers_cleanup.append(keep_question_mark)
-    shell.display_formatter.formatters["text/html"].for_type(Answer, answer_html)
+    if shell.display_formatter is not None:
+        shell.display_formatter.formatters["text/html"].for_type(Answer, answer_html)
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -78,7 +79,8 @@ def unload(shell: InteractiveShell) -> None:
     shell.configurables.remove(magics)
     if keep_question_mark in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.remove(keep_question_mark)
-    shell.display_formatter.formatters["text/html"].pop(Answer, None)
+    if shell.display_formatter is not None:
+        shell.display_formatter.formatters["text/html"].pop(Answer, None)
     magics.close()
 
 

@@ -32,8 +32,7 @@ FOOTNOTES_MAX = 500  # references in a text; each is also a link back
 HELD_MAX = 20_000  # characters that wait for the end of a `details`
 
 TAGS = frozenset(
-    "a blockquote br code del details em h1 h2 h3 h4 h5 h6 hr img li ol p pre section span strong sub summary sup"
-    " table tbody td th thead tr ul".split()
+    ["a", "blockquote", "br", "code", "del", "details", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "img", "li", "ol", "p", "pre", "section", "span", "strong", "sub", "summary", "sup", "table", "tbody", "td", "th", "thead", "tr", "ul"]
 )
 ATTRIBUTES = {
     "a": {"href", "id"},
@@ -105,15 +104,17 @@ def blocks(text: str) -> list[int]:
 def finished_length(text: str) -> int:
     """How many characters at the beginning of a text that still grows are whole blocks, whatever follows.
 
-    The last block is never finished, nor is anything after a `details` that is still open. Only definitions of links
-    and footnotes that come later can change how the finished part looks.
+    The last block is never finished, nor is a block finished by one whose first line has no end yet, nor is anything
+    after a `details` that is still open. Only definitions of links and footnotes that come later can change how the
+    finished part looks.
     """
-    starts, is_held_from = _blocks(text)
-    if not starts:
-        return 0
-    if is_held_from is not None and len(text) - is_held_from <= HELD_MAX:
-        return is_held_from
-    return starts[-1]
+    starts, held_from = _blocks(text)
+    # What begins on a line that has no end yet may still turn out to be no beginning.
+    whole_lines = max(text.rfind("\n"), text.rfind("\r")) + 1
+    finished = max((start for start in starts if start < whole_lines), default=0)
+    if held_from is not None and len(text) - held_from <= HELD_MAX:
+        return min(finished, held_from)
+    return finished
 
 
 def _blocks(text: str) -> tuple[list[int], int | None]:

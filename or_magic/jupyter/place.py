@@ -1,8 +1,8 @@
 """Which notebook, which cell, what kind of front end: read from what front ends tell, never guessed.
 
-JupyterLab and Notebook put the notebook's absolute path into ``JPY_SESSION_NAME`` (stale after a rename until the kernel
-restarts), VS Code into ``__vsc_ipynb_file__``; ``OR_MAGIC_NOTEBOOK`` tells where nothing else does. JupyterLab sends the
-cell's id with each request; nbclient and nbval do not.
+JupyterLab and Notebook put the notebook's absolute path into ``JPY_SESSION_NAME`` (stale after a rename until the
+kernel restarts), VS Code into ``__vsc_ipynb_file__``; ``OR_MAGIC_NOTEBOOK`` tells where nothing else does. JupyterLab
+sends the cell's id with each request; nbclient and nbval do not.
 """
 
 from __future__ import annotations

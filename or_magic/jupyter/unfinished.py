@@ -89,7 +89,7 @@ def _with_open_spans_closed(paragraph: str) -> str:
         position = token.end()
         mark = token[0]
         if mark[0] == "`":
-            partner = ticks[token.start()]
+            partner = ticks.get(token.start())
             if partner is not None:
                 position = partner
             elif len(paragraph) - token.start() <= SPAN_MAX:

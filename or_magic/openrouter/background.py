@@ -1,7 +1,7 @@
 """The one event loop of the process, on one daemon thread. Everything that talks to a server runs there.
 
-Why not the kernel's own loop: a stream there freezes while any cell runs, and is not stopped by an interrupt: it goes on,
-and is billed. A cell waits in the main thread on a plain queue instead, where an interrupt reaches it.
+Why not the kernel's own loop: a stream there freezes while any cell runs, and is not stopped by an interrupt: it goes
+on, and is billed. A cell waits in the main thread on a plain queue instead, where an interrupt reaches it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """HTTP. The only file that names httpx and aiohttp.
 
-httpx is the interface and aiohttp the engine underneath (a quarter of the CPU of httpx's own per streamed token). Two of
-its habits shape this file: the engine reports a refused connection, a DNS failure, a reset and a disconnect all as
+httpx is the interface and aiohttp the engine underneath (a quarter of the CPU of httpx's own per streamed token). Two
+of its habits shape this file: the engine reports a refused connection, a DNS failure, a reset and a disconnect all as
 `ConnectTimeout`, so what happened is read from `__cause__`; and it would follow cookies and netrc, so both are off.
 """
 
@@ -94,23 +94,21 @@ class Client:
                 finally:
                     await response.aclose()
         except TimeoutError as error:
-            raise TimedOutError(f"Nothing came from {self._endpoint.origin} for too long; the answer was given up.") from error
+            raise TimedOutError(
+                f"Nothing came from {self._endpoint.origin} for too long; the answer was given up."
+            ) from error
         except (httpx.HTTPError, aiohttp.ClientError) as error:
             raise _connection_error(error, self._endpoint.origin) from error
 
     def _post(self, path: str, body: bytes) -> httpx.Request:
         # httpx.Headers, unlike a dict, hides the key in its repr.
-        headers = httpx.Headers(
-            {"Content-Type": "application/json", "Authorization": f"Bearer {self._endpoint.key}"}
-        )
+        headers = httpx.Headers({"Content-Type": "application/json", "Authorization": f"Bearer {self._endpoint.key}"})
         if self._title:
             headers["X-OpenRouter-Title"] = self._title
         url = self._endpoint.base_url.rstrip("/") + path
         return _http_client().build_request("POST", url, content=body, headers=headers)
 
-    async def _read(
-        self, response: httpx.Response, take: Callable[[Event], None], silence: asyncio.Timeout
-    ) -> None:
+    async def _read(self, response: httpx.Response, take: Callable[[Event], None], silence: asyncio.Timeout) -> None:
         decoder, splitter, clock = ChunkDecoder(), EventSplitter(), asyncio.get_running_loop().time
         postponed_at = clock()
         async for portion in response.aiter_bytes():
@@ -134,6 +132,7 @@ class Client:
                 f"{self._endpoint.origin} wanted to send the request on to {where}; redirects are not followed. "
                 "Set OPENROUTER_BASE_URL to the right address.",
                 status=response.status_code,
+                may_be_charged=False,
             )
         body = b""
         async for portion in response.aiter_bytes():
@@ -189,8 +188,9 @@ def _connection_error(error: Exception, origin: str) -> ServiceError:
     reason = one_line(str(getattr(system, "strerror", None) or cause)) or type(cause).__name__
     if isinstance(cause, aiohttp.ClientConnectorError | httpx.ConnectError | httpx.UnsupportedProtocol):
         return NotReachableError(
-            f"Nobody answers at {origin} ({reason}). Nothing was sent. Check the address and the network."
+            f"Nobody answers at {origin} ({reason}). Nothing was sent. Check the address and the network.",
+            may_be_charged=False,
         )
     return TruncatedError(
-        f"The connection to {origin} broke ({reason}). What came is kept; the request may have been received and charged."
+        f"The connection to {origin} broke ({reason}). What came is kept; it may have been charged."
     )

@@ -1,7 +1,7 @@
 """What a server says when it refuses, as one of our errors. Pure.
 
-The envelope is ``{"error": {"code", "message", "metadata"?}}`` (openrouter.ai/docs, "Errors"), as the body of a refusal or
-inside a stream. A proxy or an edge may answer with HTML or nothing: still one sensible line.
+The envelope is ``{"error": {"code", "message", "metadata"?}}`` (openrouter.ai/docs, "Errors"), as the body of a
+refusal or inside a stream. A proxy or an edge may answer with HTML or nothing: still one sensible line.
 """
 
 from __future__ import annotations
@@ -31,7 +31,12 @@ def error_from_body(status: int, body: bytes, *, service: str, model: str | None
     except (ValueError, RecursionError):
         document = None
     error = document.get("error") if isinstance(document, dict) else None
-    return error_from_object(error if error is not None else excerpt(body), status=status, service=service, model=model)
+    refusal = error_from_object(
+        error if error is not None else excerpt(body), status=status, service=service, model=model
+    )
+    # Refusals are free (openrouter.ai/docs, "Zero completion insurance"); an edge that gave up waiting may not know.
+    refusal.may_be_charged = status >= 500
+    return refusal
 
 
 def error_from_object(

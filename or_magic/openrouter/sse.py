@@ -1,8 +1,8 @@
 """Bytes of a server-sent event stream to the payloads of its events, however the bytes were cut.
 
-The standard's `data` field is all that this service uses (seen in 949 recorded chunks: one data line an event, LF only);
-the rest of the standard is honoured all the same: LF, CR and CRLF, comments, several data lines, other fields, a byte
-order mark. Lines are split as bytes: `str.splitlines` would cut an answer at U+2028 and a decoder would have to
+The standard's `data` field is all that this service uses (seen in 949 recorded chunks: one data line an event, LF
+only); the rest of the standard is honoured all the same: LF, CR and CRLF, comments, several data lines, other fields,
+a byte order mark. Lines are split as bytes: `str.splitlines` would cut an answer at U+2028 and a decoder would have to
 wait for the rest of a character. A line may have any length (an image is one line of megabytes).
 """
 

@@ -2,7 +2,8 @@
 
 Decoding is tolerant by construction: it looks only for what it knows, in plain dicts, and skips what is missing, new or
 of another type, since the service adds fields and chunk kinds without notice and its upstreams differ in the rest.
-Source of every shape: the API reference of openrouter.ai (2026-08), its SDK 1.3.84 and recordings of 2025-11 to 2026-10.
+Source of every shape: the API reference of openrouter.ai (2026-08), its SDK 1.3.84 and recordings of 2025-11 to
+2026-10.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,7 +51,7 @@ def test_any_texts_cut_anywhere(texts: list[str], cuts: list[int], data: st.Data
     stream = "".join(f": x{end}{end}data: {text}{end}{end}" for text in texts).encode("utf-8", "surrogatepass")
     edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
 
-    portions = [stream[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    portions = [stream[a:b] for a, b in itertools.pairwise(edges)]
 
     assert split(*portions) == [text.encode("utf-8", "surrogatepass") for text in texts]
 

@@ -69,7 +69,10 @@ DECODED_USAGE = UsageReported(Usage(8, 5, 3, 2, 600_000))
         pytest.param([chunk({"reasoning": "hm", "content": ""})], [ReasoningDelta("hm")], id="reasoning"),
         pytest.param([chunk({"reasoning_content": "hm"})], [ReasoningDelta("hm")], id="reasoning, other name"),
         pytest.param(
-            [chunk({"content": "a"}, id="gen-1", model="m", provider="P"), chunk({"content": "b"}, id="gen-1", model="m", provider="P")],
+            [
+                chunk({"content": "a"}, id="gen-1", model="m", provider="P"),
+                chunk({"content": "b"}, id="gen-1", model="m", provider="P"),
+            ],
             [Began("gen-1", "m", "P"), TextDelta("a"), TextDelta("b")],
             id="names are told once",
         ),
@@ -124,9 +127,19 @@ def test_cost_is_exact(cost: str, pico: int | None) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        pytest.param({"choices": [chunk({"content": ""}, finish_reason="error")["choices"][0]], "error": {"code": 429, "message": "slow down"}}, id="with a choice"),  # type: ignore[index]
-        pytest.param({"choices": [], "error": {"code": 502, "message": "Provider returned error"}}, id="without choices"),
-        pytest.param(chunk({"content": ""}, usage=USAGE, error={"code": 400, "message": "Token limit"}), id="beside usage"),
+        pytest.param(
+            {
+                "choices": [chunk({"content": ""}, finish_reason="error")["choices"][0]],
+                "error": {"code": 429, "message": "slow down"},
+            },
+            id="with a choice",
+        ),  # type: ignore[index]
+        pytest.param(
+            {"choices": [], "error": {"code": 502, "message": "Provider returned error"}}, id="without choices"
+        ),
+        pytest.param(
+            chunk({"content": ""}, usage=USAGE, error={"code": 400, "message": "Token limit"}), id="beside usage"
+        ),
         pytest.param({"error": "server_error"}, id="a bare word"),
     ],
 )
@@ -142,13 +155,39 @@ def test_errors_inside_a_stream(body: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("status", "body", "kind", "words"),
     [
-        pytest.param(401, b'{"error":{"code":401,"message":"User not found."}}', AuthenticationError, "%openrouter key", id="401"),
-        pytest.param(400, b'{"error":{"code":400,"message":"x/y is not a valid model ID"}}', ModelNotFoundError, "x/y", id="model"),
-        pytest.param(502, b"<html><head><style>p{}</style></head><body><h1>Bad gateway</h1></body>", ServiceError, "Bad gateway", id="HTML"),
+        pytest.param(
+            401, b'{"error":{"code":401,"message":"User not found."}}', AuthenticationError, "%openrouter key", id="401"
+        ),
+        pytest.param(
+            400,
+            b'{"error":{"code":400,"message":"x/y is not a valid model ID"}}',
+            ModelNotFoundError,
+            "x/y",
+            id="model",
+        ),
+        pytest.param(
+            502,
+            b"<html><head><style>p{}</style></head><body><h1>Bad gateway</h1></body>",
+            ServiceError,
+            "Bad gateway",
+            id="HTML",
+        ),
         pytest.param(500, b"", ServiceError, "no reason given", id="empty"),
         pytest.param(500, b'["odd"]', ServiceError, "odd", id="unknown shape"),
-        pytest.param(502, b'{"error":{"message":"Provider returned error","code":502,"metadata":{"raw":"model is loading"}}}', ServiceError, "model is loading", id="the provider's own words"),
-        pytest.param(500, b'{"error":{"message":"a\\nb\\u001b[31m' + b"x" * 5000 + b'"}}', ServiceError, "a b", id="long, with control characters"),
+        pytest.param(
+            502,
+            b'{"error":{"message":"Provider returned error","code":502,"metadata":{"raw":"model is loading"}}}',
+            ServiceError,
+            "model is loading",
+            id="the provider's own words",
+        ),
+        pytest.param(
+            500,
+            b'{"error":{"message":"a\\nb\\u001b[31m' + b"x" * 5000 + b'"}}',
+            ServiceError,
+            "a b",
+            id="long, with control characters",
+        ),
     ],
 )
 def test_refusals(status: int, body: bytes, kind: type[ServiceError], words: str) -> None:
@@ -180,7 +219,9 @@ def test_recorded_streams(recording: Recording) -> None:
     costs = [part["usage"]["cost"] for part in naive if part.get("usage")]
     answer, splitter, decoder = Answer(model_asked=None), EventSplitter(), ChunkDecoder()
 
-    for payload in [payload for i in range(len(recording.body)) for payload in splitter.feed(recording.body[i : i + 1])]:
+    for payload in [
+        payload for i in range(len(recording.body)) for payload in splitter.feed(recording.body[i : i + 1])
+    ]:
         for event in decoder.decode(payload):
             answer.absorb(event)
 

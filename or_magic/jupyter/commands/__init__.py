@@ -1,7 +1,7 @@
 """The subcommands of ``%openrouter``: one table, from which dispatch and help come.
 
-A command is a function that takes the `Desk` and what was typed behind its name, and prints what it has to say. Adding one
-is one function in a file of this folder and one line in the table.
+A command is a function that takes the `Desk` and what was typed behind its name, and prints what it has to say.
+Adding one is one function in a file of this folder and one line in the table.
 """
 
 from __future__ import annotations

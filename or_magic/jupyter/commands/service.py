@@ -29,7 +29,8 @@ def sandbox(desk: Desk, text: str) -> None:
     if text not in ("", "stop"):
         raise CommandError(f"%openrouter sandbox takes nothing more, or stop; {text!r} was typed.")
     if text == "stop":
-        return _stop(desk)
+        _stop(desk)
+        return
     if desk.sandbox is None:
         from or_magic.sandbox import start
 

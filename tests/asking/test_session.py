@@ -1,0 +1,128 @@
+"""Asking from a script: the answer, what is kept of it, and what happens when it goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from or_magic.asking.session import Session
+from or_magic.errors import (
+    AuthenticationError,
+    CommandError,
+    ModelNotFoundError,
+    NotReachableError,
+    ServiceError,
+    StoreError,
+    TruncatedError,
+)
+from or_magic.ledger.audit import verify
+from or_magic.sandbox import Behaviour, Sandbox, start
+from or_magic.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with start(behaviour=Behaviour(pace=0, first_token_s=0)) as running:
+        yield running
+
+
+@pytest.fixture
+def environment(sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
+    return {"OPENROUTER_BASE_URL": sandbox.base_url, "OR_MAGIC_STORE": str(tmp_path / "ledger.sqlite")}
+
+
+@pytest.fixture
+def session(environment: dict[str, str]) -> Iterator[Session]:
+    owner = Session(settings=Settings(environment))
+    yield owner
+    owner.close()
+
+
+def test_an_answer_is_kept_with_its_exact_cost(session: Session, sandbox: Sandbox) -> None:
+    """The answer, the ledger and the service's own book agree to the last digit."""
+    answer = session.ask("{x} $5 \\n %d \u2028 é", model="sandbox/echo")
+
+    (turn,) = session.ledger.turns()
+    charge = sandbox.book.find(answer.id)
+    assert answer.text == "{x} $5 \\n %d \u2028 é" == turn.prompt.text == turn.answer.text
+    assert charge is not None
+    assert answer.cost == charge.cost_usd == Decimal(turn.usage.cost_pico_usd) / 10**12
+    assert (turn.state, turn.model, turn.generation_id) == ("complete", "sandbox/echo", answer.id)
+    assert verify(session.ledger) == []
+
+
+def test_the_account_model_is_not_sent(session: Session, sandbox: Sandbox) -> None:
+    """`account` leaves the model out of the request; the default names openrouter/auto."""
+    session.ask("hi", model="account")
+    assert "model" not in sandbox.requests[-1].body
+
+    session.ask("hi")
+    assert sandbox.requests[-1].body == {
+        "model": "openrouter/auto",
+        "messages": [{"role": "user", "content": "hi"}],
+        "stream": True,
+    }
+
+
+def test_an_empty_prompt_is_not_sent(session: Session, sandbox: Sandbox) -> None:
+    """Nothing to ask is an error before anything is sent or recorded."""
+    before = len(sandbox.requests)
+
+    with pytest.raises(CommandError, match="nothing to ask"):
+        session.ask(" \n")
+
+    assert (len(sandbox.requests), session.ledger.turns()) == (before, [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "model", "kind"),
+    [
+        pytest.param({"OPENROUTER_API_KEY": "sk-or-wrong"}, "sandbox/echo", AuthenticationError, id="wrong key"),
+        pytest.param({}, "foo/bar", ModelNotFoundError, id="unknown model"),
+        pytest.param({"OPENROUTER_BASE_URL": "http://127.0.0.1:9/v1"}, "a/b", NotReachableError, id="nobody there"),
+    ],
+)
+def test_refusals_are_recorded_and_free(
+    environment: dict[str, str], changes: dict[str, str], model: str, kind: type[ServiceError]
+) -> None:
+    """A refusal is one line of its kind; the turn is kept as failed, and costs nothing."""
+    session = Session(settings=Settings({**environment, **changes}))
+
+    with pytest.raises(kind) as caught:
+        session.ask("hi", model=model)
+
+    (turn,) = session.ledger.turns()
+    assert (turn.state, turn.error) == ("failed", str(caught.value))
+    assert "\n" not in turn.error
+    assert "sk-or-wrong" not in turn.error
+    assert (session.spent().pico_usd, session.spent().unknown) == (0, 0)
+    session.close()
+
+
+def test_a_stream_that_breaks_off_keeps_its_text(session: Session, sandbox: Sandbox) -> None:
+    """What came before the break is in the answer and in the ledger, and its cost is not known."""
+    sandbox.cut_next(after_events=5)
+
+    with pytest.raises(TruncatedError):
+        session.ask("one two three four five six seven eight nine ten", model="sandbox/echo")
+
+    (turn,) = session.ledger.turns()
+    assert session.last is not None
+    assert turn.state == "failed"
+    assert turn.answer is not None
+    assert turn.answer.text == session.last.text != ""
+    assert session.spent().unknown == 1
+
+
+def test_no_store_no_question(environment: dict[str, str], sandbox: Sandbox, tmp_path: Path) -> None:
+    """Where the store cannot be opened, nothing is sent: an answer that could not be kept is not paid for."""
+    (tmp_path / "notes.txt").write_text("not a store " * 100)
+    before = len(sandbox.requests)
+
+    with pytest.raises(StoreError):
+        Session(settings=Settings({**environment, "OR_MAGIC_STORE": str(tmp_path / "notes.txt")})).ask("hi")
+
+    assert len(sandbox.requests) == before

@@ -1,0 +1,152 @@
+"""Real processes against a sandbox in this one: their environment, and a kernel that a front end talks to."""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import KernelManager
+
+from or_magic.ledger.records import Turn
+from or_magic.ledger.store import Ledger
+from or_magic.sandbox import Behaviour, Sandbox, start
+
+KEY = "sk-or-test-4d1c0ffee"
+WRONG_KEY = "sk-or-wrong-4d1c0ffee"
+PATIENCE_S = 20.0
+
+Message = dict[str, Any]
+
+
+class Kernel:
+    """A real ipykernel and the connection of a front end that can be asked for input.
+
+    `seen` holds every message it published, `aloud` what its process wrote to its own stdout and stderr.
+    """
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self.seen: list[Message] = []
+        self._replies: dict[str, Message] = {}
+        self._aloud = folder / "kernel.log"
+        native = KernelSpecManager(kernel_dirs=[])
+        connection_file = str(self._aloud.with_suffix(".json"))
+        self.manager = KernelManager(kernel_spec_manager=native, connection_file=connection_file)
+        with self._aloud.open("wb") as log:
+            self.manager.start_kernel(env=environment, cwd=str(folder), stdout=log, stderr=log)
+        self._client: BlockingKernelClient = self.manager.client()
+        self._client.start_channels()
+        self._client.wait_for_ready(timeout=PATIENCE_S)
+        assert self.run("%load_ext or_magic")["status"] == "ok"
+
+    def send(self, code: str, *, cell_id: str | None = None, expressions: dict[str, str] | None = None) -> str:
+        """Sends a cell as JupyterLab does; returns the id of the request."""
+        content = {
+            "code": code,
+            "silent": False,
+            "store_history": True,
+            "user_expressions": expressions or {},
+            "allow_stdin": True,
+            "stop_on_error": True,
+        }
+        session = self._client.session
+        message = session.msg("execute_request", content, metadata={"cellId": cell_id} if cell_id else {})
+        self._client.shell_channel.send(message)
+        return str(message["header"]["msg_id"])
+
+    def watch(self, request: str, wanted: Callable[[Message], bool]) -> Message:
+        """The next message published for the request that is `wanted`, as soon as it arrives."""
+        while True:
+            message: Message = self._client.iopub_channel.get_msg(timeout=PATIENCE_S)
+            self.seen.append(message)
+            if message["parent_header"].get("msg_id") == request and wanted(message):
+                return message
+
+    def reply(self, request: str) -> Message:
+        """The content of the reply to the request, as soon as it arrives."""
+        while request not in self._replies:
+            message = self._client.shell_channel.get_msg(timeout=PATIENCE_S)
+            self._replies[message["parent_header"]["msg_id"]] = message["content"]
+        return self._replies[request]
+
+    def finish(self, request: str) -> Message:
+        """The content of the reply, after all that the request published has arrived."""
+        self.watch(request, lambda message: message["content"].get("execution_state") == "idle")
+        return self.reply(request)
+
+    def run(self, code: str, **options: Any) -> Message:
+        """Sends a cell and waits for its end."""
+        return self.finish(self.send(code, **options))
+
+    def value(self, expression: str) -> Any:
+        """The value of an expression of literals in the kernel."""
+        told = self.run("pass", expressions={"it": expression})["user_expressions"]["it"]
+        return ast.literal_eval(told["data"]["text/plain"])
+
+    def published(self, request: str, *kinds: str) -> list[Message]:
+        """The messages of these kinds that were published for a request, in order."""
+        of_request = [m for m in self.seen if m["parent_header"].get("msg_id") == request]
+        return [message for message in of_request if message["msg_type"] in kinds]
+
+    def printed(self, request: str) -> str:
+        """All that a request wrote to its streams."""
+        return "".join(message["content"]["text"] for message in self.published(request, "stream"))
+
+    def aloud(self) -> bytes:
+        """What the kernel's process wrote to its own stdout and stderr."""
+        return self._aloud.read_bytes()
+
+    def close(self) -> None:
+        """Shuts the kernel down as a front end does; does nothing the second time."""
+        if self.manager.has_kernel:
+            self._client.stop_channels()
+            self.manager.shutdown_kernel()
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """A sandbox that does not make anybody wait."""
+    with start(behaviour=Behaviour(pace=0, first_token_s=0)) as running:
+        yield running
+
+
+@pytest.fixture
+def environment(sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
+    """The environment of a process that asks the sandbox and writes into the test's folder alone."""
+    ours = ("OPENROUTER_", "OR_MAGIC_", "JPY_", "IPYTHON", "JUPYTER_")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return inherited | {
+        "OPENROUTER_BASE_URL": sandbox.base_url,
+        "OPENROUTER_API_KEY": KEY,
+        "OR_MAGIC_STORE": str(tmp_path / "ledger.sqlite"),
+        "IPYTHONDIR": str(tmp_path / "ipython"),
+        "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
+        "PYTHONUTF8": "1",
+    }
+
+
+@pytest.fixture
+def kernel(environment: dict[str, str], tmp_path: Path) -> Iterator[Kernel]:
+    """A kernel with or_magic loaded."""
+    kernel = Kernel(tmp_path, environment | {"ANOTHER_KEY": WRONG_KEY})
+    yield kernel
+    kernel.close()
+
+
+@pytest.fixture
+def turns(tmp_path: Path) -> Callable[[], list[Turn]]:
+    """Reads the turns that are in the ledger now, from this process."""
+
+    def read() -> list[Turn]:
+        ledger = Ledger.open(tmp_path / "ledger.sqlite")
+        try:
+            return ledger.turns()
+        finally:
+            ledger.close()
+
+    return read

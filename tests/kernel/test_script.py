@@ -1,0 +1,49 @@
+"""`ask` in a plain Python process."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from or_magic.ledger.records import Turn
+from or_magic.sandbox import Sandbox
+
+_ASK = "from or_magic import ask; print(ask('Wie geht es, Ærø?', model='sandbox/echo').text)"
+
+_ASK_SLOWLY = """
+from or_magic import ask
+from or_magic.errors import Stopped
+try:
+    ask("one two three four " * 50, model="sandbox/slow")
+except KeyboardInterrupt as stop:
+    print(isinstance(stop, Stopped), stop)
+"""
+
+
+def test_a_script_prints_the_answer(environment: dict[str, str], turns: Callable[[], list[Turn]]) -> None:
+    """A script that asks gets the answer's text, and its process ends cleanly with nothing on stderr."""
+    done = subprocess.run(
+        [sys.executable, "-c", _ASK], env=environment, capture_output=True, encoding="utf-8", timeout=30, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "Wie geht es, Ærø?\n"
+    assert [turn.state for turn in turns()] == ["complete"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send to one process")
+def test_a_script_is_stopped(sandbox: Sandbox, environment: dict[str, str], turns: Callable[[], list[Turn]]) -> None:
+    """SIGINT raises Stopped, which is a KeyboardInterrupt, closes the connection and is in the ledger."""
+    script = subprocess.Popen(
+        [sys.executable, "-c", _ASK_SLOWLY], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    sandbox.wait_for(lambda request: request.status == 200, timeout_s=20)
+    script.send_signal(signal.SIGINT)
+    printed, complaints = script.communicate(timeout=20)
+    assert (script.returncode, complaints) == (0, "")
+    assert printed.startswith("True Stopped ")
+    assert sandbox.wait_for(lambda request: request.closed_by_client)
+    assert [(turn.state, turn.error) for turn in turns()] == [("stopped", "stopped by the user")]
