@@ -52,7 +52,7 @@ chromium:
 	  echo "no Chromium could be installed: the browser tests will be skipped"; }
 
 tests:
-	$(BIN)/python -m pytest -q -m "not soak"
+	$(BIN)/python -m pytest -q -m "not soak and not pictures"
 
 notebooks:
 	$(BIN)/python -m pytest -q -p tests.rehearsal --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg notebooks
@@ -69,7 +69,7 @@ bench:
 pictures:
 	$(call install,test)
 	@$(MAKE) --no-print-directory chromium
-	$(BIN)/python -m tests.browser.pictures docs/pictures
+	$(BIN)/python -m pytest -q -m pictures tests/browser
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -212,7 +212,7 @@ class _Ask:
     def _bill(self, trouble: StoreError | None) -> Bill:
         hint = ""
         if self._model.source == "default":
-            hint = f"{self._model.value} is the default; %openrouter model ID sets another"
+            hint = f"asked {self._model.value} (%openrouter model ID sets another)"
         if trouble is not None:
             return Bill(self._place.purse_name, spent_pico_usd=None, hint=str(trouble))
         spent = self._ledger.spent(self._place.purse, self._service)

@@ -16,6 +16,7 @@ from or_magic.jupyter.footer import footer_text
 from or_magic.jupyter.live import Frame, LiveAnswer, Pacer, status_html
 from or_magic.jupyter.markdown import render, strip_terminal, stylesheet
 from or_magic.jupyter.place import ShellPlace
+from or_magic.jupyter.plain_text import finished_terminal_length
 from or_magic.messages import Event, ReasoningDelta, TextDelta
 
 _DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
@@ -107,6 +108,7 @@ class TerminalView:
         self._is_tty = stream.isatty()
         self._is_thinking = False
         self._at_line_start = True
+        self._held = ""  # the beginning of an escape sequence whose end still arrives
 
     def show(self, event: Event) -> None:
         """Prints the text of the event."""
@@ -114,13 +116,17 @@ class TerminalView:
             self._is_thinking = True
             self._print(self._dim("thinking …") + "\n")
         if isinstance(event, TextDelta):
-            self._print(strip_terminal(event.text))
+            text = self._held + event.text
+            whole = finished_terminal_length(text)
+            self._held = text[whole:]
+            self._print(strip_terminal(text[:whole]))
 
     def rest(self) -> None:
         """Nothing is pending: text is printed as it comes."""
 
     def close(self, answer: Answer, bill: Bill) -> None:
         """Prints the footer on a line of its own."""
+        self._print(strip_terminal(self._held))
         footer = self._dim(strip_terminal(footer_text(answer, bill)))
         self._print(("" if self._at_line_start else "\n") + footer + "\n")
 

@@ -32,7 +32,8 @@ FOOTNOTES_MAX = 500  # references in a text; each is also a link back
 HELD_MAX = 20_000  # characters that wait for the end of a `details`
 
 TAGS = frozenset(
-    ["a", "blockquote", "br", "code", "del", "details", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "img", "li", "ol", "p", "pre", "section", "span", "strong", "sub", "summary", "sup", "table", "tbody", "td", "th", "thead", "tr", "ul"]
+    "a blockquote br code del details em h1 h2 h3 h4 h5 h6 hr img li ol p pre section span strong sub"
+    " summary sup table tbody td th thead tr ul".split()
 )
 ATTRIBUTES = {
     "a": {"href", "id"},

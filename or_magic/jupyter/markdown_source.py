@@ -28,7 +28,7 @@ _DISPLAY = re.compile(
     r"(\$\$|\\\[|\\begin\{((?:equation|align|alignat|flalign|gather|multline|eqnarray)\*?)\})"
 )
 _CLOSER = re.compile(r"\$\$|\\\]|\\end\{[a-z]{5,8}\*?\}")
-_DEEP_QUOTE = re.compile(r"^((?:[ \t]*>){%d})(?=[ \t]*>)" % QUOTES_MAX)
+_DEEP_QUOTE = re.compile(rf"^((?:[ \t]*>){{{QUOTES_MAX}}})(?=[ \t]*>)")
 _DELIMITER_ROW = re.compile(r"[ \t>]*[|:-][ \t|:-]*$")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufdd0-\ufdef\ud800-\udfff]")

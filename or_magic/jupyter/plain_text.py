@@ -17,6 +17,13 @@ _TERMINAL = re.compile(
     r"|\x1b[ -/]{0,4}[0-~]"
     rf"|[\x00-\x08\x0b-\x1f\x7f-\x9f{_BIDI}]"
 )
+# The beginning of one, at the end of a text that still arrives.
+_UNFINISHED = re.compile(
+    r"(?:\r"
+    r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*"
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]{0,4096}\x1b?"
+    r"|\x1b[ -/]{0,4})\Z"
+)
 
 
 def escape_text(text: str, *, limit: int = LINE_MAX) -> str:
@@ -50,3 +57,9 @@ def _visible(match: re.Match[str]) -> str:
         return character
     code = ord(character)
     return chr(0x2400 + code) if code < 0x20 else f"‹U+{code:04X}›"
+
+
+def finished_terminal_length(text: str) -> int:
+    """How much of a text that still arrives can be stripped now; the rest may be the beginning of a sequence."""
+    found = _UNFINISHED.search(text)
+    return len(text) if found is None else found.start()

@@ -65,9 +65,7 @@ def schema_number(connection: Connection, location: str) -> int:
     if not names:
         return 0
     if not {"migrations", "turns"} <= names:
-        raise StoreError(
-            f"{location} is a database of another program. Point OR_MAGIC_STORE to a file of its own."
-        )
+        raise StoreError(f"{location} is a database of another program. Point OR_MAGIC_STORE to a file of its own.")
     number = connection.scalar(select(func.max(tables.migrations.c.number))) or 0
     if number > len(MIGRATIONS):
         raise StoreError(

@@ -148,8 +148,7 @@ def _make_privately(path: Path) -> None:
     except (OSError, ValueError) as error:  # ValueError: NUL in the path
         reason = getattr(error, "strerror", None) or error
         raise StoreError(
-            f"The ledger {path} cannot be made ({reason}). "
-            "Make its folder writable, or point OR_MAGIC_STORE elsewhere."
+            f"The ledger {path} cannot be made ({reason}). Make its folder writable, or point OR_MAGIC_STORE elsewhere."
         ) from error
 
 

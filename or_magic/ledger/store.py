@@ -176,9 +176,7 @@ def _path_of(location: str | Path | None) -> Path:
     if is_address or str(location) == ":memory:":
         # The address itself is not shown: it may hold a password.
         what = f"a {scheme} address" if is_address else "a database in memory"
-        raise StoreError(
-            f"OR_MAGIC_STORE names {what}; this or_magic keeps its ledger in a file. Name a file."
-        )
+        raise StoreError(f"OR_MAGIC_STORE names {what}; this or_magic keeps its ledger in a file. Name a file.")
     return Path(location)
 
 

@@ -67,9 +67,7 @@ def part_of(kind: str, content: str) -> Part:
             return TextPart(content)
         case "reasoning":
             return ReasoningPart(content)
-    raise StoreError(
-        f"The ledger holds a message with a part of unknown kind {kind!r}. Upgrade or_magic to read it."
-    )
+    raise StoreError(f"The ledger holds a message with a part of unknown kind {kind!r}. Upgrade or_magic to read it.")
 
 
 def _netstring(text: str) -> bytes:

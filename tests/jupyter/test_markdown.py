@@ -14,8 +14,8 @@ from or_magic.jupyter.markdown import blocks, finished_length, render, styleshee
 from tests.jupyter.hostile_texts import AS_WRITTEN, HOSTILE, READ_AS, hostile_cases
 
 TAGS = set(
-    "a blockquote br code del details div em h1 h2 h3 h4 h5 h6 hr img li ol p pre section span strong sub summary sup"
-    " table tbody td th thead tr ul".split()
+    "a blockquote br code del details div em h1 h2 h3 h4 h5 h6 hr img li ol p pre section span strong"
+    " sub summary sup table tbody td th thead tr ul".split()
 )
 ATTRIBUTES = {
     *(("a", name) for name in ("href", "id", "rel", "target")),
@@ -162,7 +162,7 @@ def test_a_hostile_text_is_harmless_wherever_it_is_cut(text: str) -> None:
 
 
 def test_the_corpus_is_as_large_as_it_says() -> None:
-    """At least the 82 texts that the prototype stood are kept, in their families, and 30 that must be read as written."""
+    """At least 82 hostile texts are kept, in their families, and 30 that must be read as written."""
     assert len(HOSTILE_CASES) >= 82
     assert len(HOSTILE) >= 13
     assert len(AS_WRITTEN) >= 30
@@ -208,7 +208,9 @@ def test_markdown_takes_its_own_marks_and_no_more(text: str, read: str) -> None:
         pytest.param("`<br>` <br>", "<p><code>&lt;br&gt;</code> <br></p>", id="code-is-code"),
         pytest.param("    <br>\n", "<pre><code>&lt;br&gt;\n</code></pre>", id="indented-is-code"),
         pytest.param("```x\na_b\n```", "<pre><code>a_b\n</code></pre>", id="fence"),
-        pytest.param("<summary>a</summary>", '<span class="orm-raw">&lt;summary&gt;a&lt;/summary&gt;</span>', id="summary-alone"),
+        pytest.param(
+            "<summary>a</summary>", '<span class="orm-raw">&lt;summary&gt;a&lt;/summary&gt;</span>', id="summary-alone"
+        ),
     ],
 )
 def test_markdown_becomes_this_html(text: str, expected: str) -> None:
@@ -303,7 +305,9 @@ def test_every_language_keeps_the_code_whole(language: str) -> None:
         pytest.param("a\n\n[r]: http://b.example\n", "", id="definitions-are-no-blocks"),
         pytest.param("a[^1]\n\n[^1]: b\n\nc\n", "a[^1]\n\n[^1]: b\n\n", id="footnote-between"),
         pytest.param("a\n\n<details>\n\nb\n\nc\n", "", id="open-details"),
-        pytest.param("a\n\n<details>\n\nb\n\n</details>\n\nc\n", "a\n\n<details>\n\nb\n\n</details>\n\n", id="closed-details"),
+        pytest.param(
+            "a\n\n<details>\n\nb\n\n</details>\n\nc\n", "a\n\n<details>\n\nb\n\n</details>\n\n", id="closed-details"
+        ),
         pytest.param("\ta\n\nb\n\n  c\n", "\ta\n\nb\n\n", id="indented"),
         pytest.param("a\n===\nb\n", "a\n===\n", id="underlined-heading"),
     ],
@@ -403,7 +407,12 @@ def test_no_text_takes_forever_or_swells(text: str) -> None:
 
 def test_no_page_is_nested_deeply() -> None:
     """Quotations, lists and emphasis go no deeper than a browser bears."""
-    for text in (">" * 5000 + "a", "- " * 5000 + "a", "*a **b " * 5000 + "c** d* " * 5000, "<sub>" * 500 + "</sub>" * 500):
+    for text in (
+        ">" * 5000 + "a",
+        "- " * 5000 + "a",
+        "*a **b " * 5000 + "c** d* " * 5000,
+        "<sub>" * 500 + "</sub>" * 500,
+    ):
         html = render(text, answer_id="a1")
         depth = deepest = 0
         for end in re.findall(r"<(/?)(?!br|hr|img)[a-z]", html):
@@ -414,7 +423,9 @@ def test_no_page_is_nested_deeply() -> None:
 
 def test_the_import_is_light() -> None:
     """Importing the renderer imports no parser, cleaner or highlighter."""
-    code = "import sys, or_magic.jupyter.markdown; print([m for m in ('comrak', 'nh3', 'pygments') if m in sys.modules])"
+    code = (
+        "import sys, or_magic.jupyter.markdown; print([m for m in ('comrak', 'nh3', 'pygments') if m in sys.modules])"
+    )
 
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 

@@ -135,16 +135,16 @@ FAILURES = [  # what is run before, the cell, the error
 ]
 
 
-@pytest.mark.parametrize("mode", ["Context", "Verbose"])
-def test_a_failure_is_one_line(kernel: Kernel, mode: str) -> None:
+def test_a_failure_is_one_line(kernel: Kernel) -> None:
     """Each failed cell is an error whose traceback is one line, whatever `%xmode` is, and no output has the key."""
-    kernel.run(f"%xmode {mode}")
     for before, code, kind in FAILURES:
-        kernel.run(before)
-        reply = kernel.run(code)
-        assert (reply["status"], reply["ename"]) == ("error", kind), code
-        assert reply["traceback"] == [f"{kind}: {reply['evalue']}"], code
-        assert "\n" not in reply["evalue"], code
+        for mode in ("Context", "Verbose"):
+            kernel.run(f"%xmode {mode}")
+            kernel.run(before)
+            reply = kernel.run(code)
+            assert (reply["status"], reply["ename"]) == ("error", kind), code
+            assert reply["traceback"] == [f"{kind}: {reply['evalue']}"], code
+            assert "\n" not in reply["evalue"], code
     shown = repr(kernel.seen)
     assert KEY not in shown
     assert WRONG_KEY not in shown

@@ -14,6 +14,7 @@ pexpect = pytest.importorskip("pexpect")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no pty")
 
 PROMPT = r"In \[\d+\]: "
+ASK_MANY_WORDS = "get_ipython().run_line_magic('openrouter', 'ask ' + 'wort ' * 100)"
 
 
 class Terminal:
@@ -59,7 +60,7 @@ def test_an_answer_in_the_terminal(terminal: Terminal, sandbox: Sandbox) -> None
 def test_ctrl_c_stops_the_answer(terminal: Terminal, sandbox: Sandbox) -> None:
     """Ctrl-C in the midst of an answer shows one line, closes the connection and gives the prompt back."""
     terminal.type("%openrouter model sandbox/slow")
-    terminal.child.sendline("%openrouter ask " + "wort " * 100)
+    terminal.child.sendline(ASK_MANY_WORDS)
     terminal.child.expect("wort wort")
     terminal.child.sendintr()
     shown = terminal.until_prompt()
@@ -75,8 +76,34 @@ def test_escape_sequences_are_not_carried_out(terminal: Terminal) -> None:
     """Escape sequences in an answer do not reach the terminal, while the answer keeps them."""
     terminal.type("%openrouter model sandbox/echo")
     shown = terminal.type(r"get_ipython().run_line_magic('openrouter', 'ask \x1b[31mred \x1b]0;title\x07sky')")
-    answer, footer = shown.strip().splitlines()
-    assert answer.startswith("red ")
+    *_, answer, footer = shown.strip().splitlines()
+    assert answer.startswith("red sky")
     assert answer.isprintable()
     assert footer.count("\x1b") == 2  # dim, and plain again
     assert r"\x1b[31mred" in terminal.type("print(repr(_answer.text))")
+
+
+def test_the_full_prompt(tmp_path: Path, environment: dict[str, str], sandbox: Sandbox) -> None:
+    """The prompt with completion and colours takes a question mark, and Ctrl-C gives it back after one line."""
+    environment |= {"TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"}
+    arguments = ["-m", "IPython", "--no-banner", "--no-confirm-exit", "--colors=NoColor"]
+    child = pexpect.spawn(
+        sys.executable,
+        arguments,
+        env=environment,
+        cwd=str(tmp_path),
+        encoding="utf-8",
+        timeout=20,
+        dimensions=(40, 120),
+    )
+    lines = ["%load_ext or_magic", "%openrouter model sandbox/slow", "%openrouter ask hello there?", ASK_MANY_WORDS]
+    for number, line in enumerate(lines, start=1):
+        child.expect(rf"In \[.*?{number}.*?\]:")
+        child.send(f"{line}\r")
+    child.expect("wort wort")
+    child.sendintr()
+    child.expect(r"Stopped: Stopped after \d+ characters[^\n]*\n")
+    child.expect(r"In \[.*?5.*?\]:")
+    child.close(force=True)
+    assert sandbox.requests[0].body["messages"][-1]["content"] == "hello there?"
+    assert sandbox.wait_for(lambda request: request.closed_by_client).number == 2

@@ -34,9 +34,7 @@ def arrived(text: str = "Rayleigh.", cost: int | None = 42, **more: Any) -> Prog
     return Progress(text=text, usage=Usage(prompt_tokens=9, completion_tokens=3, cost_pico_usd=cost), **more)
 
 
-def ask(
-    ledger: Ledger, progress: Progress | None = None, ending: Ending = "complete", **changes: Any
-) -> TurnId:
+def ask(ledger: Ledger, progress: Progress | None = None, ending: Ending = "complete", **changes: Any) -> TurnId:
     """A turn that is opened and finished."""
     turn_id = ledger.open_turn(question(**changes))
     ledger.finish_turn(turn_id, progress or arrived(), ending, None)

@@ -32,16 +32,12 @@ def test_a_sound_ledger(full: Ledger) -> None:
 @pytest.mark.parametrize(
     ("damage", "finding"),
     [
-        pytest.param(
-            "UPDATE parts SET content = 'I said no such thing'", "hash is not that", id="text altered"
-        ),
+        pytest.param("UPDATE parts SET content = 'I said no such thing'", "hash is not that", id="text altered"),
         pytest.param("UPDATE parts SET kind = 'text'", "hash is not that", id="kind altered"),
         pytest.param("UPDATE messages SET role = 'system'", "hash is not that", id="role altered"),
         pytest.param("UPDATE messages SET parent = NULL", "hash is not that", id="parent altered"),
         pytest.param("UPDATE messages SET parent = 'gone'", "its parent gone is not there", id="parent lost"),
-        pytest.param(
-            "UPDATE parts SET position = position + 3", "parts are numbered [3, 4, 5]", id="parts moved"
-        ),
+        pytest.param("UPDATE parts SET position = position + 3", "parts are numbered [3, 4, 5]", id="parts moved"),
         pytest.param("DELETE FROM parts WHERE position = 1", "parts are numbered [0, 2]", id="part lost"),
         pytest.param("DELETE FROM messages", "there is no such message", id="messages lost"),
         pytest.param("DELETE FROM notebooks", "turn 1: its notebook 1 is not there", id="notebook lost"),
@@ -50,13 +46,9 @@ def test_a_sound_ledger(full: Ledger) -> None:
         pytest.param("UPDATE turns SET answer = prompt", "does not follow its prompt", id="answer elsewhere"),
         pytest.param("UPDATE turns SET state = 'odd'", "its state 'odd' is unknown", id="state unknown"),
         pytest.param("UPDATE turns SET state = 'open'", "it is open and has an answer", id="reopened"),
-        pytest.param(
-            "UPDATE turns SET state = 'complete'", "is complete and ended at None", id="never ended"
-        ),
+        pytest.param("UPDATE turns SET state = 'complete'", "is complete and ended at None", id="never ended"),
         pytest.param("UPDATE turns SET partial_text = ''", "finished and has a checkpoint", id="leftover"),
-        pytest.param(
-            "UPDATE turns SET cost_source = NULL", "the source of it None", id="cost without source"
-        ),
+        pytest.param("UPDATE turns SET cost_source = NULL", "the source of it None", id="cost without source"),
         pytest.param("UPDATE turns SET cost_source = 'guess'", "'guess' is unknown", id="source unknown"),
     ],
 )
@@ -70,9 +62,7 @@ def test_damage(full: Ledger, sql: Sql, damage: str, finding: str) -> None:
 def test_damaged_index(full: Ledger, sql: Sql) -> None:
     """Damage that only SQLite itself can see is found too."""
     sql("PRAGMA writable_schema=ON")
-    sql(
-        "UPDATE sqlite_master SET sql = replace(sql, 'purse, service', 'service, purse') WHERE type = 'index'"
-    )
+    sql("UPDATE sqlite_master SET sql = replace(sql, 'purse, service', 'service, purse') WHERE type = 'index'")
     full.close()
 
     assert any(line.startswith("file: ") for line in verify(full))

@@ -31,9 +31,7 @@ def test_processes(tmp_path: Path) -> None:
     location = str(tmp_path / "new" / "ledger.sqlite")
 
     with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
-        ids = pool.starmap(
-            write_turns, [(location, writer, TURNS) for writer in range(PROCESSES)], chunksize=1
-        )
+        ids = pool.starmap(write_turns, [(location, writer, TURNS) for writer in range(PROCESSES)], chunksize=1)
 
     ledger = Ledger.open(location)
     assert sorted(turn_id for each in ids for turn_id in each) == [turn.id for turn in ledger.turns()]

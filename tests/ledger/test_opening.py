@@ -86,9 +86,7 @@ def test_the_schema_is_what_queries_expect(ledger: Ledger) -> None:
 
     assert set(found.get_table_names()) == set(tables.SCHEMA.tables)
     for name, table in tables.SCHEMA.tables.items():
-        assert [column["name"] for column in found.get_columns(name)] == [
-            column.name for column in table.columns
-        ]
+        assert [column["name"] for column in found.get_columns(name)] == [column.name for column in table.columns]
 
 
 def test_each_step_is_recorded(ledger: Ledger, sql: Sql) -> None:

@@ -128,6 +128,4 @@ def test_ordinary_text_is_readable(ledger: Ledger, sql: Sql) -> None:
     ask(ledger, arrived("Grüße, 😀\n\t\\u0000"), notebook="/home/ada/Ü.ipynb", parameters={"stop": "→"})
 
     assert ("Grüße, 😀\n\t\\u0000",) in sql("SELECT content FROM parts")
-    assert sql("SELECT identity, parameters FROM notebooks, turns") == [
-        ("/home/ada/Ü.ipynb", '{"stop": "→"}')
-    ]
+    assert sql("SELECT identity, parameters FROM notebooks, turns") == [("/home/ada/Ü.ipynb", '{"stop": "→"}')]

@@ -19,9 +19,7 @@ from .samples import ask
 
 TEXTS = st.text(st.sampled_from("a1:,\x00\ud83d\ude00😀"), max_size=4)
 PARTS = st.builds(TextPart, TEXTS) | st.builds(ReasoningPart, TEXTS)
-MESSAGES = st.builds(
-    Message, st.sampled_from(["system", "user", "assistant"]), st.lists(PARTS, max_size=3).map(tuple)
-)
+MESSAGES = st.builds(Message, st.sampled_from(["system", "user", "assistant"]), st.lists(PARTS, max_size=3).map(tuple))
 PARENTS = st.sampled_from([None, "0" * 64, "1" * 64])
 
 

@@ -13,7 +13,11 @@ def cost(desk: Desk, text: str) -> None:
         raise CommandError(f"%openrouter cost takes nothing more; {text!r} was typed.")
     place, spent = desk.host.where(), desk.session.spent()
     answers = f"{spent.turns:,} answer{'' if spent.turns == 1 else 's'}"
-    print(f"This {place.purse_name} spent {format_usd(spent.pico_usd)} in {answers} at {desk.session.service}.")
+    print(f"This {place.purse_name} spent {format_usd(spent.pico_usd)} in {answers} at {_where(desk)}.")
     print(f"Exactly: ${usd(spent.pico_usd):f}.")
     if spent.unknown:
         print(f"Of {spent.unknown:,} the cost is not known: they were stopped or failed before the service told it.")
+
+
+def _where(desk: Desk) -> str:
+    return "the sandbox (play money)" if desk.sandbox is not None else desk.session.service
