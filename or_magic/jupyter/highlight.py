@@ -96,7 +96,7 @@ _C_TOKEN = re.compile(
     r"|(?P<f>\b\w+(?=\())|(?P<word>\w+)",
     re.DOTALL | re.MULTILINE,
 )
-_WILD = re.compile(r"[^\n]{400}|\s{200}|\r")
+_WILD = re.compile(r"^[^\n]{400}|(?<!\s)\s{200}|\r", re.MULTILINE)
 
 
 @functools.lru_cache(maxsize=64)  # an answer is redrawn while it arrives, with the same blocks in it
@@ -120,6 +120,11 @@ def highlight(code: str, language: str) -> str:
         return _escape(code)
     pieces = [(_class_of(str(kind)), value) for kind, value in _lexer(name).get_tokens(code)]
     return _spans(pieces) if "".join(value for _, value in pieces) == code else _escape(code)
+
+
+def languages() -> list[str]:
+    """The names of a fence's language that are known, sorted."""
+    return sorted({*_names(), *_C_FAMILY})
 
 
 def stylesheet() -> str:
@@ -183,6 +188,7 @@ _STYLESHEET = (
     ".orm{overflow-wrap:anywhere;padding-left:5px}"
     ".orm :is(p,li,h1,h2,h3,h4,td,th){unicode-bidi:plaintext;text-align:start}"
     ".orm details{margin:0 0 1em}"
+    ".orm a{color:var(--jp-content-link-color,#3673da)}"
     ".orm img{max-width:100%}"
     ".orm.orm pre{overflow:auto;max-width:100%;padding:.6em .8em;margin:0 0 1em;border-radius:3px;white-space:pre;"
     "overflow-wrap:normal;background:var(--jp-cell-editor-background,rgba(128,128,128,.12))}"

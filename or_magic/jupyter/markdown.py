@@ -62,7 +62,7 @@ _ALLOWED = {
 }
 _FOOTNOTE = re.compile(r"#fn(?:ref)?-[^\s#]{1,200}$")
 # Each of these makes the parser look at all that follows, again and again.
-_MANY_MARKS = re.compile(r"[)'\".,;:!?*_~]{2000}")
+_MANY_MARKS = re.compile(r"(?<![)'\".,;:!?*_~])[)'\".,;:!?*_~]{2000}")
 _OUTWARD = re.compile(r'<a href="(?=[hHmM])')
 _START = re.compile(
     r'<(?P<close>/?)(?P<tag>[a-z][a-z0-9]*)(?: data-sourcepos="(?P<line>\d+):)?[^>]*?(?P<void>/?)>'
@@ -87,7 +87,7 @@ def render(text: str, *, answer_id: str, streaming: bool = False) -> str:
     """
     source = prepare(close_open(text), open_formula="code") if streaming else prepare(text)
     rewritten = rewrite(_parse(source, sourcepos=False), streaming=streaming)
-    cleaned = _cleaner(re.sub(r"[^A-Za-z0-9-]", "", answer_id)[:40]).clean(rewritten)
+    cleaned = cleaner(re.sub(r"[^A-Za-z0-9-]", "", answer_id)[:40]).clean(rewritten)
     # No text and no attribute can hold this: in them a quotation mark, or a `<`, is an entity.
     linked = _OUTWARD.sub('<a target="_blank" href="', cleaned)
     return f'<div class="{ROOT_CLASSES}">{linked}</div>'
@@ -168,7 +168,8 @@ def _render_options(sourcepos: bool) -> comrak.RenderOptions:
 
 
 @functools.lru_cache(maxsize=8)
-def _cleaner(prefix: str) -> nh3.Cleaner:
+def cleaner(prefix: str) -> nh3.Cleaner:
+    """The second wall: cleans any HTML down to what an answer may hold, with ids under the prefix."""
     import nh3
 
     def own_footnote(url: str) -> str | None:

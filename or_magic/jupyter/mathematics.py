@@ -11,6 +11,8 @@ from __future__ import annotations
 import html
 import re
 
+from or_magic.jupyter.markdown_source import QUOTES_MAX
+
 FORMULA_MAX = 10_000  # characters
 FORMULAS_MAX = 1_000  # in one text; typesetting costs a browser about a millisecond each
 LENGTH_MAX_EM = 20.0  # of all lengths in a formula together
@@ -34,17 +36,15 @@ _FORBIDDEN = frozenset(
     " hdotsfor loop repeat MoveEqLeft".split()
 )
 _TOKEN = re.compile(r"\\([a-zA-Z]+|[^a-zA-Z]|$)|[{}]", re.DOTALL)
+_TEX_MARKS = frozenset("\\^_=<>+*/{}|")
 _WORDS = re.compile(r"\\(?:text|math|mbox|hbox|operatorname)[a-z]*\*?\s*\{[^{}\\]*\}")
-_LENGTH = re.compile(r"(\d[\d.,]*|[.,]\d+)\s*(em|ex|pt|px|pc|in|cm|mm|mu|bp|dd|cc|sp)(?![a-zA-Z])")
+_LENGTH = re.compile(r"(?<![\d.,])(\d[\d.,]*+|[.,]\d++)\s*+(em|ex|pt|px|pc|in|cm|mm|mu|bp|dd|cc|sp)(?![a-zA-Z])")
 _UNIT_EM = {"em": 1.0, "ex": 0.43, "pt": 0.1, "px": 0.0625, "pc": 1.2, "in": 7.2, "cm": 2.85, "mm": 0.285}
 _UNIT_EM |= {"mu": 1 / 18, "bp": 0.1, "dd": 0.11, "cc": 1.3, "sp": 0.0}
 # A count of columns is a loop in MathJax; the options of a cancellation are attributes of its element.
 _OPTIONS = re.compile(r"(?:\*|\\begin\s*\{x*alignat\*?\})\s*\{\s*\d{3,}|\\[bx]?cancel\s*\[")
 # Nobody can refer to a label, and the second one of a name, as in a redraw, is an error.
 _LABEL = re.compile(r"(?<!\\)\\label\s*\{[^{}]*\}")
-
-# ``$10, or US$``: the parser takes two sums of money for a formula.
-_MONEY = re.compile(r"\d[^\\^_=<>+*/{}|]*\s[^\\^_=<>+*/{}|]*$")
 
 
 def formula(source: str, *, display: bool, may_typeset: bool = True) -> str:
@@ -58,7 +58,7 @@ def formula(source: str, *, display: bool, may_typeset: bool = True) -> str:
     source = source[1:-1] if len(source) > 2 and source[0] == source[-1] == "`" else source
     source = _LABEL.sub("", _without_quote_marks(source))
     text = html.escape(source, quote=False)
-    if not display and _MONEY.match(source) and any(map(str.isalpha, source)):
+    if not display and _is_money(source):
         return f"${text}$"
     if not (may_typeset and may_be_typeset(source)):
         return f'<code class="{SOURCE_CLASS}">{text.strip()}</code>'
@@ -72,6 +72,12 @@ def may_be_typeset(source: str) -> bool:
     if len(source) > FORMULA_MAX or not source.strip() or _OPTIONS.search(source):
         return False
     return _stays_inside(source) and _length_em(source) <= LENGTH_MAX_EM
+
+
+def _is_money(source: str) -> bool:
+    """Whether two sums of money were taken for a formula, as in ``$10, or US$``."""
+    has_words = " " in source and any(map(str.isalpha, source))
+    return source[:1].isdigit() and has_words and not set(source) & _TEX_MARKS
 
 
 def _stays_inside(source: str) -> bool:
@@ -100,6 +106,7 @@ def _number(digits: str) -> float:
 def _without_quote_marks(source: str) -> str:
     # In a quotation each further line of a formula begins with the quotation's own mark.
     first, *others = source.split("\n")
-    while others and all(line.lstrip().startswith(">") for line in others):
-        others = [line.lstrip()[1:] for line in others]
+    for _ in range(QUOTES_MAX):
+        if others and all(line.lstrip().startswith(">") for line in others):
+            others = [line.lstrip()[1:] for line in others]
     return "\n".join((first, *others))

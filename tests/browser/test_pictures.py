@@ -16,6 +16,7 @@ PROMPTS = {
     "first_cell": "%%openrouter\nWhat happens when I run this cell?",
     "essay": "%%openrouter sandbox/essay\nHow does an answer arrive?",
 }
+KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 
 
@@ -25,11 +26,12 @@ THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 def test_pictures(open_notebook: Callable[[str, NotebookNode], LabPage], name: str, theme: str) -> None:
     """A notebook with an answer, in a light and a dark theme."""
     cells = [new_code_cell("%load_ext or_magic"), new_code_cell(PROMPTS[name])]
-    lab = open_notebook(f"{name}_{theme}", new_notebook(cells=cells))
+    lab = open_notebook(f"{name}_{theme}", new_notebook(cells=cells, metadata=KERNEL))
     lab.page.set_viewport_size({"width": 1100, "height": 900})
-    change = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme}).then(() => undefined)"
-    lab.page.evaluate(change, THEMES[theme])
-    lab.page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
+    lab.page.evaluate(
+        "theme => { window.jupyterapp.commands.execute('apputils:change-theme', {theme}); }", THEMES[theme]
+    )
+    lab.page.wait_for_function("is => document.body.dataset.jpThemeLight === is", arg=str(theme == "light").lower())
     lab.run_all()
     lab.wait_until_run()
 

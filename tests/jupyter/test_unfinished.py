@@ -2,7 +2,43 @@ from __future__ import annotations
 
 import pytest
 
-from tests.jupyter.test_markdown import SAMPLE, page, squeezed
+from tests.jupyter.page import page, squeezed
+
+SAMPLE = """# A title
+
+Some **bold text** and *more*, `code here`, a [link](https://a.example/x_(y)) and ~~gone~~ &amp; a<b.
+
+- one
+- [x] two **items**
+
+```python
+def f(x): return x  # why
+```
+
+$$
+a_1
+= b
+$$
+
+So \\(x^2\\) and $y_1$.
+
+| a | b |
+|---|--:|
+| 1 | `2` |
+
+> quoted *text*[^n]
+
+<details>
+<summary>More</summary>
+
+text
+
+</details>
+
+![pixel](data:image/png;base64,AAAA) H<sub>2</sub>O
+
+[^n]: note
+"""
 
 
 @pytest.mark.parametrize(
