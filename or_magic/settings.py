@@ -74,11 +74,11 @@ class Settings:
             ("OPENROUTER_BASE_URL", self._environment.get("OPENROUTER_BASE_URL")),
             ("default", OPENROUTER),
         )
-        parts = urlsplit(setting.value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not _is_address(setting.value):
             raise CommandError(
                 f"{setting.source} is {setting.value!r}, which is no address. It should look like {OPENROUTER}."
             )
+        parts = urlsplit(setting.value)
         if parts.scheme == "http" and parts.hostname not in LOOPBACK:
             raise CommandError(
                 f"{setting.source} is {setting.value!r}: over plain http others could read the key. Use https."
@@ -91,7 +91,7 @@ class Settings:
 
     def give_key(self, key: str) -> None:
         """Keeps a key for the address that is set now, in this process's memory alone."""
-        self._keys[_origin(self.base_url().value)] = Secret(key)
+        self._keys[origin_of(self.base_url().value)] = Secret(key)
 
     def key(self) -> Setting:
         """The key for the address that is set now. A key is never sent to an address other than its own.
@@ -102,11 +102,11 @@ class Settings:
         Raises:
             MissingKeyError: there is none.
         """
-        origin = _origin(self.base_url().value)
+        origin = origin_of(self.base_url().value)
         if given := self._keys.get(origin):
             return Setting(given, "%openrouter key")
         key = Secret(self._environment.get("OPENROUTER_API_KEY", "").strip())
-        if key and origin == _origin(self._environment.get("OPENROUTER_BASE_URL") or OPENROUTER):
+        if key and origin == origin_of(self._environment.get("OPENROUTER_BASE_URL") or OPENROUTER):
             return Setting(key, "OPENROUTER_API_KEY")
         if urlsplit(origin).hostname in LOOPBACK:
             return Setting("sk-or-none", "none needed")
@@ -120,7 +120,15 @@ class Settings:
         return next(Setting(value, source) for source, value in candidates if value)
 
 
-def _origin(url: str) -> str:
+def origin_of(url: str) -> str:
+    """Scheme, host and port: ``https://openrouter.ai`` of ``https://openrouter.ai/api/v1``. Names a service."""
     parts = urlsplit(url)
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname}{port}".lower()
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}".lower()
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, a bracket that is not closed
+        return False

@@ -53,7 +53,9 @@ def test_a_key_goes_nowhere_else() -> None:
     assert settings.key().value == "sk-or-none"
 
 
-@pytest.mark.parametrize("url", ["openrouter.ai/api", "ftp://x/y", "http://openrouter.ai/api/v1", "https://"])
+@pytest.mark.parametrize(
+    "url", ["openrouter.ai/api", "ftp://x/y", "http://openrouter.ai/v1", "https://", "https://x:port", "https://[::1"]
+)
 def test_addresses_that_cannot_be_asked(url: str) -> None:
     """What is no address, or would carry the key in the clear, is refused before anything is sent."""
     with pytest.raises(CommandError, match="OPENROUTER_BASE_URL"):

@@ -12,7 +12,7 @@ from or_magic.asking.host import Bill, Host, ScriptHost, View
 from or_magic.errors import CommandError, ServiceError, Stopped, StoreError
 from or_magic.messages import Ending, Message, Usage, UsageReported
 from or_magic.openrouter import background
-from or_magic.settings import ACCOUNT_MODEL, LOOPBACK, Setting, Settings
+from or_magic.settings import ACCOUNT_MODEL, LOOPBACK, Setting, Settings, origin_of
 
 if TYPE_CHECKING:  # each costs half a second to import, which `%load_ext` must not
     from or_magic.asking.turn import Turn
@@ -60,8 +60,7 @@ class Session:
     @property
     def service(self) -> str:
         """The origin that is asked now, under which money is counted."""
-        parts = urlsplit(self.settings.base_url().value)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        return origin_of(self.settings.base_url().value)
 
     def ask(self, prompt: str, *, model: str | None = None, show: bool = True) -> Answer:
         """Asks, waits for the end and returns the answer; whatever arrived is in the store and in `last`.
@@ -157,7 +156,7 @@ class _Ask:
                 view.rest() if event is None else view.show(event)
             ending = "complete"
         except KeyboardInterrupt:
-            self._stop()
+            self._stop()  # first, so that the line counts all that came
             ending, error = "stopped", "stopped by the user"
             raise Stopped(_stopped_line(self.answer)) from None
         except Exception as failure:

@@ -15,7 +15,6 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 import httpx
@@ -27,6 +26,7 @@ from or_magic.openrouter import background
 from or_magic.openrouter.failures import error_from_body, one_line
 from or_magic.openrouter.sse import EventSplitter
 from or_magic.openrouter.wire import ChatRequest, ChunkDecoder, encode
+from or_magic.settings import origin_of
 
 _LARGEST_REFUSAL = 1 << 20
 _LONGEST_HEADER = 64 * 1024
@@ -58,12 +58,6 @@ class Timeouts:
 
 
 _TIMEOUTS = Timeouts()
-
-
-def origin_of(base_url: str) -> str:
-    """``https://openrouter.ai`` of ``https://openrouter.ai/api/v1``."""
-    parts = urlsplit(base_url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 class Client:
