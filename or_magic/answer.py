@@ -7,22 +7,39 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from typing import Any
 
+from or_magic.assembly import ReasoningDetails, ToolCalls, citations_in, to_json
 from or_magic.messages import (
+    Annotated,
+    AnnotationsPart,
+    AudioDelta,
+    AudioPart,
     Began,
+    Citation,
     CostSource,
     Ending,
     Event,
     Finished,
+    ImageArrived,
+    ImagePart,
     Message,
     Part,
     ReasoningDelta,
+    ReasoningDetailsDelta,
+    ReasoningDetailsPart,
     ReasoningPart,
+    RefusalDelta,
+    RefusalPart,
     TextDelta,
     TextPart,
+    ToolCall,
+    ToolCallDelta,
     Usage,
     UsageReported,
+    Waiting,
 )
 from or_magic.money import usd
 
@@ -34,10 +51,15 @@ class Answer:
         model_asked: the model id that was asked for; None where none was sent (the account's default).
         model: the model that answered, as the service names it; "" until it is known.
         provider: the provider that served it; "" until it is known.
+        service_tier: the tier it was served in, such as ``flex``; "" where the service does not tell.
         id: the service's generation id; "" until it is known.
         usage: tokens and cost as the service counted them; None until it told.
         cost_source: where `cost` comes from: ``"reported"`` by the answer itself, or None where it is not known.
         finish_reason: ``"stop"``, ``"length"``, ``"content_filter"``, ...; None until the model ended.
+        native_finish_reason: the same in the provider's own word; "" where the service does not tell.
+        images: addresses of the images that the model made, mostly ``data:image/png;base64,...``.
+        attempts: how often it was asked; more than 1 where the client asked again by itself.
+        may_be_billed_twice: whether an attempt that failed may have been received, and so be charged as well.
         seconds_to_first_token: from sending to the first piece of text or reasoning; None before it.
         seconds: from sending to the end; None before it.
         ending: ``"complete"``, ``"stopped"`` or ``"failed"``; None while the answer still arrives.
@@ -48,17 +70,27 @@ class Answer:
         self.model_asked = model_asked
         self.model = ""
         self.provider = ""
+        self.service_tier = ""
         self.id = ""
         self.usage: Usage | None = None
         self.finish_reason: str | None = None
+        self.native_finish_reason = ""
+        self.images: tuple[str, ...] = ()
+        self.attempts = 1
+        self.may_be_billed_twice = False
         self.seconds_to_first_token: float | None = None
         self.seconds: float | None = None
         self.ending: Ending | None = None
         self.error: str | None = None
         self._text = _Pieces()
         self._reasoning = _Pieces()
+        self._refusal = _Pieces()
+        self._audio_data, self._transcript, self._audio_id = _Pieces(), _Pieces(), ""
+        self._details, self._calls = ReasoningDetails(), ToolCalls()
+        self._annotations: list[Mapping[str, Any]] = []
         self._sent_at = time.monotonic()
         self._done = threading.Event()
+        self._assembling = threading.Lock()
 
     @property
     def text(self) -> str:
@@ -92,10 +124,58 @@ class Answer:
         return self
 
     @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The calls of tools that the model wants made, in the order in which it named them."""
+        with self._assembling:
+            return self._calls.whole()
+
+    @property
+    def reasoning_details(self) -> list[dict[str, Any]]:
+        """The reasoning in the service's own form, merged, with its signatures."""
+        with self._assembling:
+            return self._details.whole()
+
+    @property
+    def citations(self) -> tuple[Citation, ...]:
+        """The sources that it names, in order."""
+        return citations_in(tuple(self._annotations))
+
+    @property
+    def refusal(self) -> str:
+        """Why the model would not answer, in its words; "" where it did not refuse."""
+        return self._refusal.joined()
+
+    @property
+    def audio(self) -> AudioPart | None:
+        """What the model said aloud; None where it did not."""
+        data, transcript = self._audio_data.joined(), self._transcript.joined()
+        return AudioPart(self._audio_id, data, transcript) if data or transcript else None
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All that has arrived, as the parts of a message; () where nothing has."""
+        return tuple(self._parts())
+
+    @property
     def message(self) -> Message:
-        """The answer as a message of a conversation: its reasoning, if any, then its text."""
-        thoughts: tuple[Part, ...] = (ReasoningPart(self.reasoning),) if self.reasoning else ()
-        return Message("assistant", (*thoughts, TextPart(self.text)))
+        """The answer as a message of a conversation: its reasoning, if any, its text, then the rest."""
+        return Message("assistant", self.parts or (TextPart(""),))
+
+    def _parts(self) -> Iterator[Part]:
+        if reasoning := self.reasoning:
+            yield ReasoningPart(reasoning)
+        if details := self.reasoning_details:
+            yield ReasoningDetailsPart(to_json(details))
+        if text := self.text:
+            yield TextPart(text)
+        if refusal := self.refusal:
+            yield RefusalPart(refusal)
+        yield from self.tool_calls
+        if self._annotations:
+            yield AnnotationsPart(to_json(list(self._annotations)))
+        yield from map(ImagePart, self.images)
+        if (audio := self.audio) is not None:
+            yield audio
 
     def mark_sent(self) -> None:
         """The request goes out now; times count from here."""
@@ -110,14 +190,41 @@ class Answer:
             case ReasoningDelta(text):
                 self._reasoning.append(text)
                 self._note_first_token()
-            case Began(generation_id, model, provider):
+            case Began(generation_id, model, provider, tier):
                 self.id = generation_id or self.id
                 self.model = model or self.model
                 self.provider = provider or self.provider
-            case Finished(reason):
-                self.finish_reason = reason
+                self.service_tier = tier or self.service_tier
+            case Finished(reason, native):
+                self.finish_reason, self.native_finish_reason = reason, native
             case UsageReported(usage):
                 self.usage = usage
+            case Waiting():
+                self.attempts = event.attempt
+                self.may_be_billed_twice |= event.may_be_billed_twice
+            case _:
+                self._absorb_extra(event)
+
+    def _absorb_extra(self, event: Event) -> None:
+        with self._assembling:
+            match event:
+                case ReasoningDetailsDelta(items):
+                    self._details.add(items)
+                case ToolCallDelta():
+                    self._calls.add(event)
+                case Annotated(items):
+                    self._annotations.extend(items)
+                case ImageArrived(url):
+                    self.images = (*self.images, url)
+                case RefusalDelta(text):
+                    self._refusal.append(text)
+                case AudioDelta(id, data, transcript):
+                    self._audio_id = id or self._audio_id
+                    self._audio_data.append(data)
+                    self._transcript.append(transcript)
+                case _:
+                    return
+        self._note_first_token()
 
     def finish(self, ending: Ending, error: str | None = None) -> None:
         """Marks that nothing more will come, and why."""

@@ -6,12 +6,15 @@ in order; none of them needs to know how they looked on the wire.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+import msgspec
 
 from or_magic.errors import ServiceError
 
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "user", "assistant", "tool"]
 CostSource = Literal["reported", "estimated", "reconciled"]
 Ending = Literal["complete", "stopped", "failed"]
 
@@ -30,7 +33,55 @@ class ReasoningPart:
     text: str
 
 
-Part = TextPart | ReasoningPart
+@dataclass(frozen=True, slots=True)
+class ReasoningDetailsPart:
+    """The reasoning in the service's own form, with its signatures: a JSON array, to be sent back as it is."""
+
+    json: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of a tool that the model wants made. `arguments` is the JSON text that it wrote; "" for none."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationsPart:
+    """Sources and parsed files that the service attached, in its own form: a JSON array."""
+
+    json: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePart:
+    """An image: an https address, or a ``data:`` address that holds it."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class AudioPart:
+    """What a model said aloud. `data` is base64; `transcript` is the same in words. "" is "not told"."""
+
+    id: str
+    data: str
+    transcript: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalPart:
+    """Why the model would not answer, in its words."""
+
+    text: str
+
+
+Part = (
+    TextPart | ReasoningPart | ReasoningDetailsPart | ToolCall | AnnotationsPart | ImagePart | AudioPart | RefusalPart
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +103,31 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Citation:
+    """A source that an answer names.
+
+    Attributes:
+        url: its address, as the service gave it; not to be trusted.
+        title: its title; "" where the service does not tell.
+        start, end: the characters of the answer's text that it stands for; often both 0, which is "not told".
+        excerpt: what was read there; "" where the service does not tell.
+    """
+
+    url: str
+    title: str = ""
+    start: int = 0
+    end: int = 0
+    excerpt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """What an answer consumed, as the service counted it. None is "not told", which is not 0.
 
-    Counts are tokens; `cached_tokens` are part of `prompt_tokens`, `reasoning_tokens` part of `completion_tokens`.
-    `cost_pico_usd` is what was charged in 1e-12 USD (``usage.cost`` of the answer). Source: openrouter.ai/docs, "Usage
+    Counts are tokens; `cached_tokens` (read from a cache) and `cache_write_tokens` are part of `prompt_tokens`;
+    `reasoning_tokens`, `image_tokens` and `audio_tokens` are part of `completion_tokens`. `cost_pico_usd` is what was
+    charged in 1e-12 USD (``usage.cost`` of the answer). With a key of the user's own at the provider (`is_byok`) that
+    is the service's fee, and `upstream_cost_pico_usd` is what the provider charges. Source: openrouter.ai/docs, "Usage
     accounting", and recorded answers of 2025-11 to 2026-10.
     """
 
@@ -65,51 +136,133 @@ class Usage:
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
     cost_pico_usd: int | None = None
+    cache_write_tokens: int | None = None
+    image_tokens: int | None = None
+    audio_tokens: int | None = None
+    web_searches: int | None = None
+    upstream_cost_pico_usd: int | None = None
+    is_byok: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Began:
+# Events are made once or twice a token. A msgspec Struct is made in a fifth of a frozen dataclass's time.
+class _Value(msgspec.Struct, frozen=True):
+    """Base of the events: frozen, compared by value."""
+
+
+class Began(_Value, frozen=True):
     """The service named the answer; comes first, and again if a name becomes known later. "" is "not told"."""
 
     generation_id: str = ""
     model: str = ""
     provider: str = ""
+    service_tier: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class TextDelta:
+class TextDelta(_Value, frozen=True, gc=False):
     """The next piece of the answer."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class ReasoningDelta:
+class ReasoningDelta(_Value, frozen=True, gc=False):
     """The next piece of what the model thinks before it answers."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class ReasoningDetailsDelta(_Value, frozen=True):
+    """The next pieces of the reasoning in the service's own form, as they came."""
+
+    items: tuple[Mapping[str, Any], ...]
+
+
+class ToolCallDelta(_Value, frozen=True):
+    """The next piece of a tool call: the first one of a call has its id and name, all add to its arguments.
+
+    `index` counts the calls of this answer; None where the service does not tell.
+    """
+
+    index: int | None
+    id: str
+    name: str
+    arguments: str
+
+
+class Annotated(_Value, frozen=True):
+    """Sources or parsed files that the service attached, as they came."""
+
+    items: tuple[Mapping[str, Any], ...]
+
+
+class ImageArrived(_Value, frozen=True):
+    """An image that the model made, as a ``data:`` address (or an https one)."""
+
+    url: str
+
+
+class AudioDelta(_Value, frozen=True):
+    """The next piece of what the model says aloud: base64, and the same in words."""
+
+    id: str
+    data: str
+    transcript: str
+
+
+class RefusalDelta(_Value, frozen=True):
+    """The next piece of why the model will not answer."""
+
+    text: str
+
+
+class Finished(_Value, frozen=True):
     """The model ended. `reason` is normalised (stop, length, tool_calls, content_filter, error), or unknown and new."""
 
     reason: str
     native_reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class UsageReported:
+class UsageReported(_Value, frozen=True):
     """What was consumed so far; the last one counts."""
 
     usage: Usage
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Waiting(_Value, frozen=True):
+    """Nothing can be sent for now; the client waits and then asks again by itself.
+
+    Attributes:
+        reason: why, in one line of untrusted text.
+        seconds: for how long; None where that is not known (other requests come first).
+        attempt: the number of the attempt that comes after the wait; the first one is 1.
+        attempts: how many there will be at most.
+        may_be_billed_twice: the attempt before may have been received, and so be charged as well.
+    """
+
+    reason: str
+    seconds: float | None
+    attempt: int
+    attempts: int
+    may_be_billed_twice: bool = False
+
+
+class Failed(_Value, frozen=True):
     """The service reported an error after the answer had begun; what came before it stays."""
 
     error: ServiceError
 
 
-Event = Began | TextDelta | ReasoningDelta | Finished | UsageReported | Failed
+Event = (
+    Began
+    | TextDelta
+    | ReasoningDelta
+    | ReasoningDetailsDelta
+    | ToolCallDelta
+    | Annotated
+    | ImageArrived
+    | AudioDelta
+    | RefusalDelta
+    | Finished
+    | UsageReported
+    | Waiting
+    | Failed
+)

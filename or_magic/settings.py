@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from or_magic.errors import CommandError, MissingKeyError
+from or_magic.options import BY_NAME, OPTIONS, Option, patience_of
+from or_magic.patience import Patience
 
 OPENROUTER = "https://openrouter.ai/api/v1"
 DEFAULT_MODEL = "openrouter/auto"
@@ -70,7 +72,8 @@ class Settings:
             CommandError: it is no http(s) address, or plain http to another machine.
         """
         setting = self._first(
-            ("%openrouter sandbox", self.notebook.get("base_url")),
+            ("%openrouter set", self.notebook.get("base_url")),
+            ("%config", self._config().get("base_url")),
             ("OPENROUTER_BASE_URL", self._environment.get("OPENROUTER_BASE_URL")),
             ("default", OPENROUTER),
         )
@@ -79,11 +82,48 @@ class Settings:
                 f"{setting.source} is {setting.value!r}, which is no address. It should look like {OPENROUTER}."
             )
         parts = urlsplit(setting.value)
-        if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK and not self.option_value("plain_http"):
             raise CommandError(
-                f"{setting.source} is {setting.value!r}: over plain http others could read the key. Use https."
+                f"{setting.source} is {setting.value!r}: over plain http others could read the key and the text. "
+                "Use https, or allow it with %openrouter set plain_http on."
             )
         return setting
+
+    def option(self, name: str) -> Setting:
+        """An option of `options.OPTIONS` as it was typed, and who set it; not yet checked."""
+        option = BY_NAME[name]
+        return self._first(
+            ("%openrouter set", self.notebook.get(name)),
+            ("%config", self._config().get(name)),
+            (option.variable, self._environment.get(option.variable)),
+            ("default", option.default),
+        )
+
+    def option_value(self, name: str) -> float | bool:
+        """The value of an option.
+
+        Raises:
+            CommandError: whoever set it gave what cannot be its value.
+        """
+        setting = self.option(name)
+        return BY_NAME[name].value(setting.value, setting.source)
+
+    def patience(self) -> Patience:
+        """How long to wait and how often to try again.
+
+        Raises:
+            CommandError: one of the options has an impossible value.
+        """
+        return patience_of({option.name: self.option_value(option.name) for option in OPTIONS})
+
+    def put(self, option: Option, text: str) -> None:
+        """Sets an option for this notebook.
+
+        Raises:
+            CommandError: it cannot take that value.
+        """
+        option.value(text, "%openrouter set")
+        self.notebook[option.name] = text.strip()
 
     def store(self) -> str | None:
         """Where the ledger is; None for the user's data folder."""

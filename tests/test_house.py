@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "or_magic"
 FILES = sorted(PACKAGE.rglob("*.py"))
-GROUND = {"errors", "messages", "money", "answer", "settings"}
+GROUND = {"errors", "messages", "money", "assembly", "answer", "settings", "options", "patience"}
 MAY_IMPORT = {
     "ground": {"ground"},
     "openrouter": {"openrouter", "ground"},
@@ -21,9 +21,9 @@ MAY_IMPORT = {
     "face": {"face", "jupyter", "asking", "ground", "sandbox"},
 }
 HOMES = {
-    "httpx": {"openrouter/client.py"},
-    "aiohttp": {"openrouter/client.py"},
-    "httpx_aiohttp": {"openrouter/client.py"},
+    "httpx": {"openrouter/transport.py"},
+    "aiohttp": {"openrouter/transport.py"},
+    "httpx_aiohttp": {"openrouter/transport.py"},
     "sqlalchemy": {"ledger/"},
     "starlette": {"sandbox/"},
     "uvicorn": {"sandbox/"},

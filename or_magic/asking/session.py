@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # each costs half a second to import, which `%load_ext` must 
     from or_magic.asking.turn import Turn
     from or_magic.ledger.records import Spent
     from or_magic.ledger.store import Ledger
+    from or_magic.openrouter.client import Client
 
 TITLE = "or_magic"
 
@@ -62,6 +63,18 @@ class Session:
         """The origin that is asked now, under which money is counted."""
         return origin_of(self.settings.base_url().value)
 
+    def client(self) -> Client:
+        """A client of the service that is set now, with its key and the patience that is set.
+
+        Raises:
+            CommandError: a setting cannot be used.
+            MissingKeyError: there is no key for the address that is set.
+        """
+        from or_magic.openrouter.client import Client, Endpoint
+
+        endpoint = Endpoint(self.settings.base_url().value, self.settings.key().value)
+        return Client(endpoint, title=TITLE, patience=self.settings.patience())
+
     def ask(self, prompt: str, *, model: str | None = None, show: bool = True) -> Answer:
         """Asks, waits for the end and returns the answer; whatever arrived is in the store and in `last`.
 
@@ -80,8 +93,7 @@ class Session:
         if not prompt.strip():
             raise CommandError("There is nothing to ask: the prompt is empty.")
         chosen = self.settings.model(model)
-        key = self.settings.key().value
-        ask = _Ask(self, prompt, chosen, key, show=show)
+        ask = _Ask(self, prompt, chosen, self.client(), show=show)
         self.last = ask.answer
         self._asks.append(ask)
         try:
@@ -103,7 +115,7 @@ class Session:
 class _Ask:
     """One question under way: its turn in the store, its request on the wire, its view on the screen."""
 
-    def __init__(self, session: Session, prompt: str, model: Setting, key: str, *, show: bool) -> None:
+    def __init__(self, session: Session, prompt: str, model: Setting, client: Client, *, show: bool) -> None:
         self._session = session
         self._place = session.host.where()
         self._model = model
@@ -113,7 +125,7 @@ class _Ask:
         model_asked = None if model.value == ACCOUNT_MODEL else model.value
         self.answer = Answer(model_asked=model_asked)
         self._turn_id = self._open_turn(model_asked)
-        self._key = key
+        self._client = client
         self._host: Host = session.host if show else ScriptHost()
         self._turn: Turn | None = None
 
@@ -136,13 +148,15 @@ class _Ask:
 
     def _send(self) -> Turn:
         from or_magic.asking.turn import Turn
-        from or_magic.openrouter.client import Client, Endpoint
-        from or_magic.openrouter.wire import ChatRequest
+        from or_magic.openrouter.requests import ChatRequest
 
-        endpoint = Endpoint(self._session.settings.base_url().value, self._key)
-        request = ChatRequest(messages=(self._message,), model=self.answer.model_asked)
+        request = ChatRequest(
+            messages=(self._message,),
+            model=self.answer.model_asked,
+            asks_for_usage=not self._client.endpoint.counts_unasked,
+        )
         self.answer.mark_sent()
-        return Turn(Client(endpoint, title=TITLE), request, self.answer, self._checkpoint)
+        return Turn(self._client, request, self.answer, self._checkpoint)
 
     def follow(self) -> None:
         """Shows the answer as it arrives, to its end, and leaves it finished in the store and on the screen."""
@@ -161,7 +175,8 @@ class _Ask:
             raise Stopped(_stopped_line(self.answer)) from None
         except Exception as failure:
             error = str(failure)
-            if isinstance(failure, ServiceError) and not failure.may_be_charged:
+            is_free = isinstance(failure, ServiceError) and not failure.may_be_charged
+            if is_free and not self.answer.may_be_billed_twice:
                 self.answer.absorb(UsageReported(Usage(cost_pico_usd=0)))
             raise
         finally:

@@ -14,7 +14,7 @@ from or_magic.answer import Answer
 from or_magic.messages import Event, Failed
 from or_magic.openrouter import background
 from or_magic.openrouter.client import Client
-from or_magic.openrouter.wire import ChatRequest
+from or_magic.openrouter.requests import ChatRequest
 
 _CHECKPOINT_S = 0.9  # so that, with the writing, what was shown a second ago is on disk
 _CLOSING_S = 2.0

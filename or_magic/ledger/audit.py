@@ -85,7 +85,8 @@ def _wrong_fields(turn: Row[Any]) -> Iterator[str]:
         yield f"it is {turn.state} and ended at {turn.ended_utc}"
     if is_open and turn.answer is not None:
         yield "it is open and has an answer"
-    if not is_open and (turn.partial_text is not None or turn.partial_reasoning is not None):
+    partial = (turn.partial_text, turn.partial_reasoning, turn.partial_parts)
+    if not is_open and any(column is not None for column in partial):
         yield "it is finished and has a checkpoint"
     if (turn.cost_pico_usd is None) != (turn.cost_source is None):
         yield f"its cost is {turn.cost_pico_usd} and the source of it {turn.cost_source}"

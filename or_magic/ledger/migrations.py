@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Connection,
     DateTime,
@@ -18,6 +20,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -26,7 +29,9 @@ from sqlalchemy import (
     insert,
     inspect,
     select,
+    text,
 )
+from sqlalchemy.types import TypeEngine
 
 from or_magic.errors import StoreError
 from or_magic.ledger import tables
@@ -153,4 +158,36 @@ def _make_id() -> Column[int]:
     return Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
 
 
-MIGRATIONS: tuple[Migration, ...] = (_make_first_tables,)
+def _add_all_kinds_of_parts_and_catalogs(connection: Connection) -> None:
+    added: dict[str, TypeEngine[Any]] = {
+        "partial_parts": Text(),
+        **{f"{name}_tokens": BigInteger() for name in ("cache_write", "image", "audio")},
+        "web_searches": BigInteger(),
+        "upstream_cost_pico_usd": BigInteger(),
+        "is_byok": Boolean(),
+        "service_tier": Text(),
+        "native_finish_reason": Text(),
+        "attempts": Integer(),
+        "may_be_billed_twice": Boolean(),
+    }
+    for name, kind in added.items():
+        connection.execute(text(f"ALTER TABLE turns ADD COLUMN {name} {kind.compile(connection.dialect)}"))
+    schema = MetaData()
+    Table(
+        "catalogs",
+        schema,
+        *(Column(name, Text, primary_key=True) for name in ("service", "kind", "day")),
+        Column("fetched_utc", DateTime(timezone=True), nullable=False),
+        Column("body", LargeBinary, nullable=False),
+    )
+    Table(
+        "catalog_fetches",
+        schema,
+        *(Column(name, Text, primary_key=True) for name in ("service", "kind")),
+        Column("holder", Text, nullable=False),
+        Column("until_utc", DateTime(timezone=True), nullable=False),
+    )
+    schema.create_all(connection, checkfirst=False)
+
+
+MIGRATIONS: tuple[Migration, ...] = (_make_first_tables, _add_all_kinds_of_parts_and_catalogs)

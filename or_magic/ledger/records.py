@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from or_magic.answer import Answer
-from or_magic.messages import CostSource, Ending, Message, Part, ReasoningPart, TextPart, Usage
+from or_magic.messages import CostSource, Ending, Message, Part, ReasoningDetailsPart, ReasoningPart, TextPart, Usage
 
 TurnId = int
 State = Literal["open"] | Ending
@@ -46,18 +46,28 @@ class Progress:
     """What has arrived so far of an answer. "" and None are "not told".
 
     Attributes:
+        others: the parts that are neither text nor reasoning.
         generation_id: the service's id of the answer.
+        service_tier: the tier it was served in.
+        native_finish_reason: `finish_reason` in the provider's own word.
+        attempts: how often it was asked; more than 1 where the client asked again by itself.
+        may_be_billed_twice: an attempt that failed may be charged as well.
         seconds_to_first_token: from sending to the first piece of text or reasoning.
         seconds: from sending to the end.
     """
 
     text: str = ""
     reasoning: str = ""
+    others: tuple[Part, ...] = ()
     generation_id: str = ""
     model: str = ""
     provider: str = ""
+    service_tier: str = ""
     usage: Usage | None = None
     finish_reason: str | None = None
+    native_finish_reason: str = ""
+    attempts: int = 1
+    may_be_billed_twice: bool = False
     seconds_to_first_token: float | None = None
     seconds: float | None = None
 
@@ -67,22 +77,29 @@ class Progress:
         return cls(
             text=answer.text,
             reasoning=answer.reasoning,
+            others=tuple(part for part in answer.parts if not isinstance(part, TextPart | ReasoningPart)),
             generation_id=answer.id,
             model=answer.model,
             provider=answer.provider,
+            service_tier=answer.service_tier,
             usage=answer.usage,
             finish_reason=answer.finish_reason,
+            native_finish_reason=answer.native_finish_reason,
+            attempts=answer.attempts,
+            may_be_billed_twice=answer.may_be_billed_twice,
             seconds_to_first_token=answer.seconds_to_first_token,
             seconds=answer.seconds,
         )
 
     @property
     def message(self) -> Message | None:
-        """The same message as `Answer.message`; None where neither text nor reasoning has arrived."""
-        if not self.text and not self.reasoning:
-            return None
+        """The same message as `Answer.message`; None where nothing has arrived."""
         thoughts: tuple[Part, ...] = (ReasoningPart(self.reasoning),) if self.reasoning else ()
-        return Message("assistant", (*thoughts, TextPart(self.text)))
+        signed = tuple(part for part in self.others if isinstance(part, ReasoningDetailsPart))
+        text: tuple[Part, ...] = (TextPart(self.text),) if self.text else ()
+        rest = tuple(part for part in self.others if part not in signed)
+        parts = (*thoughts, *signed, *text, *rest)
+        return Message("assistant", parts) if parts else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,9 +134,13 @@ class Turn:
     generation_id: str
     model: str
     provider: str
+    service_tier: str
     usage: Usage | None
     cost_source: CostSource | None
     finish_reason: str | None
+    native_finish_reason: str
+    attempts: int
+    may_be_billed_twice: bool
     seconds_to_first_token: float | None
     seconds: float | None
     state: State

@@ -19,7 +19,7 @@ from or_magic.ledger.migrations import migrate
 from or_magic.ledger.records import NewTurn, Progress, Spent, Turn, TurnId
 from or_magic.ledger.sqlite import StoreFile
 from or_magic.ledger.tables import notebooks, turns
-from or_magic.ledger.turn_rows import columns_of, row_of, turn_of
+from or_magic.ledger.turn_rows import columns_of, partial_columns, row_of, turn_of
 from or_magic.messages import Ending
 
 
@@ -79,8 +79,7 @@ class Ledger:
         with self.file.writing() as connection:
             if self._prompt_while_open(connection, turn_id) is None:
                 return
-            partial = {"partial_text": progress.text, "partial_reasoning": progress.reasoning}
-            _update(connection, turn_id, columns_of(progress) | partial)
+            _update(connection, turn_id, columns_of(progress) | partial_columns(progress))
 
     def finish_turn(self, turn_id: TurnId, progress: Progress, ending: Ending, error: str | None) -> None:
         """Writes down how the turn ended, and its answer if any text or reasoning arrived.
@@ -102,6 +101,7 @@ class Ledger:
                 "ended_utc": datetime.now(UTC),
                 "partial_text": None,
                 "partial_reasoning": None,
+                "partial_parts": None,
             }
             _update(connection, turn_id, columns_of(progress) | ended)
 

@@ -11,7 +11,19 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from sqlalchemy import BigInteger, Column, DateTime, Dialect, Float, Integer, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
 from sqlalchemy.types import TypeDecorator
 
 _UNSTORABLE = re.compile("[\x00\x1a\ud800-\udfff]")
@@ -120,4 +132,34 @@ turns = Table(
     Column("seconds", Float),
     Column("partial_text", ExactText),  # what the last checkpoint had; NULL once the turn is finished
     Column("partial_reasoning", ExactText),
+    Column("partial_parts", ExactText),  # JSON: [[kind, content], ...] of the parts that are neither
+    Column("cache_write_tokens", BigInteger),
+    Column("image_tokens", BigInteger),
+    Column("audio_tokens", BigInteger),
+    Column("web_searches", BigInteger),
+    Column("upstream_cost_pico_usd", BigInteger),  # what the provider charges the user's own key there
+    Column("is_byok", Boolean),
+    Column("service_tier", ExactText),
+    Column("native_finish_reason", ExactText),
+    Column("attempts", Integer),
+    Column("may_be_billed_twice", Boolean),
+)
+
+catalogs = Table(
+    "catalogs",
+    SCHEMA,
+    Column("service", ExactText, primary_key=True),  # an origin
+    Column("kind", ExactText, primary_key=True),  # the path that was asked, such as models or providers
+    Column("day", Text, primary_key=True),  # of fetched_utc, 2026-11-25
+    Column("fetched_utc", UtcTime),
+    Column("body", LargeBinary),  # the answer's JSON, gzip
+)
+
+catalog_fetches = Table(
+    "catalog_fetches",
+    SCHEMA,
+    Column("service", ExactText, primary_key=True),
+    Column("kind", ExactText, primary_key=True),
+    Column("holder", Text),  # who fetches now
+    Column("until_utc", UtcTime),  # and until when others leave it alone
 )

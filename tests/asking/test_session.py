@@ -64,6 +64,7 @@ def test_the_account_model_is_not_sent(session: Session, sandbox: Sandbox) -> No
         "model": "openrouter/auto",
         "messages": [{"role": "user", "content": "hi"}],
         "stream": True,
+        "stream_options": {"include_usage": True},  # the sandbox is no openrouter.ai, so it is asked for usage
     }
 
 

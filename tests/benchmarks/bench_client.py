@@ -1,56 +1,49 @@
-"""What the client costs per streamed token, beside httpx with ``iter_lines`` and ``json.loads``, interleaved."""
+"""The client: CPU per streamed token beside httpx with ``iter_lines`` and ``json.loads``, and its first token.
+
+Both read the same bytes, made beforehand and served by another process, in turns.
+"""
 
 from __future__ import annotations
 
 import json
+import socket
 import statistics
-import subprocess
-import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import httpx
 
 from or_magic.answer import Answer
-from or_magic.messages import Message
+from or_magic.messages import Event, Message, TextDelta
 from or_magic.openrouter import background
 from or_magic.openrouter.client import Client, Endpoint
-from or_magic.openrouter.wire import ChatRequest
+from or_magic.openrouter.requests import ChatRequest
+from tests.benchmarks.feeder import feeder
 
-TOKENS, ROUNDS = 20_000, 5
-PROMPT = "Tell me all."
-
-
-@contextmanager
-def sandbox_process() -> Iterator[str]:
-    """The base URL of a sandbox in a process of its own, so that its CPU is not counted."""
-    command = [sys.executable, "-m", "or_magic", "sandbox", "--port", "0", "--quiet"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-        process.terminate()
+TOKENS, ROUNDS, FIRST_TOKENS = 20_000, 9, 200
+REQUEST = ChatRequest((Message.of_text("user", "Tell me all."),), "a/b")
 
 
-def ours(base_url: str) -> int:
+def to_events(base_url: str) -> int:
+    """Streams through to typed events; returns how many pieces of text came."""
+    events: list[Event] = []
+    background.submit(Client(Endpoint(base_url, "sk-or-x")).stream(REQUEST, events.append)).result()
+    return sum(type(event) is TextDelta for event in events)
+
+
+def to_an_answer(base_url: str) -> int:
     """Streams through to an `Answer`; returns how many characters came."""
-    request = ChatRequest((Message.of_text("user", PROMPT),), "sandbox/fast", {"max_tokens": TOKENS})
     answer = Answer(model_asked=None)
-    background.submit(Client(Endpoint(base_url, "sk-or-x")).stream(request, answer.absorb)).result()
+    background.submit(Client(Endpoint(base_url, "sk-or-x")).stream(REQUEST, answer.absorb)).result()
     return len(answer.text)
 
 
 def plain(base_url: str, client: httpx.Client) -> int:
     """Streams with httpx alone; returns how many characters came."""
-    body = {
-        "model": "sandbox/fast",
-        "stream": True,
-        "max_tokens": TOKENS,
-        "messages": [{"role": "user", "content": PROMPT}],
-    }
     pieces = []
-    headers = {"Authorization": "Bearer sk-or-x"}
-    with client.stream("POST", f"{base_url}/chat/completions", json=body, headers=headers, timeout=60) as response:
+    with client.stream("POST", f"{base_url}/chat/completions", json={}, timeout=60) as response:
         for line in response.iter_lines():
             if line.startswith("data: {"):
                 chunk = json.loads(line[6:])
@@ -60,26 +53,72 @@ def plain(base_url: str, client: httpx.Client) -> int:
 
 
 def cpu_us_per_token(stream: Callable[[], int]) -> float:
-    """CPU of this process, in microseconds a token of four characters."""
+    """CPU of this process, in microseconds a token."""
     started = time.process_time()
-    characters = stream()
-    return (time.process_time() - started) / (characters / 4) * 1e6
+    assert stream()
+    return (time.process_time() - started) / TOKENS * 1e6
+
+
+def first_token_ms(base_url: str) -> float:
+    """From asking to the first text, on a connection that stands."""
+    arrived = threading.Event()
+
+    def take(event: Event) -> None:
+        if type(event) is TextDelta:
+            arrived.set()
+
+    started = time.perf_counter()
+    asked = background.submit(Client(Endpoint(base_url, "sk-or-x")).stream(REQUEST, take))
+    arrived.wait(5)
+    elapsed = time.perf_counter() - started
+    asked.result()
+    return elapsed * 1e3
+
+
+def first_byte_ms(connection: socket.socket, path: str) -> float:
+    """The same by a raw socket that stands: from sending to the first bytes."""
+    started = time.perf_counter()
+    connection.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
+    answer = connection.recv(1 << 16)
+    elapsed = time.perf_counter() - started
+    while not answer.endswith(b"data: [DONE]\n\n"):
+        answer += connection.recv(1 << 16)
+    return elapsed * 1e3
 
 
 def main() -> None:
     """Prints medians and their ratio."""
-    with sandbox_process() as base_url, httpx.Client() as client:
-        kinds = {"or_magic": lambda: ours(base_url), "httpx + json": lambda: plain(base_url, client)}
+    with feeder() as origin, httpx.Client() as client:
+        base_url = f"{origin}/tokens/{TOKENS}"
+        kinds = {
+            "or_magic, to typed events": lambda: to_events(base_url),
+            "or_magic, to an Answer": lambda: to_an_answer(base_url),
+            "httpx iter_lines + json": lambda: plain(base_url, client),
+        }
         figures: dict[str, list[float]] = {name: [] for name in kinds}
         for stream in kinds.values():
             stream()
         for _ in range(ROUNDS):
             for name, stream in kinds.items():
                 figures[name].append(cpu_us_per_token(stream))
-    medians = {name: statistics.median(values) for name, values in figures.items()}
-    for name, median in medians.items():
-        print(f"{name:<28}{median:9.2f} us CPU a token (median of {ROUNDS})")
-    print(f"{'ratio':<28}{medians['or_magic'] / medians['httpx + json']:9.2f}")
+        medians = {name: statistics.median(values) for name, values in figures.items()}
+        for name, median in medians.items():
+            ratio = median / medians["httpx iter_lines + json"]
+            print(f"{name:<28}{median:9.2f} us CPU a token   ratio {ratio:.2f}  (median of {ROUNDS})")
+        print_first_tokens(origin)
+
+
+def print_first_tokens(origin: str) -> None:
+    """The time to a first token, warm, beside that of a raw socket, in turns."""
+    base_url, parts = f"{origin}/tokens/1", urlsplit(origin)
+    ours, raw = [], []
+    with socket.create_connection((parts.hostname or "", parts.port or 0)) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for _ in range(FIRST_TOKENS):
+            ours.append(first_token_ms(base_url))
+            raw.append(first_byte_ms(connection, "/tokens/1/x"))
+    mine, theirs = statistics.median(ours), statistics.median(raw)
+    print(f"{'first token, warm':<28}{mine:9.2f} ms, raw socket {theirs:.2f} ms: + {mine - theirs:.2f} ms")
 
 
 if __name__ == "__main__":

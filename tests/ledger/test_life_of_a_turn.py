@@ -117,7 +117,7 @@ def test_only_reasoning_arrived(ledger: Ledger) -> None:
     """Thoughts alone are an answer too: they were paid for."""
     turn = ledger.turn(ask(ledger, Progress(reasoning="Let me think."), "stopped"))
 
-    assert turn.answer == Message("assistant", (ReasoningPart("Let me think."), TextPart("")))
+    assert turn.answer == Message("assistant", (ReasoningPart("Let me think."),))
 
 
 def test_what_is_not_told_erases_nothing(ledger: Ledger) -> None:

@@ -1,0 +1,107 @@
+"""A question as the JSON body of a request. No I/O."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from or_magic.messages import (
+    AnnotationsPart,
+    AudioPart,
+    ImagePart,
+    Message,
+    ReasoningDetailsPart,
+    ReasoningPart,
+    RefusalPart,
+    TextPart,
+    ToolCall,
+)
+from or_magic.openrouter.lenient import parse_array
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """What is asked.
+
+    Attributes:
+        messages: at least one.
+        model: None for the account's default.
+        parameters: those that the user set, named as in the API.
+        asks_for_usage: whether the server must be asked for token counts. OpenRouter always sends them; other servers
+            of this protocol do so only on request (``stream_options``).
+    """
+
+    messages: tuple[Message, ...]
+    model: str | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    asks_for_usage: bool = False
+
+
+def encode(request: ChatRequest) -> bytes:
+    """The body of a streamed ``POST /chat/completions``. Nothing is in it that the request does not say."""
+    body = dict(request.parameters)
+    if request.model is not None:
+        body["model"] = request.model
+    body["messages"] = [message_object(message) for message in request.messages]
+    body["stream"] = True
+    if request.asks_for_usage:
+        body["stream_options"] = {"include_usage": True}
+    # Half of a surrogate pair, which Python allows in a str and UTF-8 does not, becomes "?".
+    return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def message_object(message: Message) -> dict[str, Any]:
+    """A message as the API takes it. What the service itself attached to an answer goes back as it came."""
+    return {"role": message.role, "content": _content(message)} | dict(_attachments(message))
+
+
+def _content(message: Message) -> str | list[dict[str, Any]] | None:
+    parts = [part for part in message.parts if isinstance(part, TextPart | ImagePart)]
+    if message.role == "assistant" or all(isinstance(part, TextPart) for part in parts):
+        texts = [part.text for part in parts if isinstance(part, TextPart)]
+        if not texts and _has_calls(message):
+            return None
+        return "".join(texts) if len(texts) <= 1 else [{"type": "text", "text": text} for text in texts]
+    return [
+        {"type": "text", "text": part.text}
+        if isinstance(part, TextPart)
+        else {"type": "image_url", "image_url": {"url": part.url}}
+        for part in parts
+    ]
+
+
+def _has_calls(message: Message) -> bool:
+    return any(isinstance(part, ToolCall) for part in message.parts)
+
+
+def _attachments(message: Message) -> Iterator[tuple[str, Any]]:
+    if calls := [_call_object(part) for part in message.parts if isinstance(part, ToolCall)]:
+        yield "tool_calls", calls
+    details = [part for part in message.parts if isinstance(part, ReasoningDetailsPart)]
+    thoughts = [part.text for part in message.parts if isinstance(part, ReasoningPart)]
+    if details:
+        yield "reasoning_details", parse_array(details[0].json)
+    elif thoughts and _has_calls(message):
+        # A model goes on thinking after its tools have run; an answer that is over needs no thoughts, and they cost.
+        yield "reasoning", "".join(thoughts)
+    for part in message.parts:
+        match part:
+            case AnnotationsPart(text):
+                # Parsed files, so that they need not be parsed (and paid for) again; sources are not asked for.
+                if files := [item for item in parse_array(text) if item.get("type") == "file"]:
+                    yield "annotations", files
+            case RefusalPart(text):
+                yield "refusal", text
+            case AudioPart(id, _, _) if id:
+                yield "audio", {"id": id}
+            case _:
+                pass
+    if message.role == "assistant" and (images := [p for p in message.parts if isinstance(p, ImagePart)]):
+        yield "images", [{"type": "image_url", "image_url": {"url": image.url}} for image in images]
+
+
+def _call_object(call: ToolCall) -> dict[str, Any]:
+    function = {"name": call.name, "arguments": call.arguments or "{}"}
+    return {"id": call.id, "type": "function", "function": function}

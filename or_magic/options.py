@@ -1,0 +1,102 @@
+"""What can be tuned besides the model: a table of names, from which settings, ``%config``, commands and help come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from or_magic.errors import CommandError
+from or_magic.patience import Patience
+
+_YES, _NO = ("on", "yes", "true", "1"), ("off", "no", "false", "0")
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option.
+
+    Attributes:
+        name: as it is typed; ``OR_MAGIC_`` and the name in capitals is its environment variable.
+        default: as it would be typed.
+        unit: such as ``s``; "" where it has none.
+        help: one line.
+        check: raises `CommandError` where a text cannot be its value; else returns the value.
+    """
+
+    name: str
+    default: str
+    unit: str
+    help: str
+    check: Callable[[str, str], float | bool]
+
+    @property
+    def variable(self) -> str:
+        """Its environment variable."""
+        return f"OR_MAGIC_{self.name.upper()}"
+
+    def value(self, text: str, source: str) -> float | bool:
+        """The value of a text.
+
+        Raises:
+            CommandError: it cannot be one; the message names `source`, where it came from.
+        """
+        return self.check(text.strip(), f"{source}: {self.name}")
+
+
+def _number(low: float, high: float, *, whole: bool = False) -> Callable[[str, str], float]:
+    def check(text: str, where: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = float("nan")
+        if not low <= number <= high or (whole and number != int(number)):
+            kind = "a whole number" if whole else "a number"
+            raise CommandError(f"{where} is {text!r}; it wants {kind} from {low:g} to {high:g}.")
+        return number
+
+    return check
+
+
+def _switch(text: str, where: str) -> bool:
+    if text.lower() in _YES or text.lower() in _NO:
+        return text.lower() in _YES
+    raise CommandError(f"{where} is {text!r}; it wants on or off.")
+
+
+_DAY_S = 86_400
+_P = Patience()
+
+OPTIONS = (
+    Option("connect_timeout", f"{_P.connect_s:g}", "s", "until a connection stands", _number(0.01, _DAY_S)),
+    Option(
+        "first_event_timeout", f"{_P.first_event_s:g}", "s", "until the first byte of an answer", _number(0.01, _DAY_S)
+    ),
+    Option("silence_timeout", f"{_P.silence_s:g}", "s", "between two signs of life", _number(0.01, _DAY_S)),
+    Option("total_timeout", f"{_P.total_s:g}", "s", "for a whole answer", _number(0.01, 7 * _DAY_S)),
+    Option(
+        "retries", f"{_P.retries}", "", "how often to ask again after failures that pass", _number(0, 20, whole=True)
+    ),
+    Option("retry_time", f"{_P.retry_time_s:g}", "s", "how long to go on asking again", _number(0, _DAY_S)),
+    Option(
+        "max_in_flight",
+        f"{_P.max_in_flight}",
+        "",
+        "how many requests at a time; the others wait",
+        _number(1, 1000, whole=True),
+    ),
+    Option("plain_http", "off", "", "allow http to other machines; anyone between can read key and text", _switch),
+)
+BY_NAME = {option.name: option for option in OPTIONS}
+
+
+def patience_of(values: dict[str, float | bool]) -> Patience:
+    """The options that the client obeys, as it takes them."""
+    return Patience(
+        connect_s=values["connect_timeout"],
+        first_event_s=values["first_event_timeout"],
+        silence_s=values["silence_timeout"],
+        total_s=values["total_timeout"],
+        retries=int(values["retries"]),
+        retry_time_s=values["retry_time"],
+        max_in_flight=int(values["max_in_flight"]),
+    )
