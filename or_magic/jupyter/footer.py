@@ -20,6 +20,7 @@ def footer_text(answer: Answer, bill: Bill, *, times: bool = True) -> str:
     parts = [
         _who(answer),
         _ending(answer),
+        _attempts(answer),
         _tokens(answer),
         _seconds(answer) if times else "",
         _cost(answer),
@@ -43,6 +44,12 @@ def _ending(answer: Answer) -> str:
     if answer.finish_reason == "length":
         return "cut at the length limit"
     return "" if answer.finish_reason in (None, "stop") else f"ended by {answer.finish_reason}"
+
+
+def _attempts(answer: Answer) -> str:
+    if answer.attempts == 1:
+        return ""
+    return f"asked {answer.attempts} times" + (", may be billed twice" if answer.may_be_billed_twice else "")
 
 
 def _tokens(answer: Answer) -> str:

@@ -13,11 +13,11 @@ from IPython.display import DisplayHandle, display
 from or_magic.answer import Answer
 from or_magic.asking.host import Bill, Place, View
 from or_magic.jupyter.footer import footer_text
-from or_magic.jupyter.live import Frame, LiveAnswer, Pacer, status_html
+from or_magic.jupyter.live import Frame, LiveAnswer, Pacer, status_html, waiting_text
 from or_magic.jupyter.markdown import render, strip_terminal, stylesheet
 from or_magic.jupyter.place import ShellPlace
 from or_magic.jupyter.plain_text import finished_terminal_length
-from or_magic.messages import Event, ReasoningDelta, TextDelta
+from or_magic.messages import Event, ReasoningDelta, TextDelta, Waiting
 
 _DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
 
@@ -115,6 +115,8 @@ class TerminalView:
         if isinstance(event, ReasoningDelta) and not self._is_thinking:
             self._is_thinking = True
             self._print(self._dim("thinking …") + "\n")
+        if isinstance(event, Waiting):
+            self._print(self._dim(strip_terminal(waiting_text(event))) + "\n")
         if isinstance(event, TextDelta):
             text = self._held + event.text
             whole = finished_terminal_length(text)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from or_magic.jupyter.markdown import escape_text, finished_length, render
-from or_magic.messages import Began, Event, ReasoningDelta, TextDelta
+from or_magic.messages import Began, Event, ReasoningDelta, TextDelta, Waiting
 
 SMALLEST_MOVE = 2048  # characters
 MOVE_FRACTION = 8
@@ -71,6 +71,7 @@ class LiveAnswer:
         self._tail = ""
         self._arrived: list[str] = []
         self._thought = 0  # characters of reasoning
+        self._waiting = ""  # why nothing can be sent for now
         self._is_stale = True
 
     def feed(self, event: Event) -> None:
@@ -81,7 +82,9 @@ class LiveAnswer:
             case ReasoningDelta(text):
                 self._thought += len(text)
             case Began(model=model) if model:
-                self._model = model
+                self._model, self._waiting = model, ""
+            case Waiting():
+                self._waiting = waiting_text(event)
             case _:
                 return
         self._is_stale = True
@@ -110,9 +113,20 @@ class LiveAnswer:
             return render(self._tail, answer_id=f"{self._answer_id}t", streaming=True)
         if self._committed:
             return ""
+        if self._waiting:
+            return status_html(self._waiting)
         return status_html(
             f"{self._model} is thinking … {self._thought:,} characters" if self._thought else f"{self._model} …"
         )
+
+
+def waiting_text(waiting: Waiting) -> str:
+    """Why nothing can be sent for now, and what comes next, in one line of untrusted text."""
+    if waiting.seconds is None:
+        return f"{waiting.reason}; this one waits for its turn …"
+    twice = " The attempt before may be billed as well." if waiting.may_be_billed_twice else ""
+    when = f"in {waiting.seconds:.1f} s" if waiting.seconds else "now"
+    return f"{waiting.reason} Asked again {when} (attempt {waiting.attempt} of {waiting.attempts}).{twice}"
 
 
 def status_html(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Iterable
 
 from or_magic.errors import ProviderError, ServiceError, TimedOutError, TruncatedError
@@ -14,6 +15,7 @@ from or_magic.openrouter.sse import EventSplitter
 from or_magic.openrouter.transport import ConnectionTrouble, Reply
 from or_magic.patience import Patience
 
+_COMMENT = re.compile(rb"(?m)^:.*$")
 _LARGEST_WHOLE_ANSWER = 256 << 20
 _AFTER_THE_END_S = 0.5  # so that the connection can be kept, where the server ends the body in good time
 _AFTER_THE_LAST_WORD_S = 2.0  # for a usage chunk, or the end, that may still follow
@@ -174,7 +176,7 @@ class AnswerReader:
             return None
         if self.has_begun:
             raise TruncatedError(f"{self._service} broke the answer off before its end; what came is kept.")
-        words = excerpt(b"".join(self._unread)[:4000])
+        words = excerpt(_COMMENT.sub(b"", b"".join(self._unread)[:4000]))
         if words:
             raise ServiceError(
                 f"{self._service} sent something that is not an answer: {words}. Is the base URL right? It mostly ends "

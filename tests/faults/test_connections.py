@@ -1,0 +1,186 @@
+"""Connections that are kept, that died meanwhile, and that are too many; and an interrupt at any moment."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from or_magic.asking.session import Session
+from or_magic.errors import CommandError, Stopped, TruncatedError
+from tests.faults.conftest import Open
+from tests.faults.server import CLOSE, COMMENT, HELLO, OPEN_HEAD, RESET, Answer, event, response, serve
+from tests.faults.test_faults import JSON_HEAD, WHOLE_JSON, ask
+
+WHOLE = "Hello world"
+KEPT = (response(200, WHOLE_JSON),)
+JSON = {"Content-Type": "application/json"}
+
+
+def test_a_connection_is_kept(session_for: Open) -> None:
+    """Two questions use one connection."""
+    with serve(KEPT) as server:
+        session = session_for(server.base_url)
+
+        session.ask("hi", model="a/b")
+        session.ask("hi", model="a/b")
+
+    assert (server.connections, len(server.requests)) == (1, 2)
+
+
+@pytest.mark.parametrize("how", [CLOSE, RESET])
+def test_a_kept_connection_that_died(how: str, session_for: Open) -> None:
+    """The first cell after coffee: a dead connection is replaced at once, and it is said that both may be billed."""
+    with serve(KEPT, (how,), KEPT) as server:
+        session = session_for(server.base_url, OR_MAGIC_RETRIES="0")
+        session.ask("hi", model="a/b")
+
+        answer = session.ask("hi", model="a/b")
+
+    assert answer.text == WHOLE
+    assert (answer.attempts, answer.may_be_billed_twice) == (2, True)
+    assert session.ledger.turns()[1].may_be_billed_twice
+    assert (server.connections, len(server.requests)) == (2, 3)
+
+
+def test_a_kept_connection_is_replaced_once(session_for: Open) -> None:
+    """A server that takes every request and says nothing is asked twice, not for ever."""
+    with serve(KEPT, (CLOSE,)) as server:
+        session = session_for(server.base_url)
+        session.ask("hi", model="a/b")
+
+        with pytest.raises(TruncatedError):
+            session.ask("hi", model="a/b")
+
+    assert len(server.requests) == 3
+    assert session.ledger.turns()[1].usage is None
+
+
+def test_no_more_than_so_many_at_a_time(session_for: Open) -> None:
+    """With max_in_flight 2, ten questions are under way two at a time, and all are answered."""
+    under_way, most = 0, 0
+    counting = threading.Lock()
+
+    def enter() -> None:
+        nonlocal under_way, most
+        with counting:
+            under_way += 1
+            most = max(most, under_way)
+
+    def leave() -> None:
+        nonlocal under_way
+        with counting:
+            under_way -= 1
+
+    with serve((enter, 0.05, leave, *KEPT)) as server:
+        session = session_for(server.base_url, OR_MAGIC_MAX_IN_FLIGHT="2")
+        with ThreadPoolExecutor(10) as pool:
+            answers = list(pool.map(lambda _: session.ask("hi", model="a/b").text, range(10)))
+
+    assert answers == [WHOLE] * 10
+    assert most == 2
+
+
+def stopped_when(session: Session, moment: Callable[[], bool]) -> float:
+    """Interrupts the question as soon as `moment` is true; returns the seconds from the interrupt to the end."""
+    at = 0.0
+
+    def interrupt() -> None:
+        nonlocal at
+        deadline = time.monotonic() + 10
+        while not moment() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.1)
+        at = time.monotonic()
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(Stopped):
+        session.ask("hi", model="a/b")
+    return time.monotonic() - at
+
+
+# Name, what the server does, the text that is kept, whether there is a connection to be closed.
+PHASES: list[tuple[str, Answer, str, bool]] = [
+    ("before the header", (30.0,), "", True),
+    ("before the first event", (OPEN_HEAD + COMMENT, 30.0), "", True),
+    ("in mid-stream", (OPEN_HEAD + HELLO, 30.0), WHOLE, True),
+    ("in a storm of events", (OPEN_HEAD, *(event("x"), 0.001) * 20_000), "x", True),
+    ("in the wait for another attempt", (response(429, b"{}", JSON | {"Retry-After": "30"}),), "", False),
+    (
+        "in a whole answer",
+        (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n", *(b" \n", 0.1) * 99),
+        "",
+        True,
+    ),
+]
+
+
+@pytest.mark.parametrize(("script", "text", "closes"), [pytest.param(*rest, id=name) for name, *rest in PHASES])
+def test_an_interrupt_in_each_phase(script: Answer, text: str, closes: bool, session_for: Open) -> None:
+    """An interrupt ends whatever goes on: the connection is closed, what came is kept, nothing is asked again."""
+    with serve(script) as server:
+        session = session_for(
+            server.base_url,
+            OR_MAGIC_FIRST_EVENT_TIMEOUT="20",
+            OR_MAGIC_SILENCE_TIMEOUT="20",
+            OR_MAGIC_TOTAL_TIMEOUT="60",
+            OR_MAGIC_RETRY_TIME="60",
+        )
+
+        seconds = stopped_when(session, lambda: len(server.requests) == 1)
+
+        (turn,) = session.ledger.turns()
+        kept = turn.answer.text if turn.answer else ""
+        assert seconds < 5  # not the 20 to 60 that its times would allow
+        assert (turn.state, kept) == ("stopped", session.last.text)
+        assert kept.startswith(text)
+        assert closes is False or server.hung_up.wait(5)
+        assert len(server.requests) == 1
+
+
+def test_an_interrupt_while_connecting(session_for: Open) -> None:
+    """A handshake that never ends is given up at once; nothing was sent."""
+    with serve((30.0,), listens=False) as server:
+        session = session_for(
+            server.base_url.replace("http:", "https:"), OR_MAGIC_CONNECT_TIMEOUT="30", OR_MAGIC_FIRST_EVENT_TIMEOUT="30"
+        )
+        seconds = stopped_when(session, lambda: True)
+
+    assert seconds < 5
+    assert session.ledger.turns()[0].state == "stopped"
+
+
+def test_an_interrupt_while_others_come_first(session_for: Open) -> None:
+    """A question that waits for its turn is given up without having been sent; the one under way goes on."""
+    with serve((OPEN_HEAD + HELLO, 1.5, CLOSE)) as server:
+        session = session_for(server.base_url, OR_MAGIC_MAX_IN_FLIGHT="1", OR_MAGIC_SILENCE_TIMEOUT="20")
+        other = threading.Thread(target=lambda: ask(session))
+        other.start()
+        while not server.requests:
+            time.sleep(0.01)
+
+        stopped_when(session, lambda: True)
+        other.join(10)
+
+    first, second = session.ledger.turns()
+    assert len(server.requests) == 1
+    assert (first.state, first.answer.text if first.answer else "", second.state) == ("failed", WHOLE, "stopped")
+
+
+@pytest.mark.parametrize("value", ["soon", "-1", "nan", "1e999", ""])
+def test_an_impossible_time(value: str, session_for: Open) -> None:
+    """A time that is none is refused before anything is sent, and says where it was set; an empty one is not set."""
+    with serve(KEPT) as server:
+        session = session_for(server.base_url, OR_MAGIC_SILENCE_TIMEOUT=value)
+        if not value:
+            session.ask("hi", model="a/b")
+            return
+        with pytest.raises(CommandError, match="OR_MAGIC_SILENCE_TIMEOUT"):
+            session.ask("hi", model="a/b")
+
+    assert server.requests == []
