@@ -72,6 +72,7 @@ class Settings:
             CommandError: it is no http(s) address, or plain http to another machine.
         """
         setting = self._first(
+            ("%openrouter sandbox", self.notebook.get("sandbox_url")),
             ("%openrouter set", self.notebook.get("base_url")),
             ("%config", self._config().get("base_url")),
             ("OPENROUTER_BASE_URL", self._environment.get("OPENROUTER_BASE_URL")),

@@ -9,12 +9,13 @@ from urllib.parse import urlsplit
 
 from or_magic.answer import Answer
 from or_magic.asking.host import Bill, Host, ScriptHost, View
-from or_magic.errors import CommandError, ServiceError, Stopped, StoreError
+from or_magic.errors import CommandError, ModelNotFoundError, ServiceError, Stopped, StoreError
 from or_magic.messages import Ending, Message, Usage, UsageReported
 from or_magic.openrouter import background
 from or_magic.settings import ACCOUNT_MODEL, LOOPBACK, Setting, Settings, origin_of
 
 if TYPE_CHECKING:  # each costs half a second to import, which `%load_ext` must not
+    from or_magic.asking.models import Models
     from or_magic.asking.turn import Turn
     from or_magic.ledger.records import Spent
     from or_magic.ledger.store import Ledger
@@ -38,6 +39,7 @@ class Session:
         self.last: Answer | None = None
         self._ledgers: dict[str | None, Ledger] = {}
         self._asks: list[_Ask] = []  # those under way
+        self._models: Models | None = None
         atexit.register(self.close)
 
     @property
@@ -63,8 +65,20 @@ class Session:
         """The origin that is asked now, under which money is counted."""
         return origin_of(self.settings.base_url().value)
 
-    def client(self) -> Client:
+    @property
+    def models(self) -> Models:
+        """The catalogue of the service that is set now."""
+        from or_magic.asking.models import Models
+
+        if self._models is None:
+            self._models = Models(lambda: self.client(needs_key=False), self.client, lambda: self.ledger)
+        return self._models
+
+    def client(self, *, needs_key: bool = True) -> Client:
         """A client of the service that is set now, with its key and the patience that is set.
+
+        Args:
+            needs_key: False for what the service tells anybody; then the client has no key.
 
         Raises:
             CommandError: a setting cannot be used.
@@ -72,7 +86,8 @@ class Session:
         """
         from or_magic.openrouter.client import Client, Endpoint
 
-        endpoint = Endpoint(self.settings.base_url().value, self.settings.key().value)
+        key = self.settings.key().value if needs_key else ""
+        endpoint = Endpoint(self.settings.base_url().value, key)
         return Client(endpoint, title=TITLE, patience=self.settings.patience())
 
     def ask(self, prompt: str, *, model: str | None = None, show: bool = True) -> Answer:
@@ -174,6 +189,8 @@ class _Ask:
             ending, error = "stopped", "stopped by the user"
             raise Stopped(_stopped_line(self.answer)) from None
         except Exception as failure:
+            if isinstance(failure, ModelNotFoundError):
+                self._session.models.with_nearest(failure, self.answer.model_asked)
             error = str(failure)
             is_free = isinstance(failure, ServiceError) and not failure.may_be_charged
             if is_free and not self.answer.may_be_billed_twice:

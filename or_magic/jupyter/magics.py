@@ -16,25 +16,38 @@ from or_magic.jupyter.commands import help_text, run_line
 from or_magic.jupyter.commands.desk import Desk
 from or_magic.jupyter.flags import parse_cell_line
 from or_magic.jupyter.hosts import ShellHost, answer_html
+from or_magic.options import BY_NAME, OPTIONS
 from or_magic.settings import Settings
 
 _ASK = re.compile(r"^(?P<indent>\s*)%(?:openrouter|or)\s+ask\s+(?P<text>.*\?)\s*$")
 
 
+# ``%config OpenRouterMagics.NAME``: one trait for each option, from the one table.
+_Configured: Any = type(
+    "_Configured",
+    (Magics,),
+    {option.name: Unicode("", help=option.help).tag(config=True) for option in OPTIONS},
+)
+
+
 @magics_class
-class OpenRouterMagics(Magics):
+class OpenRouterMagics(_Configured):  # type: ignore[misc]  # its base is made from a table
     """Ask OpenRouter's models from the notebook. ``%openrouter help`` tells what can be typed."""
 
+    base_url = Unicode("", help="Address to ask; empty for OPENROUTER_BASE_URL or openrouter.ai.").tag(config=True)
     model = Unicode("", help="Model id to ask; empty for OR_MAGIC_MODEL or openrouter/auto.").tag(config=True)
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
         host = ShellHost(shell)
-        session = Session(host, Settings(config=lambda: {"model": self.model}))
+        session = Session(host, Settings(config=self._config))
         self.desk = Desk(shell, session, host)
 
+    def _config(self) -> dict[str, str]:
+        return {name: getattr(self, name) for name in ("model", "base_url", *BY_NAME)}
+
     @line_cell_magic("openrouter")  # type: ignore[arg-type]  # its own annotations contradict each other
-    def openrouter(self, line: str, cell: str | None = None) -> None:
+    def openrouter(self, line: str, cell: str | None = None) -> object:
         """Ask a model, or run a subcommand.
 
         A cell asks: ``%%openrouter [MODEL] [-m MODEL] [-o NAME]``, with the prompt below the first line, sent as it
@@ -48,7 +61,8 @@ class OpenRouterMagics(Magics):
         if not cell.strip():
             raise CommandError("The cell is empty: the prompt stands below the first line, and is sent as it stands.")
         prompt = cell.removesuffix("\n")
-        return self.desk.ask(prompt, model=asked.values.get("model"), output=asked.values.get("output"))
+        self.desk.ask(prompt, model=asked.values.get("model"), output=asked.values.get("output"))
+        return None
 
     def close(self) -> None:
         """Finishes what is under way and stops a sandbox that was started here."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import os
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -27,7 +29,6 @@ T = TypeVar("T")
 _LARGEST_REFUSAL = 1 << 20
 _LARGEST_DOCUMENT = 64 << 20
 _PATIENCE = Patience()
-_LANES = Lanes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class Client:
                     raise await self._refusal(reply, request.model)
                 await reader.read(reply)
 
-        async with _LANES.lane(self._patience.max_in_flight, lambda busy: take(self._queued(busy))):
+        async with _lanes(os.getpid()).lane(self._patience.max_in_flight, lambda busy: take(self._queued(busy))):
             await self._persist(lambda: reader.timed(attempt), take, lambda: reader.has_begun)
 
     async def fetch(self, path: str, *, params: Mapping[str, str] | None = None, needs_key: bool = True) -> bytes:
@@ -217,6 +218,12 @@ class Client:
             f"The connection to {origin} broke before any of the answer came ({reason}). It may have been charged, so "
             "it was not sent again; run the cell again to do so."
         )
+
+
+@functools.cache
+def _lanes(process: int) -> Lanes:
+    """Those of this process; a fork has its own."""
+    return Lanes()
 
 
 async def _whole(reply: Reply, limit: int) -> bytes:

@@ -134,7 +134,7 @@ async def call(call: Call) -> AsyncIterator[Reply]:
     """
     trace = _Trace()
     _TRACE.set(trace)
-    client = _client(_environment(), _GENERATION[0])
+    client = _client(_environment(), (os.getpid(), _GENERATION[0]))
     # httpx.Headers, unlike a dict, hides the key in its repr.
     headers, params = httpx.Headers(dict(call.headers)), call.params
     timeout = httpx.Timeout(None, connect=call.connect_s, pool=call.connect_s)
@@ -157,7 +157,7 @@ def forget_connections() -> None:
     _GENERATION[0] += 1
 
 
-# How often connections were forgotten; names the client in use.
+# How often connections were forgotten; names the client in use, with the process, since a fork inherits none.
 _GENERATION = [0]
 
 
@@ -168,7 +168,7 @@ def _environment() -> tuple[tuple[str, str], ...]:
 
 
 @functools.lru_cache(maxsize=8)
-def _client(environment: tuple[tuple[str, str], ...], generation: int) -> httpx.AsyncClient:
+def _client(environment: tuple[tuple[str, str], ...], generation: tuple[int, int]) -> httpx.AsyncClient:
     """One client for the process: a new one costs 22 to 70 ms, and each has connections of its own.
 
     Connections are kept for minutes: people think between two cells, and a new one is a TLS handshake.
@@ -190,7 +190,7 @@ def _client(environment: tuple[tuple[str, str], ...], generation: int) -> httpx.
             f"The proxy that the environment names cannot be used ({one_line(str(error))}). "
             "Look at HTTP_PROXY, HTTPS_PROXY and ALL_PROXY."
         ) from error
-    atexit.register(_close, client)
+    atexit.register(_close, client, generation[0])
     return client
 
 
@@ -208,7 +208,9 @@ def _certificates(environment: Mapping[str, str]) -> ssl.SSLContext:
         raise CommandError(f"{name} is {place!r}, which holds no certificates ({one_line(str(error))}).") from error
 
 
-def _close(client: httpx.AsyncClient) -> None:
+def _close(client: httpx.AsyncClient, process: int) -> None:
+    if process != os.getpid():
+        return
     # aiohttp complains on stderr about a session that was never closed. A moment is enough; no exit waits for a server.
     with contextlib.suppress(TimeoutError, concurrent.futures.CancelledError):
         background.submit(client.aclose()).result(timeout=1.0)

@@ -74,6 +74,11 @@ class Server:
     reached: threading.Event = field(default_factory=threading.Event)
 
     @property
+    def questions(self) -> int:
+        """How many answers it was asked for; looking up the catalogue is no question."""
+        return sum(request.startswith(b"POST") for request in self.requests)
+
+    @property
     def base_url(self) -> str:
         return f"{self.origin}/v1"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import signal
 import threading
 import time
@@ -14,7 +16,7 @@ from or_magic.asking.session import Session
 from or_magic.errors import CommandError, Stopped, TruncatedError
 from tests.faults.conftest import Open
 from tests.faults.server import CLOSE, COMMENT, HELLO, OPEN_HEAD, RESET, Answer, event, response, serve
-from tests.faults.test_faults import JSON_HEAD, WHOLE_JSON, ask
+from tests.faults.test_faults import WHOLE_JSON, ask
 
 WHOLE = "Hello world"
 KEPT = (response(200, WHOLE_JSON),)
@@ -184,3 +186,19 @@ def test_an_impossible_time(value: str, session_for: Open) -> None:
             session.ask("hi", model="a/b")
 
     assert server.requests == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_fork_asks_on_connections_of_its_own(session_for: Open) -> None:
+    """A forked process can ask as well, and leaves its parent's connections alone."""
+    with serve(KEPT) as server:
+        session = session_for(server.base_url)
+        session.ask("hi", model="a/b")
+        child = multiprocessing.get_context("fork").Process(target=lambda: session.ask("hi", model="a/b"))
+
+        child.start()
+        child.join(20)
+        session.ask("hi", model="a/b")
+
+    assert child.exitcode == 0
+    assert (server.connections, len(server.requests)) == (2, 3)

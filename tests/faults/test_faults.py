@@ -246,7 +246,7 @@ def test_faults(fault: Fault, session_for: Open) -> None:
             assert kept == (fault.text or "")
         assert (turn.state, turn.error) == (("failed", str(caught)) if caught else ("complete", None))
         assert (turn.usage.cost_pico_usd if turn.usage else None) == fault.cost
-        assert len(server.requests) == fault.asked == turn.attempts
+        assert server.questions == fault.asked == turn.attempts
         assert not fault.hangs_up or server.hung_up.wait(5)
         assert verify(session.ledger) == []
 
@@ -272,7 +272,7 @@ def test_each_status(case: Case, session_for: Open) -> None:
         (turn,) = session.ledger.turns()
         assert type(caught) is case.kind
         assert (turn.state, turn.error) == ("failed", str(caught))
-        assert len(server.requests) == case.asked
+        assert server.questions == case.asked
         assert (turn.usage.cost_pico_usd if turn.usage else None) == (UNKNOWN if case.may_be_charged else FREE)
         assert turn.may_be_billed_twice == (case.may_be_charged and case.asked > 1)
 

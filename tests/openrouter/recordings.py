@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,11 @@ class Recording:
     def is_chat_stream(self) -> bool:
         return b'"chat.completion.chunk"' in self.body
 
+    @property
+    def is_chat(self) -> bool:
+        """Whether it is an answer of ``/chat/completions``, streamed or whole."""
+        return self.is_chat_stream or b'"chat.completion"' in self.body
+
 
 def recordings() -> list[Recording]:
     """Every recorded answer, or [] where the folder is absent."""
@@ -54,4 +60,6 @@ def _answers(file: Path) -> Iterator[Recording]:
         status = response["status"]["code"]
         body = response.get("body", {})
         content = body.get("string") or base64.b64decode(body.get("base64_string", ""))
+        if parsed := response.get("parsed_body"):  # one recorder keeps JSON answers parsed
+            content = json.dumps(parsed)
         yield Recording(f"{file.stem}-{number}", status, content if isinstance(content, bytes) else content.encode())

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from or_magic.errors import CommandError
-from or_magic.jupyter.commands import asking, money, service, state
+from or_magic.jupyter.commands import account, asking, configuration, money, service, state
 from or_magic.jupyter.commands.desk import Desk
 
 
@@ -21,7 +21,7 @@ class Command:
 
     usage: str
     help: str
-    run: Callable[[Desk, str], None]
+    run: Callable[[Desk, str], object]
 
     @property
     def name(self) -> str:
@@ -32,21 +32,26 @@ class Command:
 COMMANDS = (
     Command("ask TEXT", "ask in one line", asking.ask),
     Command("model [ID]", "show the model of this notebook, or set it", state.model),
+    Command("set [NAME VALUE]", "show or set an option of this notebook: times, retries, base_url", configuration.put),
+    Command("config", "every setting, its value, and who set it", configuration.config),
     Command("cost", "what this notebook has spent", money.cost),
+    Command("credits", "what the account has left", account.credits),
+    Command("limits", "what this key may spend, and has", account.limits),
     Command("key", "type a key; it is kept in this kernel's memory alone", service.key),
     Command("sandbox [stop]", "rehearse without a key: answers from this machine, with play money", service.sandbox),
 )
 
 
-def run_line(desk: Desk, line: str) -> None:
-    """Carries out ``%openrouter LINE``; alone it shows the state.
+def run_line(desk: Desk, line: str) -> object:
+    """Carries out ``%openrouter LINE``; alone it shows the state. What a command returns is the line's value.
 
     Raises:
         CommandError: there is no such subcommand, or it cannot take what was typed.
     """
     name, _, rest = line.strip().partition(" ")
     if not name:
-        return state.show(desk)
+        state.show(desk)
+        return None
     if name in ("help", "-h", "--help"):
         return print(help_text())
     command = next((command for command in COMMANDS if command.name == name), None)

@@ -35,7 +35,7 @@ def sandbox(desk: Desk, text: str) -> None:
         from or_magic.sandbox import start
 
         desk.sandbox = start()
-        desk.session.settings.notebook["base_url"] = desk.sandbox.base_url
+        desk.session.settings.notebook["sandbox_url"] = desk.sandbox.base_url
     print(f"This notebook now asks the sandbox at {desk.sandbox.base_url}: no key, no cost, no model.")
     print("%openrouter sandbox stop goes back.")
 
@@ -43,7 +43,7 @@ def sandbox(desk: Desk, text: str) -> None:
 def _stop(desk: Desk) -> None:
     if desk.sandbox is None:
         raise CommandError("No sandbox was started here.")
-    desk.session.settings.notebook.pop("base_url", None)
+    desk.session.settings.notebook.pop("sandbox_url", None)
     desk.sandbox.close()
     desk.sandbox = None
     print(f"The sandbox is gone. This notebook asks {desk.session.service}.")

@@ -1,0 +1,337 @@
+"""The service's catalogue as values: models with exact prices and what they can, endpoints, providers. Pure.
+
+Rows are decoded tolerantly: what is missing or of another type is None, "" or empty, and a row without an id is left
+out, so that neither an older catalogue, nor a newer one, nor that of another server of the protocol fails. Source:
+``GET /models``, ``/models/{author}/{slug}/endpoints`` and ``/providers`` (openrouter.ai, 2026-08; also as of 2025-12).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from functools import cached_property
+from typing import Any
+
+from or_magic.errors import ServiceError
+from or_magic.openrouter.lenient import as_bool, as_count, as_list, as_object, as_text, parse_object
+from or_magic.openrouter.nearest import Names
+from or_magic.openrouter.prices import Prices, prices_of
+
+_PRESET = "@preset/"
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """How a model reasons.
+
+    Attributes:
+        is_mandatory: it cannot be switched off.
+        efforts: the efforts it knows; () where the service does not tell.
+        default_effort: "" where the service does not tell.
+        takes_max_tokens: whether a budget in tokens can be set; None where the service does not tell.
+    """
+
+    is_mandatory: bool = False
+    efforts: tuple[str, ...] = ()
+    default_effort: str = ""
+    takes_max_tokens: bool | None = None
+
+
+@dataclass(frozen=True)
+class Model:
+    """One row of the catalogue.
+
+    Attributes:
+        canonical_slug: its dated name; "" where the service does not tell, as for all texts here.
+        created_utc: when it was added.
+        context_tokens, max_output_tokens: None where the service does not tell.
+        prices: see `prices.Prices`.
+        input_modalities, output_modalities: such as ``text``, ``image``, ``file``, ``audio``, ``video``.
+        supported_parameters: request parameters that it hears.
+        reasoning: None where it does not reason, or the service does not tell.
+        benchmarks: scores by name, such as ``intelligence_index``.
+        alias_of: the id that it stands for now; "" for a model of its own.
+        raw: the whole row as it came.
+    """
+
+    id: str
+    canonical_slug: str
+    name: str
+    created_utc: datetime | None
+    description: str
+    context_tokens: int | None
+    max_output_tokens: int | None
+    prices: Prices
+    input_modalities: frozenset[str]
+    output_modalities: frozenset[str]
+    tokenizer: str
+    is_moderated: bool | None
+    supported_parameters: frozenset[str]
+    default_parameters: Mapping[str, Any] = field(hash=False)
+    knowledge_cutoff: date | None
+    expires: date | None
+    reasoning: Reasoning | None
+    benchmarks: Mapping[str, float] = field(hash=False)
+    alias_of: str
+    raw: Mapping[str, Any] = field(repr=False, hash=False)
+
+    @property
+    def author(self) -> str:
+        """The part of the id before the slash."""
+        return self.id.partition("/")[0].lstrip("~") if "/" in self.id else ""
+
+    @property
+    def variant(self) -> str:
+        """The part of the id behind the colon, such as ``free``; "" where there is none."""
+        return self.id.partition(":")[2]
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing is charged for its tokens."""
+        return self.prices.prompt == 0 and self.prices.completion == 0
+
+    @property
+    def is_router(self) -> bool:
+        """Whether it picks another model, whose price counts."""
+        return as_object(self.raw.get("pricing")).get("prompt") == "-1"
+
+    @property
+    def takes_images(self) -> bool:
+        """Whether images can be part of a question."""
+        return "image" in self.input_modalities
+
+    @property
+    def takes_files(self) -> bool:
+        """Whether it reads files itself; others get them parsed by the service."""
+        return "file" in self.input_modalities
+
+    @property
+    def takes_audio(self) -> bool:
+        """Whether audio can be part of a question."""
+        return "audio" in self.input_modalities
+
+    @property
+    def makes_images(self) -> bool:
+        """Whether its answer can hold images."""
+        return "image" in self.output_modalities
+
+    @property
+    def takes_tools(self) -> bool:
+        """Whether it can call tools."""
+        return "tools" in self.supported_parameters
+
+    @property
+    def takes_schemas(self) -> bool:
+        """Whether its answer can be bound to a JSON schema."""
+        return "structured_outputs" in self.supported_parameters
+
+    @property
+    def reasons(self) -> bool:
+        """Whether it can think before it answers."""
+        return self.reasoning is not None or "reasoning" in self.supported_parameters
+
+
+@dataclass(frozen=True)
+class ModelEndpoint:
+    """A provider's offer of one model.
+
+    Attributes:
+        tag: how the provider is named in a request.
+        status: 0 is well; below 0 is degraded.
+        uptime: of the last 30 minutes, in percent; None where the service does not tell.
+        latency_ms, throughput: medians of the last 30 minutes (tokens per second); None without a key.
+    """
+
+    name: str
+    provider: str
+    tag: str
+    context_tokens: int | None
+    max_output_tokens: int | None
+    prices: Prices
+    quantization: str
+    supported_parameters: frozenset[str]
+    status: int | None
+    uptime: float | None
+    latency_ms: float | None
+    throughput: float | None
+    raw: Mapping[str, Any] = field(repr=False, hash=False)
+
+
+@dataclass(frozen=True)
+class Provider:
+    """A company that serves models. `slug` names it in a request."""
+
+    name: str
+    slug: str
+    privacy_policy_url: str
+    terms_of_service_url: str
+    status_page_url: str
+    headquarters: str
+    datacenters: tuple[str, ...]
+
+
+class Catalog:
+    """The models of a service, by id. Does not change.
+
+    Attributes:
+        models: in the service's order.
+    """
+
+    def __init__(self, models: tuple[Model, ...]) -> None:
+        self.models = models
+        self._by_id = {model.id.lower(): model for model in reversed(models)}
+        self._by_slug = {model.canonical_slug.lower(): model for model in reversed(models) if model.canonical_slug}
+
+    def __len__(self) -> int:
+        return len(self.models)
+
+    def find(self, id: str) -> Model | None:
+        """The model that an id stands for: also a dated name, one with variants or a preset behind it. Else None."""
+        return next((model for name in _names_of(id) if (model := self._named(name)) is not None), None)
+
+    def _named(self, name: str) -> Model | None:
+        return self._by_id.get(name) or self._by_slug.get(name)
+
+    def nearest(self, id: str, count: int = 3) -> tuple[str, ...]:
+        """Ids that look like `id`, best first: of one mistyped, without its author, or with another's."""
+        return self._names.nearest(id, count)
+
+    @cached_property
+    def _names(self) -> Names:
+        return Names(tuple(model.id for model in self.models))
+
+
+def _names_of(id: str) -> Iterator[str]:
+    """The id itself, then what it is without its last variant, and so on."""
+    name = id.strip().lower().partition(_PRESET)[0].rstrip("@")
+    while name:
+        yield name
+        name, colon, _ = name.rpartition(":")
+        if not colon:
+            return
+
+
+def decode_models(body: bytes) -> Catalog:
+    """The catalogue in the body of ``GET /models`` or ``/models/user``.
+
+    Raises:
+        ServiceError: there is not one model in it.
+    """
+    models = tuple(model for row in as_list(parse_object(body).get("data")) if (model := _model(row)) is not None)
+    if not models:
+        raise ServiceError("The service sent a list of models without a single model in it.", may_be_charged=False)
+    return Catalog(models)
+
+
+def decode_endpoints(body: bytes) -> tuple[ModelEndpoint, ...]:
+    """The offers in the body of ``GET /models/{author}/{slug}/endpoints``; () for routers and aliases."""
+    rows = as_list(as_object(parse_object(body).get("data")).get("endpoints"))
+    return tuple(_endpoint(row) for row in rows if isinstance(row, dict))
+
+
+def decode_providers(body: bytes) -> tuple[Provider, ...]:
+    """The companies in the body of ``GET /providers``."""
+    rows = map(as_object, as_list(parse_object(body).get("data")))
+    return tuple(_provider(row) for row in rows if as_text(row.get("slug")))
+
+
+def _provider(row: Mapping[str, Any]) -> Provider:
+    return Provider(
+        name=as_text(row.get("name")),
+        slug=as_text(row.get("slug")),
+        privacy_policy_url=as_text(row.get("privacy_policy_url")),
+        terms_of_service_url=as_text(row.get("terms_of_service_url")),
+        status_page_url=as_text(row.get("status_page_url")),
+        headquarters=as_text(row.get("headquarters")),
+        datacenters=_texts(row.get("datacenters")),
+    )
+
+
+def _model(row: object) -> Model | None:
+    facts = as_object(row)
+    if not (id := as_text(facts.get("id"))):
+        return None
+    architecture, top = as_object(facts.get("architecture")), as_object(facts.get("top_provider"))
+    scores = as_object(as_object(facts.get("benchmarks")).get("artificial_analysis"))
+    return Model(
+        id=id,
+        canonical_slug=as_text(facts.get("canonical_slug")),
+        name=as_text(facts.get("name")) or id,
+        created_utc=_moment(facts.get("created")),
+        description=as_text(facts.get("description")),
+        context_tokens=as_count(facts.get("context_length")) or as_count(top.get("context_length")),
+        max_output_tokens=as_count(top.get("max_completion_tokens")),
+        prices=prices_of(as_object(facts.get("pricing"))),
+        input_modalities=frozenset(_texts(architecture.get("input_modalities"))),
+        output_modalities=frozenset(_texts(architecture.get("output_modalities"))),
+        tokenizer=as_text(architecture.get("tokenizer")),
+        is_moderated=as_bool(top.get("is_moderated")),
+        supported_parameters=frozenset(_texts(facts.get("supported_parameters"))),
+        default_parameters=as_object(facts.get("default_parameters")),
+        knowledge_cutoff=_day(facts.get("knowledge_cutoff")),
+        expires=_day(facts.get("expiration_date")),
+        reasoning=_reasoning(facts.get("reasoning")),
+        benchmarks={name: float(score) for name, score in scores.items() if _number(score) is not None},
+        alias_of=as_text(as_object(facts.get("alias_target")).get("slug")),
+        raw=facts,
+    )
+
+
+def _reasoning(value: object) -> Reasoning | None:
+    if not isinstance(value, dict):
+        return None
+    return Reasoning(
+        is_mandatory=value.get("mandatory") is True,
+        efforts=_texts(value.get("supported_efforts")),
+        default_effort=as_text(value.get("default_effort")),
+        takes_max_tokens=as_bool(value.get("supports_max_tokens")),
+    )
+
+
+def _endpoint(row: Mapping[str, Any]) -> ModelEndpoint:
+    return ModelEndpoint(
+        name=as_text(row.get("name")),
+        provider=as_text(row.get("provider_name")),
+        tag=as_text(row.get("tag")),
+        context_tokens=as_count(row.get("context_length")),
+        max_output_tokens=as_count(row.get("max_completion_tokens")),
+        prices=prices_of(as_object(row.get("pricing"))),
+        quantization=as_text(row.get("quantization")),
+        supported_parameters=frozenset(_texts(row.get("supported_parameters"))),
+        status=row["status"] if isinstance(row.get("status"), int) else None,
+        uptime=_number(row.get("uptime_last_30m")),
+        latency_ms=_median(row.get("latency_last_30m")),
+        throughput=_median(row.get("throughput_last_30m")),
+        raw=row,
+    )
+
+
+def _median(value: object) -> float | None:
+    """The median of a distribution; old answers had it as a bare number."""
+    return _number(value.get("p50")) if isinstance(value, dict) else _number(value)
+
+
+def _number(value: object) -> float | None:
+    try:
+        return None if isinstance(value, bool | str) or value is None else float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(text for text in as_list(value) if isinstance(text, str))
+
+
+def _moment(value: object) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(value, UTC) if isinstance(value, int) and value > 0 else None
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _day(value: object) -> date | None:
+    try:
+        return date.fromisoformat(as_text(value)[:10])
+    except ValueError:
+        return None
