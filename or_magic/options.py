@@ -73,9 +73,7 @@ OPTIONS = (
     ),
     Option("silence_timeout", f"{_P.silence_s:g}", "s", "between two signs of life", _number(0.01, _DAY_S)),
     Option("total_timeout", f"{_P.total_s:g}", "s", "for a whole answer", _number(0.01, 7 * _DAY_S)),
-    Option(
-        "retries", f"{_P.retries}", "", "how often to ask again after failures that pass", _number(0, 20, whole=True)
-    ),
+    Option("retries", f"{_P.retries}", "", "how often to ask again after what passes", _number(0, 20, whole=True)),
     Option("retry_time", f"{_P.retry_time_s:g}", "s", "how long to go on asking again", _number(0, _DAY_S)),
     Option(
         "max_in_flight",
@@ -84,7 +82,7 @@ OPTIONS = (
         "how many requests at a time; the others wait",
         _number(1, 1000, whole=True),
     ),
-    Option("plain_http", "off", "", "allow http to other machines; anyone between can read key and text", _switch),
+    Option("plain_http", "off", "", "allow http to other machines, readable by all between", _switch),
 )
 BY_NAME = {option.name: option for option in OPTIONS}
 

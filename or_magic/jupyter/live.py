@@ -126,7 +126,7 @@ def waiting_text(waiting: Waiting) -> str:
         return f"{waiting.reason}; this one waits for its turn …"
     twice = " The attempt before may be billed as well." if waiting.may_be_billed_twice else ""
     when = f"in {waiting.seconds:.1f} s" if waiting.seconds else "now"
-    return f"{waiting.reason} Asked again {when} (attempt {waiting.attempt} of {waiting.attempts}).{twice}"
+    return f"{waiting.reason}. Asked again {when} (attempt {waiting.attempt} of {waiting.attempts}).{twice}"
 
 
 def status_html(text: str) -> str:

@@ -152,7 +152,7 @@ class Client:
                     error.args = (f"{error} Asked {number} times.",)
                 raise error
             number += 1
-            announce(self._waiting(str(error), seconds, number, may_be_billed_twice=error.may_be_charged))
+            announce(self._waiting(_what_happened(error), seconds, number, may_be_billed_twice=error.may_be_charged))
             await asyncio.sleep(seconds)
 
     def _pause(self, error: ServiceError, attempt: int, elapsed_s: float) -> float | None:
@@ -218,6 +218,12 @@ class Client:
             f"The connection to {origin} broke before any of the answer came ({reason}). It may have been charged, so "
             "it was not sent again; run the cell again to do so."
         )
+
+
+def _what_happened(error: ServiceError) -> str:
+    """The message without its advice, which is for those who must ask again themselves: the first sentence."""
+    happened, end, _ = str(error).partition("). ")
+    return happened + end.rstrip(". ")
 
 
 @functools.cache

@@ -9,12 +9,19 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
+from or_magic.sandbox import Sandbox
+
 from .lab import LabPage
 
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
-PROMPTS = {
-    "first_cell": "%%openrouter\nWhat happens when I run this cell?",
-    "essay": "%%openrouter sandbox/essay\nHow does an answer arrive?",
+NOTEBOOKS = {
+    "first_cell": ["%%openrouter\nWhat happens when I run this cell?"],
+    "essay": ["%%openrouter sandbox/essay\nHow does an answer arrive?"],
+    "failures": [
+        "%%openrouter sandbox/ech\nA mistyped model",
+        "%openrouter limits",
+        "%%openrouter sandbox/echo\nA provider that is overloaded for a moment",
+    ],
 }
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
@@ -22,20 +29,29 @@ THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 
 @pytest.mark.pictures
 @pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("name", PROMPTS)
-def test_pictures(open_notebook: Callable[[str, NotebookNode], LabPage], name: str, theme: str) -> None:
-    """A notebook with an answer, in a light and a dark theme."""
-    cells = [new_code_cell("%load_ext or_magic"), new_code_cell(PROMPTS[name])]
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_pictures(
+    open_notebook: Callable[[str, NotebookNode], LabPage], sandbox: Sandbox, name: str, theme: str
+) -> None:
+    """A notebook with answers, in a light and a dark theme; of the failures while it waits to ask again."""
+    tags = {"tags": ["raises-exception"]}  # so that the cells below a failed one run
+    cells = [new_code_cell(text, metadata=tags) for text in ("%load_ext or_magic", *NOTEBOOKS[name])]
     lab = open_notebook(f"{name}_{theme}", new_notebook(cells=cells, metadata=KERNEL))
     lab.page.set_viewport_size({"width": 1100, "height": 900})
     lab.page.evaluate(
         "theme => { window.jupyterapp.commands.execute('apputils:change-theme', {theme}); }", THEMES[theme]
     )
     lab.page.wait_for_function("is => document.body.dataset.jpThemeLight === is", arg=str(theme == "light").lower())
+    if name == "failures":
+        sandbox.fail_next(400, "sandbox/ech is not a valid model ID")
+        sandbox.fail_next(503, "Provider overloaded", headers={"Retry-After": "8"})
     lab.run_all()
-    lab.wait_until_run()
+    if name == "failures":
+        lab.page.get_by_text("Asked again").wait_for()
+    else:
+        lab.wait_until_run()
 
     FOLDER.mkdir(parents=True, exist_ok=True)
     lab.page.screenshot(path=FOLDER / f"{name}_{theme}.png")
 
-    assert lab.outputs(1).count() == 2
+    assert lab.outputs(len(NOTEBOOKS[name])).count() == 2

@@ -36,10 +36,12 @@ def config(desk: Desk, text: str) -> None:
         raise CommandError(f"%openrouter config takes nothing more; {text!r} was typed. To set: %openrouter set.")
     chosen = desk.session.settings.model()
     print(f"{'model':<20} {chosen.value} ({chosen.source})")
-    for name in ("base_url", *BY_NAME):
-        help = f"  {BY_NAME[name].help}" if name in BY_NAME else ""
-        print(f"{_row(desk, name):<60}{help}".rstrip())
-    print("%openrouter set NAME VALUE changes one for this notebook, %config OpenRouterMagics.NAME = 'VALUE' for all.")
+    print(_row(desk, "base_url"))
+    rows = {option: _row(desk, option.name) for option in OPTIONS}
+    width = max(map(len, rows.values()))
+    for option, row in rows.items():
+        print(f"{row:<{width}}  {option.help}")
+    print("%openrouter set NAME VALUE changes one for this notebook.")
 
 
 def _put_base_url(desk: Desk, value: str) -> None:

@@ -1,0 +1,73 @@
+"""The catalogue on disk: the newest is found, a day has one, a damaged one is as good as none, one process fetches."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from datetime import UTC, datetime, timedelta
+
+from or_magic.ledger.catalog_cache import CatalogCache
+from or_magic.ledger.store import Ledger
+
+SERVICE, KIND = "https://openrouter.ai", "/models"
+MONDAY = datetime(2026, 11, 23, 8, tzinfo=UTC)
+
+
+def test_the_newest_is_found(ledger: Ledger) -> None:
+    """Of several days the newest body comes back, byte by byte, with its time; other services and kinds have none."""
+    cache = CatalogCache(ledger.file)
+    cache.keep(SERVICE, KIND, b"old", MONDAY)
+    cache.keep(SERVICE, KIND, b"new\x00\xff", MONDAY + timedelta(days=1))
+
+    kept = cache.newest(SERVICE, KIND)
+
+    assert kept is not None
+    assert (kept.body, kept.fetched_utc) == (b"new\x00\xff", MONDAY + timedelta(days=1))
+    assert cache.newest("http://127.0.0.1:1", KIND) is cache.newest(SERVICE, "/providers") is None
+
+
+def test_a_day_has_one_snapshot(ledger: Ledger) -> None:
+    """A later body of the same day takes the place of the earlier; other days stay."""
+    cache = CatalogCache(ledger.file)
+    for hours, body in ((0, b"a"), (3, b"b"), (24, b"c")):
+        cache.keep(SERVICE, KIND, body, MONDAY + timedelta(hours=hours))
+
+    assert cache.days(SERVICE, KIND) == ["2026-11-23", "2026-11-24"]
+
+
+def test_a_damaged_one_is_as_good_as_none(ledger: Ledger) -> None:
+    """A body that cannot be read is thrown away; the one of the day before serves."""
+    cache = CatalogCache(ledger.file)
+    cache.keep(SERVICE, KIND, b"good", MONDAY)
+    cache.keep(SERVICE, KIND, b"bad", MONDAY + timedelta(days=1))
+    with sqlite3.connect(ledger.location) as connection:
+        connection.execute("UPDATE catalogs SET body = x'00ff' WHERE day = '2026-11-24'")
+    connection.close()
+
+    kept = cache.newest(SERVICE, KIND)
+
+    assert kept is not None
+    assert kept.body == b"good"
+    assert cache.days(SERVICE, KIND) == ["2026-11-23"]
+
+
+def test_one_fetches(ledger: Ledger) -> None:
+    """A claim is given to one, kept from others until it is released, and only its holder releases it."""
+    cache = CatalogCache(ledger.file)
+
+    assert cache.claim(SERVICE, KIND, "me", 30)
+    assert not cache.claim(SERVICE, KIND, "you", 30)
+    assert cache.claim(SERVICE, "/providers", "you", 30)
+    cache.release(SERVICE, KIND, "you")
+    assert not cache.claim(SERVICE, KIND, "you", 30)
+    cache.release(SERVICE, KIND, "me")
+    assert cache.claim(SERVICE, KIND, "you", 30)
+
+
+def test_a_claim_ends(ledger: Ledger) -> None:
+    """The claim of a process that died is free after its time."""
+    cache = CatalogCache(ledger.file)
+    assert cache.claim(SERVICE, KIND, "dead", 0.05)
+    time.sleep(0.1)
+
+    assert cache.claim(SERVICE, KIND, "me", 30)
