@@ -253,7 +253,8 @@ class _Ask:
 
 def is_rehearsal(service: str, answer: Answer) -> bool:
     """Whether the answer came from the sandbox, whose money is not real: it says so, and is on this machine."""
-    return urlsplit(service).hostname in LOOPBACK and "sandbox" in f"{answer.provider} {answer.model}".lower()
+    names = f"{answer.provider} {answer.model} {answer.model_asked}"
+    return urlsplit(service).hostname in LOOPBACK and "sandbox" in names.lower()
 
 
 def _stopped_line(answer: Answer) -> str:

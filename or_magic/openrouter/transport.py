@@ -278,6 +278,8 @@ def _trouble(error: BaseException, trace: _Trace) -> ConnectionTrouble:
 
 
 def _reason(cause: BaseException) -> str:
+    if isinstance(cause, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError):
+        return "it was closed before its end"
     certificate = getattr(cause, "certificate_error", None)
     system = getattr(cause, "os_error", None)
     words = getattr(certificate, "verify_message", None) or getattr(system, "strerror", None) or str(cause)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from or_magic.errors import CommandError
 from or_magic.jupyter.commands.desk import Desk
+from or_magic.money import format_usd, pico_usd
 
 if TYPE_CHECKING:  # pandas takes half a second to import, which `%load_ext` must not
     import pandas as pd
@@ -85,7 +86,7 @@ def _usd(amount: Decimal | None) -> str:
     if amount is None:
         return "not told"
     # Not "$": front ends take what stands between two of them, in a table too, for a formula.
-    return f"{amount:,.4f} USD" if abs(amount) < 1 else f"{amount:,.2f} USD"
+    return f"{format_usd(pico_usd(amount)).replace('$', '')} USD"
 
 
 def _table(rows: Mapping[str, str], source: Any) -> pd.DataFrame:
