@@ -99,6 +99,8 @@ class ChunkDecoder:
                 _add_delta(delta, events)
             if choice.get("finish_reason"):
                 self._finish(choice, events)
+            if choice.get("error") is not None:
+                self._fail(choice["error"], events)
         if not _FIELDS_OF_EVERY_CHUNK.issuperset(chunk):
             self._add_extras(chunk, events)
         return events
@@ -128,7 +130,11 @@ class ChunkDecoder:
         if type(usage := chunk.get("usage")) is dict:
             self.has_usage = True
             events.append(UsageReported(usage_of(usage)))
-        if (error := chunk.get("error")) is not None:
+        if chunk.get("error") is not None:
+            self._fail(chunk["error"], events)
+
+    def _fail(self, error: object, events: list[Event]) -> None:
+        if not self.has_failed:
             self.has_failed, self.ended_in_error = True, False
             failure = error_from_object(error, service=self._service, model=self._asked, generation_id=self._id or None)
             events.append(Failed(failure))

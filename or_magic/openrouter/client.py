@@ -79,12 +79,12 @@ class Client:
         async def attempt() -> None:
             async with call(self._call("POST", "/chat/completions", content=body)) as reply:
                 reader.deadline.postpone()
-                if reply.status != 200:
+                if not 200 <= reply.status < 300:
                     raise await self._refusal(reply, request.model)
                 await reader.read(reply)
 
         async with _lanes(os.getpid()).lane(self._patience.max_in_flight, lambda busy: take(self._queued(busy))):
-            await self._persist(lambda: reader.timed(attempt), take, lambda: reader.has_begun)
+            await self._persist(lambda: reader.timed(attempt), take, has_begun=lambda: reader.has_begun)
 
     async def fetch(self, path: str, *, params: Mapping[str, str] | None = None, needs_key: bool = True) -> bytes:
         """The body of ``GET path`` below the base URL.
@@ -101,7 +101,7 @@ class Client:
                 async with asyncio.timeout(self._patience.first_event_s):
                     request = self._call("GET", path, params=params, needs_key=needs_key)
                     async with call(request) as reply:
-                        if reply.status != 200:
+                        if not 200 <= reply.status < 300:
                             raise await self._refusal(reply, None)
                         return await _whole(reply, _LARGEST_DOCUMENT)
             except TimeoutError as error:
@@ -110,7 +110,7 @@ class Client:
                     may_be_charged=False,
                 ) from error
 
-        return await self._persist(attempt, lambda _: None, lambda: False)
+        return await self._persist(attempt, is_harmless=True)
 
     async def get(
         self, path: str, *, params: Mapping[str, str] | None = None, needs_key: bool = True
@@ -127,22 +127,32 @@ class Client:
         return document
 
     async def _persist(
-        self, attempt: Callable[[], Awaitable[T]], announce: Callable[[Waiting], None], has_begun: Callable[[], bool]
+        self,
+        attempt: Callable[[], Awaitable[T]],
+        announce: Callable[[Waiting], None] = lambda _: None,
+        *,
+        has_begun: Callable[[], bool] = lambda: False,
+        is_harmless: bool = False,
     ) -> T:
-        """Tries until it succeeds, or until trying again is of no use or not safe."""
+        """Tries until it succeeds, or until trying again is of no use or not safe.
+
+        Args:
+            has_begun: whether something of an answer was handed on.
+            is_harmless: it changes and costs nothing, however often it is received.
+        """
         began, number, has_renewed = time.monotonic(), 1, False
         while True:
             try:
                 return await attempt()
             except ConnectionTrouble as trouble:
-                error = self._connection_error(trouble, has_begun=has_begun())
+                error = self._connection_error(trouble, has_begun=has_begun(), is_harmless=is_harmless)
                 if trouble.was_reused and not trouble.nothing_sent and not has_begun() and not has_renewed:
                     has_renewed = True
                     forget_connections()
                     number += 1
                     announce(self._waiting(trouble.reason, 0.0, number, may_be_billed_twice=True))
                     continue
-                can_retry = trouble.nothing_sent
+                can_retry = trouble.nothing_sent or is_harmless
             except ServiceError as failure:
                 error = failure
                 can_retry = is_passing(failure) and not has_begun()
@@ -203,13 +213,15 @@ class Client:
         error.generation_id = reply.headers.get("x-generation-id")
         return error
 
-    def _connection_error(self, trouble: ConnectionTrouble, *, has_begun: bool) -> ServiceError:
+    def _connection_error(self, trouble: ConnectionTrouble, *, has_begun: bool, is_harmless: bool) -> ServiceError:
         origin, reason = self.endpoint.origin, trouble.reason
         if trouble.nothing_sent:
             return NotReachableError(
                 f"Nobody answers at {origin} ({reason}). Nothing was sent. Check the address and the network.",
                 may_be_charged=False,
             )
+        if is_harmless:
+            return TruncatedError(f"The connection to {origin} broke ({reason}). Try again.", may_be_charged=False)
         if has_begun:
             return TruncatedError(
                 f"The connection to {origin} broke ({reason}). What came is kept; it may have been charged."

@@ -52,11 +52,11 @@ def plain(base_url: str, client: httpx.Client) -> int:
     return sum(map(len, pieces))
 
 
-def cpu_us_per_token(stream: Callable[[], int]) -> float:
+def cpu_us_per_token(stream: Callable[[], int], tokens: int) -> float:
     """CPU of this process, in microseconds a token."""
     started = time.process_time()
     assert stream()
-    return (time.process_time() - started) / TOKENS * 1e6
+    return (time.process_time() - started) / tokens * 1e6
 
 
 def first_token_ms(base_url: str) -> float:
@@ -89,23 +89,30 @@ def first_byte_ms(connection: socket.socket, path: str) -> float:
 def main() -> None:
     """Prints medians and their ratio."""
     with feeder() as origin, httpx.Client() as client:
-        base_url = f"{origin}/tokens/{TOKENS}"
-        kinds = {
-            "or_magic, to typed events": lambda: to_events(base_url),
-            "or_magic, to an Answer": lambda: to_an_answer(base_url),
-            "httpx iter_lines + json": lambda: plain(base_url, client),
-        }
-        figures: dict[str, list[float]] = {name: [] for name in kinds}
-        for stream in kinds.values():
-            stream()
-        for _ in range(ROUNDS):
-            for name, stream in kinds.items():
-                figures[name].append(cpu_us_per_token(stream))
-        medians = {name: statistics.median(values) for name, values in figures.items()}
-        for name, median in medians.items():
-            ratio = median / medians["httpx iter_lines + json"]
-            print(f"{name:<28}{median:9.2f} us CPU a token   ratio {ratio:.2f}  (median of {ROUNDS})")
+        print_cpu("all at once", f"{origin}/tokens/{TOKENS}", client)
+        print_cpu("each event in a packet of its own", f"{origin}/singly/{TOKENS}", client)
+        print_cpu("one by one, half a millisecond apart", f"{origin}/paced/{TOKENS // 10}", client, TOKENS // 10)
         print_first_tokens(origin)
+
+
+def print_cpu(how: str, base_url: str, client: httpx.Client, tokens: int = TOKENS) -> None:
+    """CPU a token of ours and of httpx, in turns."""
+    kinds = {
+        "or_magic, to typed events": lambda: to_events(base_url),
+        "or_magic, to an Answer": lambda: to_an_answer(base_url),
+        "httpx iter_lines + json": lambda: plain(base_url, client),
+    }
+    figures: dict[str, list[float]] = {name: [] for name in kinds}
+    for stream in kinds.values():
+        stream()
+    for _ in range(ROUNDS):
+        for name, stream in kinds.items():
+            figures[name].append(cpu_us_per_token(stream, tokens))
+    medians = {name: statistics.median(values) for name, values in figures.items()}
+    print(f"{tokens:,} tokens, {how} (medians of {ROUNDS})")
+    for name, median in medians.items():
+        ratio = median / medians["httpx iter_lines + json"]
+        print(f"  {name:<28}{median:9.2f} us CPU a token   ratio {ratio:.2f}")
 
 
 def print_first_tokens(origin: str) -> None:

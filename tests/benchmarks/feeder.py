@@ -6,6 +6,7 @@ import json
 import socketserver
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -36,17 +37,28 @@ def body_of(tokens: int) -> bytes:
 
 
 class _Handler(socketserver.StreamRequestHandler):
-    """Answers each request on a connection with the number of tokens that its path names."""
+    """Answers each request on a connection with the number of tokens that its path names.
+
+    Below ``/tokens/N`` all at once, below ``/singly/N`` each event in a packet of its own, below ``/paced/N`` each of
+    those half a millisecond after the one before.
+    """
 
     disable_nagle_algorithm = True
 
     def handle(self) -> None:
         while head := self._read_head():
-            tokens = int(head.split()[1].rpartition(b"/tokens/")[2].partition(b"/")[0])
+            _, how, count, *_ = head.split()[1].split(b"/")
+            tokens = int(count)
             body = BODIES.setdefault(tokens, body_of(tokens))
             self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n")
             self.wfile.write(b"Content-Length: %d\r\n\r\n" % len(body))
-            self.wfile.write(body)
+            if how == b"tokens":
+                self.wfile.write(body)
+            else:
+                for portion in body.split(b"\n\n")[:-1]:
+                    self.wfile.write(portion + b"\n\n")
+                    if how == b"paced":
+                        time.sleep(0.0005)
 
     def _read_head(self) -> bytes:
         head, length = b"", 0

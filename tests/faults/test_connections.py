@@ -87,6 +87,26 @@ def test_no_more_than_so_many_at_a_time(session_for: Open) -> None:
     assert most == 2
 
 
+def test_a_limit_that_is_lifted_soon(session_for: Open) -> None:
+    """A spent limit that is lifted in half a second (epoch milliseconds) is waited for."""
+    begun = time.time()
+    limit = JSON | {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": f"{(begun + 0.5) * 1000:.0f}"}
+    with serve((response(429, b"{}", limit),), KEPT) as server:
+        answer = session_for(server.base_url).ask("hi", model="a/b")
+
+    assert (answer.text, answer.attempts) == (WHOLE, 2)
+    assert time.time() - begun > 0.45
+
+
+def test_a_document_is_asked_for_again(session_for: Open) -> None:
+    """What costs nothing is asked for again also where it may have been received."""
+    with serve((CLOSE,), (response(200, b'{"data":[{"id":"a/b"}]}'),)) as server:
+        catalog = session_for(server.base_url).models.catalog()
+
+    assert len(catalog) == 1
+    assert len(server.requests) == 2
+
+
 def stopped_when(session: Session, moment: Callable[[], bool]) -> float:
     """Interrupts the question as soon as `moment` is true; returns the seconds from the interrupt to the end."""
     at = 0.0

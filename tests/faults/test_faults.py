@@ -74,6 +74,8 @@ WHOLE_JSON = (
     '{"id":"gen-1","model":"a/b","choices":[{"message":{"role":"assistant","content":"Hello world"},'
     f'"finish_reason":"stop"}}],"usage":{USAGE}}}'
 ).encode()
+WHOLE_ERROR = b"""{"choices":[{"message":{"content":"Hello"},"finish_reason":"error",
+"error":{"code":502,"message":"x"}}]}"""
 ERROR_OBJECT = '{"code":502,"message":"Provider returned error","metadata":{"raw":"GPU on fire"}}'
 OVERLOADED = '{"code":429,"message":"slow down","metadata":{"error_type":"rate_limit_exceeded"}}'
 
@@ -203,6 +205,12 @@ INSIDE = (
         COST,
         2,
         then=(GOOD,),
+    ),
+    Fault(
+        "in the choice of a whole answer",
+        (response(200, WHOLE_ERROR),),
+        ProviderError,
+        "Hello",
     ),
     Fault("unexplained", (OPEN_HEAD + HELLO + event(finish_reason='"error"') + DONE,), ProviderError, WHOLE),
     Fault("well after a 503", (response(503, b"{}"),), None, WHOLE, COST, 2, then=(GOOD,)),
