@@ -19,7 +19,7 @@ __version__ = "0.1.0"
 __all__ = ["Answer", "ask", "load_ipython_extension", "unload_ipython_extension"]
 
 
-def ask(prompt: str, *, model: str | None = None) -> Answer:
+def ask(prompt: str, *, model: str | None = None, **parameters: Any) -> Answer:
     """Asks and returns the whole answer; nothing is shown.
 
     In a notebook that has loaded the extension it asks on the notebook's behalf (its model, its costs), elsewhere on
@@ -28,12 +28,17 @@ def ask(prompt: str, *, model: str | None = None) -> Answer:
     Args:
         prompt: what is asked; sent exactly as it is.
         model: a model id; ``"account"`` sends none. Default: what is configured, else ``openrouter/auto``.
+        parameters: any of the API's, under its own names: ``temperature=0.2``, ``models=["a/b"]`` (fallbacks),
+            ``provider={"order": ["openai"]}``, ``reasoning="high"``; ``param={...}`` for what is newer than this
+            version. docs/parameters.md lists them. Only what is given, or set in a setting, is sent.
 
     Raises:
         or_magic.errors.OrMagicError: one of its kinds, see `or_magic.errors`.
         or_magic.errors.Stopped: interrupted; what had arrived is in the store.
     """
-    return _session().ask(prompt, model=model, show=False)
+    from or_magic.asking.question import checked_arguments
+
+    return _session().ask(prompt, model=model, parameters=checked_arguments(parameters), show=False)
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

@@ -18,6 +18,7 @@ from or_magic.messages import (
     AudioDelta,
     AudioPart,
     Began,
+    CacheTold,
     Citation,
     CostSource,
     Ending,
@@ -25,6 +26,7 @@ from or_magic.messages import (
     Finished,
     ImageArrived,
     ImagePart,
+    LogprobsDelta,
     Message,
     Part,
     ReasoningDelta,
@@ -33,6 +35,7 @@ from or_magic.messages import (
     ReasoningPart,
     RefusalDelta,
     RefusalPart,
+    RoutingTold,
     TextDelta,
     TextPart,
     ToolCall,
@@ -58,6 +61,11 @@ class Answer:
         finish_reason: ``"stop"``, ``"length"``, ``"content_filter"``, ...; None until the model ended.
         native_finish_reason: the same in the provider's own word; "" where the service does not tell.
         images: addresses of the images that the model made, mostly ``data:image/png;base64,...``.
+        logprobs: how likely each token was, where it was asked for: the API's objects, in order.
+        routing: how the request was routed, where it was asked for (``--router-metadata``); else empty.
+        cache_status: ``"HIT"`` where the service gave an answer that it had kept, ``"MISS"`` where not; "" unasked.
+        parameters: the fields of the request that may be shared: none that tells about the user.
+        notes: what to know about how it was asked, one line each.
         attempts: how often it was asked; more than 1 where the client asked again by itself.
         may_be_billed_twice: whether an attempt that failed may have been received, and so be charged as well.
         seconds_to_first_token: from sending to the first piece of text or reasoning; None before it.
@@ -76,6 +84,11 @@ class Answer:
         self.finish_reason: str | None = None
         self.native_finish_reason = ""
         self.images: tuple[str, ...] = ()
+        self.logprobs: list[Mapping[str, Any]] = []
+        self.routing: Mapping[str, Any] = {}
+        self.cache_status = ""
+        self.parameters: Mapping[str, Any] = {}
+        self.notes: tuple[str, ...] = ()
         self.attempts = 1
         self.may_be_billed_twice = False
         self.seconds_to_first_token: float | None = None
@@ -199,6 +212,12 @@ class Answer:
                 self.finish_reason, self.native_finish_reason = reason, native
             case UsageReported(usage):
                 self.usage = usage
+            case LogprobsDelta(items):
+                self.logprobs.extend(items)
+            case RoutingTold(facts):
+                self.routing = facts
+            case CacheTold(status):
+                self.cache_status = status
             case Waiting():
                 self.attempts = event.attempt
                 self.may_be_billed_twice |= event.may_be_billed_twice

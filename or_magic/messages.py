@@ -214,6 +214,25 @@ class RefusalDelta(_Value, frozen=True):
     text: str
 
 
+class LogprobsDelta(_Value, frozen=True):
+    """How likely the next tokens were: the API's objects, with ``token``, ``logprob`` and ``top_logprobs``."""
+
+    items: tuple[Mapping[str, Any], ...]
+
+
+class RoutingTold(_Value, frozen=True):
+    """How the request was routed, as the service tells it where it was asked to (``openrouter_metadata``)."""
+
+    facts: Mapping[str, Any]
+
+
+class CacheTold(_Value, frozen=True):
+    """Whether the service gave an answer that it had kept: ``HIT`` or ``MISS``; `age_s` is how old it is."""
+
+    status: str
+    age_s: int | None = None
+
+
 class Finished(_Value, frozen=True):
     """The model ended. `reason` is normalised (stop, length, tool_calls, content_filter, error), or unknown and new."""
 
@@ -261,6 +280,9 @@ Event = (
     | ImageArrived
     | AudioDelta
     | RefusalDelta
+    | LogprobsDelta
+    | RoutingTold
+    | CacheTold
     | Finished
     | UsageReported
     | Waiting

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from or_magic.errors import CommandError
 from or_magic.patience import Patience
 
-_YES, _NO = ("on", "yes", "true", "1"), ("off", "no", "false", "0")
+_YES, _NO = ("on", "yes", "true", "1"), ("off", "no", "false", "0", "none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,7 @@ OPTIONS = (
         "how many requests at a time; the others wait",
         _number(1, 1000, whole=True),
     ),
+    Option("attribution", "on", "", "tell the service this program's name and a random id of the session", _switch),
     Option("plain_http", "off", "", "allow http to other machines, readable by all between", _switch),
 )
 BY_NAME = {option.name: option for option in OPTIONS}

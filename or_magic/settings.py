@@ -1,23 +1,30 @@
 """What can be configured, in layers: the first layer that says something wins, and its name is shown with the value.
 
-flag > notebook (set by a command, for this kernel) > %config > environment > default
+this cell > notebook (set by a command, for this kernel) > %config > settings file > environment > default
 """
 
 from __future__ import annotations
 
+import difflib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from or_magic.errors import CommandError, MissingKeyError
-from or_magic.options import BY_NAME, OPTIONS, Option, patience_of
+from or_magic.options import BY_NAME, OPTIONS, patience_of
+from or_magic.parameter_table import PARAMETER_BY_NAME, PARAMETERS
+from or_magic.parameters import UNSET, Parameter
 from or_magic.patience import Patience
+from or_magic.settings_file import SettingsFile
 
 OPENROUTER = "https://openrouter.ai/api/v1"
 DEFAULT_MODEL = "openrouter/auto"
 ACCOUNT_MODEL = "account"  # the word for "send none: the account's own default"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+FILE = "settings file"
+NAMES = ("model", "base_url", *BY_NAME, *PARAMETER_BY_NAME)
 
 
 class Secret(str):
@@ -37,12 +44,20 @@ class Setting:
     source: str
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The value of a parameter, as its kind gave it, and who set it."""
+
+    value: Any
+    source: str
+
+
 class Settings:
     """The settings of one notebook.
 
     Args:
         environment: the process's environment, read anew at each look, so that ``%env`` counts.
-        config: gives what ``%config`` holds now (name to value, "" for "not set").
+        config: gives what ``%config`` holds now (name to text, "" for "not set"; dots are underscores).
     """
 
     def __init__(
@@ -52,6 +67,7 @@ class Settings:
     ) -> None:
         self._environment = environment
         self._config = config
+        self._files: dict[str | None, SettingsFile] = {}
         self.notebook: dict[str, str] = {}
         self._keys: dict[str, Secret] = {}
 
@@ -60,8 +76,7 @@ class Settings:
         return self._first(
             ("this cell", flag),
             ("%openrouter model", self.notebook.get("model")),
-            ("%config", self._config().get("model")),
-            ("OR_MAGIC_MODEL", self._environment.get("OR_MAGIC_MODEL")),
+            *self._outer("model"),
             ("default", DEFAULT_MODEL),
         )
 
@@ -75,6 +90,7 @@ class Settings:
             ("%openrouter sandbox", self.notebook.get("sandbox_url")),
             ("%openrouter set", self.notebook.get("base_url")),
             ("%config", self._config().get("base_url")),
+            (FILE, self._file().get("base_url")),
             ("OPENROUTER_BASE_URL", self._environment.get("OPENROUTER_BASE_URL")),
             ("default", OPENROUTER),
         )
@@ -92,13 +108,8 @@ class Settings:
 
     def option(self, name: str) -> Setting:
         """An option of `options.OPTIONS` as it was typed, and who set it; not yet checked."""
-        option = BY_NAME[name]
-        return self._first(
-            ("%openrouter set", self.notebook.get(name)),
-            ("%config", self._config().get(name)),
-            (option.variable, self._environment.get(option.variable)),
-            ("default", option.default),
-        )
+        inner = ("%openrouter set", self.notebook.get(name))
+        return self._first(inner, *self._outer(name), ("default", BY_NAME[name].default))
 
     def option_value(self, name: str) -> float | bool:
         """The value of an option.
@@ -117,14 +128,36 @@ class Settings:
         """
         return patience_of({option.name: self.option_value(option.name) for option in OPTIONS})
 
-    def put(self, option: Option, text: str) -> None:
-        """Sets an option for this notebook.
+    def parameters(self, given: Mapping[str, Any] | None = None) -> dict[str, Chosen]:
+        """The parameters of a request that anybody set, by name; those that nobody set are not in it.
+
+        Args:
+            given: those of this question, as their kinds gave them; `UNSET` takes back what lower layers set.
 
         Raises:
-            CommandError: it cannot take that value.
+            CommandError: whoever set one gave what cannot be its value.
         """
-        option.value(text, "%openrouter set")
-        self.notebook[option.name] = text.strip()
+        given = given or {}
+        chosen = {name: Chosen(value, "this cell") for name, value in given.items() if name not in PARAMETER_BY_NAME}
+        for parameter in PARAMETERS:
+            value = Chosen(given[parameter.name], "this cell") if parameter.name in given else self._set(parameter)
+            if value is not None and value.value is not UNSET:
+                chosen[parameter.name] = value
+        return chosen
+
+    def put(self, name: str, text: str) -> None:
+        """Sets an option or a parameter for this notebook.
+
+        Raises:
+            CommandError: there is none of that name, or it cannot take that value.
+        """
+        if name in BY_NAME:
+            BY_NAME[name].value(text, "%openrouter set")
+        elif name in PARAMETER_BY_NAME:
+            PARAMETER_BY_NAME[name].parse(text, f"%openrouter set {name}")
+        else:
+            raise CommandError(no_such(name))
+        self.notebook[name] = text.strip()
 
     def store(self) -> str | None:
         """Where the ledger is; None for the user's data folder."""
@@ -156,15 +189,56 @@ class Settings:
             "OPENROUTER_API_KEY). To try without one: %openrouter sandbox."
         )
 
+    def _set(self, parameter: Parameter) -> Chosen | None:
+        """What the layers below a question say of a parameter."""
+        name = parameter.plain_name
+        layers = (("%openrouter set", self.notebook.get(parameter.name)), *self._layers(name, parameter.name))
+        for source, raw in layers:
+            if raw in (None, ""):
+                continue
+            take = parameter.parse if isinstance(raw, str) and source != FILE else parameter.check
+            return Chosen(take(raw, f"{source}: {parameter.name}"), source)
+        return None
+
+    def _layers(self, plain_name: str, name: str) -> Iterator[tuple[str, Any]]:
+        yield "%config", self._config().get(plain_name)
+        yield FILE, self._file().get(name)
+        variable = f"OR_MAGIC_{plain_name.upper()}"
+        yield variable, self._environment.get(variable)
+
+    def _outer(self, name: str) -> Iterator[tuple[str, str | None]]:
+        for source, raw in self._layers(name, name):
+            yield source, None if raw is None else _as_typed(raw)
+
+    def _file(self) -> Mapping[str, Any]:
+        path = self._environment.get("OR_MAGIC_SETTINGS")
+        if path not in self._files:
+            self._files[path] = SettingsFile(path)
+        values = self._files[path].values()
+        if unknown := next((name for name in values if name not in NAMES), None):
+            raise CommandError(f"In the settings file: {no_such(unknown)}")
+        return values
+
     @staticmethod
     def _first(*candidates: tuple[str, str | None]) -> Setting:
         return next(Setting(value, source) for source, value in candidates if value)
+
+
+def no_such(name: str) -> str:
+    """One line about a name that is none, with the nearest."""
+    near = difflib.get_close_matches(name.lower().replace("-", "_").lstrip("_"), NAMES, n=1, cutoff=0.5)
+    hint = f"Did you mean {near[0]}?" if near else "%openrouter help flags lists all."
+    return f"There is no {name!r}. {hint}"
 
 
 def origin_of(url: str) -> str:
     """Scheme, host and port: ``https://openrouter.ai`` of ``https://openrouter.ai/api/v1``. Names a service."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}".lower()
+
+
+def _as_typed(value: Any) -> str:
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)
 
 
 def _is_address(url: str) -> bool:

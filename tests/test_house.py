@@ -10,7 +10,10 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "or_magic"
 FILES = sorted(PACKAGE.rglob("*.py"))
-GROUND = {"errors", "messages", "money", "assembly", "answer", "settings", "options", "patience"}
+GROUND = {
+    *("errors", "messages", "money", "assembly", "answer", "options", "patience"),
+    *("values", "parameters", "parameter_table", "settings", "settings_file"),
+}
 MAY_IMPORT = {
     "ground": {"ground"},
     "openrouter": {"openrouter", "ground"},

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from or_magic.errors import CommandError
-from or_magic.options import BY_NAME, OPTIONS
+from or_magic.options import OPTIONS
 from or_magic.patience import Patience
 from or_magic.settings import Settings
 
@@ -33,7 +33,7 @@ def test_who_comes_first() -> None:
     settings = Settings({"OR_MAGIC_RETRIES": "1"}, config=lambda: {"retries": "2"})
     assert (settings.option("retries").value, settings.option("retries").source) == ("2", "%config")
 
-    settings.put(BY_NAME["retries"], " 4 ")
+    settings.put("retries", " 4 ")
     assert settings.patience().retries == 4
     assert Settings({"OR_MAGIC_RETRIES": "1"}).option("retries").source == "OR_MAGIC_RETRIES"
 
@@ -50,7 +50,7 @@ def test_an_impossible_value(name: str, text: str) -> None:
     settings = Settings({})
 
     with pytest.raises(CommandError, match=name):
-        settings.put(BY_NAME[name], text)
+        settings.put(name, text)
 
     assert settings.option(name).source == "default"
 
@@ -66,4 +66,4 @@ def test_plain_http_is_for_this_machine_unless_allowed() -> None:
 
 def test_every_wait_can_be_set() -> None:
     """No field of the client's patience is without its option."""
-    assert len(fields(Patience)) == len(OPTIONS) - 1  # all but plain_http
+    assert len(fields(Patience)) == len(OPTIONS) - 2  # all but attribution and plain_http

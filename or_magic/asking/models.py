@@ -101,6 +101,20 @@ class Models:
         """
         return self.catalog().find(id)
 
+    def at_hand(self, id: str) -> Model | None:
+        """The same as `model`, without waiting: None also where no catalogue is here yet, which is then fetched."""
+        try:
+            client = self._client()
+            service = client.endpoint.origin
+            if service in self._catalogs or self._kept(service, _MODELS) is not None:
+                return self.catalog(patience_s=_HINT_S).find(id)
+            if service not in self._refreshes and self._claim(service, _MODELS):
+                fetch = background.submit(self._fetch_and_keep(client, _MODELS))
+                self._refreshes[service] = _Refresh(fetch, time.monotonic())
+        except OrMagicError:
+            pass  # what it would say is a convenience
+        return None
+
     def with_nearest(self, error: ModelNotFoundError, id: str | None) -> ModelNotFoundError:
         """The same error, with the ids that look like the one that was asked for, where a catalogue is at hand."""
         with contextlib.suppress(OrMagicError):

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-from typing import TYPE_CHECKING
+import uuid
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from or_magic.answer import Answer
 from or_magic.asking.host import Bill, Host, ScriptHost, View
 from or_magic.errors import CommandError, ModelNotFoundError, ServiceError, Stopped, StoreError
-from or_magic.messages import Ending, Message, Usage, UsageReported
+from or_magic.messages import Ending, Usage, UsageReported
 from or_magic.openrouter import background
-from or_magic.settings import ACCOUNT_MODEL, LOOPBACK, Setting, Settings, origin_of
+from or_magic.settings import LOOPBACK, Settings, origin_of
 
 if TYPE_CHECKING:  # each costs half a second to import, which `%load_ext` must not
     from or_magic.asking.models import Models
+    from or_magic.asking.question import Question
     from or_magic.asking.turn import Turn
     from or_magic.ledger.records import Spent
     from or_magic.ledger.store import Ledger
@@ -40,6 +43,7 @@ class Session:
         self._ledgers: dict[str | None, Ledger] = {}
         self._asks: list[_Ask] = []  # those under way
         self._models: Models | None = None
+        self._id = uuid.uuid4().hex  # told to the service, which serves one session by one provider
         atexit.register(self.close)
 
     @property
@@ -88,27 +92,30 @@ class Session:
 
         key = self.settings.key().value if needs_key else ""
         endpoint = Endpoint(self.settings.base_url().value, key)
-        return Client(endpoint, title=TITLE, patience=self.settings.patience())
+        return Client(endpoint, patience=self.settings.patience())
 
-    def ask(self, prompt: str, *, model: str | None = None, show: bool = True) -> Answer:
+    def ask(
+        self, prompt: str, *, model: str | None = None, parameters: Mapping[str, Any] | None = None, show: bool = True
+    ) -> Answer:
         """Asks, waits for the end and returns the answer; whatever arrived is in the store and in `last`.
 
         Args:
             prompt: what is asked; sent exactly as it is.
             model: a model id for this question; ``"account"`` sends none.
+            parameters: those of this question, by name, as their kinds gave them (`parameter_table`).
             show: whether the host shows the answer as it arrives.
 
         Raises:
-            CommandError: the prompt is empty, or a setting cannot be used.
+            CommandError: the prompt is empty, or a setting or a parameter cannot be used.
             MissingKeyError: there is no key for the address that is set.
             ServiceError: the service refused or failed.
             StoreError: the store cannot be opened; nothing was sent.
             Stopped: the user interrupted.
         """
-        if not prompt.strip():
-            raise CommandError("There is nothing to ask: the prompt is empty.")
-        chosen = self.settings.model(model)
-        ask = _Ask(self, prompt, chosen, self.client(), show=show)
+        from or_magic.asking.question import prepare
+
+        question = prepare(self.settings, self.models, prompt, model, parameters)
+        ask = _Ask(self, question, self.client(), show=show)
         self.last = ask.answer
         self._asks.append(ask)
         try:
@@ -116,6 +123,16 @@ class Session:
         finally:
             self._asks.remove(ask)
         return ask.answer
+
+    def attribution(self) -> dict[str, str]:
+        """What tells the service who asks: the program's name and a random id of this session; nothing if unwanted.
+
+        Raises:
+            CommandError: the option has an impossible value.
+        """
+        if not self.settings.option_value("attribution"):
+            return {}
+        return {"X-OpenRouter-Title": TITLE, "x-session-id": self._id}
 
     def close(self) -> None:
         """Finishes in the store what is still under way (the process ends), and closes it."""
@@ -130,21 +147,21 @@ class Session:
 class _Ask:
     """One question under way: its turn in the store, its request on the wire, its view on the screen."""
 
-    def __init__(self, session: Session, prompt: str, model: Setting, client: Client, *, show: bool) -> None:
+    def __init__(self, session: Session, question: Question, client: Client, *, show: bool) -> None:
         self._session = session
+        self._question = question
         self._place = session.host.where()
-        self._model = model
         self._service = session.service
         self._ledger = session.ledger
-        self._message = Message.of_text("user", prompt)
-        model_asked = None if model.value == ACCOUNT_MODEL else model.value
-        self.answer = Answer(model_asked=model_asked)
-        self._turn_id = self._open_turn(model_asked)
+        self._headers = session.attribution() | dict(question.composed.headers)
+        self.answer = Answer(model_asked=question.composed.model)
+        self.answer.notes, self.answer.parameters = question.notes, question.shareable
+        self._turn_id = self._open_turn()
         self._client = client
         self._host: Host = session.host if show else ScriptHost()
         self._turn: Turn | None = None
 
-    def _open_turn(self, model_asked: str | None) -> int:
+    def _open_turn(self) -> int:
         from or_magic.ledger.records import NewTurn
 
         return self._ledger.open_turn(
@@ -153,11 +170,11 @@ class _Ask:
                 purse=self._place.purse,
                 cell_id=self._place.cell_id,
                 service=self._service,
-                model_asked=model_asked,
-                parameters={},
+                model_asked=self._question.composed.model,
+                parameters=self._question.composed.body,
                 system=None,
                 parent=None,
-                prompt=self._message,
+                prompt=self._question.prompt,
             )
         )
 
@@ -166,8 +183,10 @@ class _Ask:
         from or_magic.openrouter.requests import ChatRequest
 
         request = ChatRequest(
-            messages=(self._message,),
+            messages=(self._question.prompt,),
             model=self.answer.model_asked,
+            parameters=self._question.composed.body,
+            headers=self._headers,
             asks_for_usage=not self._client.endpoint.counts_unasked,
         )
         self.answer.mark_sent()
@@ -192,7 +211,9 @@ class _Ask:
             if isinstance(failure, ModelNotFoundError):
                 self._session.models.with_nearest(failure, self.answer.model_asked)
             error = str(failure)
-            is_free = isinstance(failure, ServiceError) and not failure.may_be_charged
+            is_free = isinstance(failure, CommandError) or (
+                isinstance(failure, ServiceError) and not failure.may_be_charged
+            )
             if is_free and not self.answer.may_be_billed_twice:
                 self.answer.absorb(UsageReported(Usage(cost_pico_usd=0)))
             raise
@@ -242,8 +263,8 @@ class _Ask:
 
     def _bill(self, trouble: StoreError | None) -> Bill:
         hint = ""
-        if self._model.source == "default":
-            hint = f"asked {self._model.value} (%openrouter model ID sets another)"
+        if self._question.model_is_default:
+            hint = f"asked {self.answer.model_asked} (%openrouter model ID sets another)"
         if trouble is not None:
             return Bill(self._place.purse_name, spent_pico_usd=None, hint=str(trouble))
         spent = self._ledger.spent(self._place.purse, self._service)

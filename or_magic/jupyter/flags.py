@@ -1,16 +1,23 @@
-"""Every flag of a `%%openrouter` cell, declared once: the parser and the help come from this table."""
+"""The flags of a `%%openrouter` cell: two of its own, and one for each parameter of `parameter_table`."""
 
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import shlex
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
 from or_magic.errors import CommandError
+from or_magic.openrouter.composing import OLD_NAMES
+from or_magic.parameter_table import PARAMETERS
+from or_magic.parameters import UNSET, UNSET_WORD, Parameter
 
 _MODEL_ID = re.compile(r"[~@]?[\w.-]+(/[\w.:@/-]+)|auto|account")
+_SWITCH_WORDS = ("on", "off", "true", "false", "yes", "no")
+_NUMBER = re.compile(r"-\d*\.?\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,25 +27,27 @@ class Flag:
     Attributes:
         name: its long form, with the dashes.
         short: its short form, or "".
-        value: how the value is called in the help.
+        value: how the value is called in the help; "" where it stands alone.
         help: one line for the help.
         convert: turns the word typed into the value; raises `CommandError` where it cannot be one.
+        parameter: the parameter that it sets; None for a flag of the cell itself.
     """
 
     name: str
     short: str
     value: str
     help: str
-    convert: Callable[[str], str]
+    convert: Callable[[str], Any]
+    parameter: Parameter | None = None
 
     @property
     def key(self) -> str:
-        """Its name in `CellLine.values`."""
-        return self.name.lstrip("-").replace("-", "_")
+        """Its name in `CellLine.values` or `CellLine.parameters`."""
+        return self.parameter.name if self.parameter else self.name.lstrip("-").replace("-", "_")
 
 
 def model_id(word: str) -> str:
-    """A model id as it was typed; ``auto`` becomes ``openrouter/auto``.
+    """A model id as it was typed.
 
     Raises:
         CommandError: it cannot be an id.
@@ -48,7 +57,7 @@ def model_id(word: str) -> str:
             f"{word!r} is no model id; they look like openai/gpt-5-mini. "
             "On the first line of a cell stand flags and one model id, the prompt stands below it."
         )
-    return "openrouter/auto" if word == "auto" else word
+    return word
 
 
 def variable_name(word: str) -> str:
@@ -62,7 +71,15 @@ def variable_name(word: str) -> str:
     return word
 
 
-FLAGS = (
+def _of_parameter(parameter: Parameter) -> Flag:
+    def convert(text: str) -> Any:
+        return UNSET if text == UNSET_WORD else parameter.parse(text, parameter.long_flag)
+
+    shown = parameter.kind.shown
+    return Flag(parameter.long_flag, parameter.short, shown, parameter.help, convert, parameter)
+
+
+OWN_FLAGS = (
     Flag(
         "--model",
         "-m",
@@ -74,13 +91,20 @@ FLAGS = (
         "--output", "-o", "NAME", "bind the answer to this variable (_answer always holds the last one)", variable_name
     ),
 )
+FLAGS = (*OWN_FLAGS, *map(_of_parameter, PARAMETERS))
 
 
 @dataclass(frozen=True, slots=True)
 class CellLine:
-    """The first line of a cell, understood: the values of the flags that were typed, by `Flag.key`."""
+    """The first line of a cell, understood.
 
-    values: dict[str, str]
+    Attributes:
+        values: those of the cell's own flags, by `Flag.key`.
+        parameters: those of the request, by the parameter's name; old names as they were typed.
+    """
+
+    values: dict[str, str] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
     wants_help: bool = False
 
 
@@ -88,50 +112,122 @@ def parse_cell_line(line: str) -> CellLine:
     """Understands what stands behind ``%%openrouter``.
 
     Raises:
-        CommandError: a flag is not known, lacks its value or stands twice, or there is more than one model id.
+        CommandError: a flag is not known, lacks its value, has an impossible one or stands twice, or there is more
+            than one model id.
     """
-    values: dict[str, str] = {}
-    words = iter(_words(line))
+    found = CellLine()
+    words = _Words(line)
     for word in words:
         if word in ("-h", "--help"):
-            return CellLine(values, wants_help=True)
-        flag, text = FLAGS[0], word
-        if word.startswith("-"):
-            name, equals, text = word.partition("=")
-            flag = _flag(name)
-            text = text if equals else next(words, "")
-        if not text:
-            raise CommandError(f"{flag.name} wants a value: {flag.name} {flag.value}.")
-        if flag.key in values:
+            return CellLine(wants_help=True)
+        if not word.startswith("-"):
+            _keep(found, OWN_FLAGS[0], word)
+            continue
+        name, equals, text = word.partition("=")
+        if (old := name.lstrip("-").replace("-", "_")) in OLD_NAMES:
+            found.parameters[old] = _loose(text if equals else words.value(name))
+            continue
+        flag = _flag(name)
+        if not equals:
+            text = words.value(flag.name, flag.value) if flag.value else words.switch()
+        _keep(found, flag, text)
+    return found
+
+
+class _Words:
+    """The words of a line, and the value that may follow a flag."""
+
+    def __init__(self, line: str) -> None:
+        try:
+            self._words = shlex.split(line, comments=True)
+        except ValueError as error:
             raise CommandError(
-                f"{flag.name} is given twice, as {values[flag.key]!r} and {text!r}. "
-                "The prompt stands below the first line."
-            )
-        values[flag.key] = flag.convert(text)
-    return CellLine(values)
+                f"The first line has a quote that is not closed ({line.strip()!r}). The prompt stands below it."
+            ) from error
+
+    def __iter__(self) -> Iterator[str]:
+        while self._words:
+            yield self._words.pop(0)
+
+    def value(self, flag: str, shown: str = "VALUE") -> str:
+        if not self._words or (self._words[0].startswith("-") and not _NUMBER.fullmatch(self._words[0])):
+            raise CommandError(f"{flag} wants a value: {flag} {shown}.")
+        return self._words.pop(0)
+
+    def switch(self) -> str:
+        return self._words.pop(0) if self._words and self._words[0].lower() in _SWITCH_WORDS else "on"
 
 
-def _words(line: str) -> list[str]:
-    try:
-        return shlex.split(line, comments=True)
-    except ValueError as error:
+def _keep(found: CellLine, flag: Flag, text: str) -> None:
+    if not text:
+        raise CommandError(f"{flag.name} wants a value: {flag.name} {flag.value}.")
+    values = found.values if flag.parameter is None else found.parameters
+    value = flag.convert(text)
+    if flag.key not in values:
+        values[flag.key] = value
+    elif flag.parameter is not None and flag.parameter.is_repeatable and value is not UNSET:
+        values[flag.key] = flag.parameter.added(values[flag.key], value, flag.name)
+    else:
         raise CommandError(
-            f"The first line has a quote that is not closed ({line.strip()!r}). The prompt stands below it."
-        ) from error
+            f"{flag.name} is given twice, as {values[flag.key]!r} and {text!r}. The prompt stands below the first line."
+        )
+
+
+def _loose(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _flag(name: str) -> Flag:
+    asked = name.replace("_", "-")
     for flag in FLAGS:
-        if name in (flag.name, flag.short):
+        if name in (flag.name, flag.short) or asked == flag.name:
             return flag
     names = [flag.name for flag in FLAGS]
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(names)}."
+    near = difflib.get_close_matches(asked, names, n=1, cutoff=0.5)
+    hint = f"Did you mean {near[0]}?" if near else "%openrouter help flags lists all."
     raise CommandError(f"No flag {name!r}. {hint}")
 
 
-def flags_help() -> str:
-    """The flags as lines of text, one a flag."""
-    heads = [f"{flag.short}, {flag.name} {flag.value}" for flag in FLAGS]
-    width = max(map(len, heads))
-    return "\n".join(f"  {head:<{width}}  {flag.help}" for head, flag in zip(heads, FLAGS, strict=True))
+def flags_help(*, all_of_them: bool = False) -> str:
+    """The flags as lines of text, one a flag; without `all_of_them` those of the cell and of sampling."""
+    shown = [flag for flag in FLAGS if all_of_them or flag.parameter is None or flag.parameter.group == "sampling"]
+    heads = [", ".join(filter(None, (flag.short, f"{flag.name} {flag.value}".rstrip()))) for flag in shown]
+    width = min(38, max(map(len, heads)))
+    lines, group = [], ""
+    for head, flag in zip(heads, shown, strict=True):
+        if all_of_them and flag.parameter is not None and flag.parameter.group != group:
+            group = flag.parameter.group
+            lines.append(f"{group}:")
+        lines.append(f"  {head:<{width}}  {flag.help}")
+    return "\n".join(lines)
+
+
+def parameters_page() -> str:
+    """docs/parameters.md: every parameter, its flag, what may be typed, and where else it can be set."""
+    lines = [
+        "# Parameters",
+        "",
+        "Every parameter of the API, by its flag on a cell's first line. Each can also be set for the notebook",
+        "(`%openrouter set NAME VALUE`), for all notebooks (`%config OpenRouterMagics.NAME = 'VALUE'`, dots as underscores;",
+        "the settings file; `OR_MAGIC_NAME` in the environment), and given to `ask(..., NAME=value)` in Python. Only what",
+        "is set is sent. `unset` as the value takes back what a lower layer set.",
+    ]
+    group = ""
+    for parameter in PARAMETERS:
+        if parameter.group != group:
+            group = parameter.group
+            lines += [
+                "",
+                f"## {group.capitalize()}",
+                "",
+                "| flag | name | value | | example |",
+                "|---|---|---|---|---|",
+            ]
+        cells = (parameter.long_flag, parameter.name, parameter.kind.shown, "", parameter.example)
+        flag, name, shown, _, example = (f"`{cell}`".replace("|", "\\|") if cell else "" for cell in cells)
+        short = f"`{parameter.short}`, " if parameter.short else ""
+        lines.append(f"| {short}{flag} | {name} | {shown} | {parameter.help} | {example} |")
+    return "\n".join(lines) + "\n"

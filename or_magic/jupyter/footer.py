@@ -10,7 +10,8 @@ SEPARATOR = " · "
 
 
 def footer_text(answer: Answer, bill: Bill, *, times: bool = True) -> str:
-    """The footer as one line of text; it holds names that the server chose, so it is to be escaped before it is shown.
+    """The footer: a line of text, below those that tell how it was asked. It holds names that the server chose, so it
+    is to be escaped before it is shown.
 
     Args:
         answer: an answer that has ended.
@@ -21,13 +22,14 @@ def footer_text(answer: Answer, bill: Bill, *, times: bool = True) -> str:
         _who(answer),
         _ending(answer),
         _attempts(answer),
+        "from the service's cache" if answer.cache_status.upper() == "HIT" else "",
         _tokens(answer),
         _seconds(answer) if times else "",
         _cost(answer),
         _spent(bill),
         bill.hint,
     ]
-    return SEPARATOR.join(part for part in parts if part)
+    return "\n".join([*answer.notes, SEPARATOR.join(part for part in parts if part)])
 
 
 def _who(answer: Answer) -> str:

@@ -152,6 +152,7 @@ def provenance(answer: Answer) -> dict[str, Any]:
     usage = answer.usage
     return {
         "model_asked": answer.model_asked,
+        "parameters": dict(answer.parameters),
         "model": answer.model,
         "provider": answer.provider,
         "generation_id": answer.id,

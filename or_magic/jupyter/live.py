@@ -130,5 +130,6 @@ def waiting_text(waiting: Waiting) -> str:
 
 
 def status_html(text: str) -> str:
-    """One dim line of untrusted text, as safe HTML."""
-    return f'<div class="orm orm-status mathjax_ignore">{escape_text(text)}</div>'
+    """Dim lines of untrusted text, as safe HTML."""
+    lines = "<br>".join(map(escape_text, text.split("\n")))
+    return f'<div class="orm orm-status mathjax_ignore">{lines}</div>'

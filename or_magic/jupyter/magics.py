@@ -17,16 +17,21 @@ from or_magic.jupyter.commands.desk import Desk
 from or_magic.jupyter.flags import parse_cell_line
 from or_magic.jupyter.hosts import ShellHost, answer_html
 from or_magic.options import BY_NAME, OPTIONS
+from or_magic.parameter_table import PARAMETERS
 from or_magic.settings import Settings
 
 _ASK = re.compile(r"^(?P<indent>\s*)%(?:openrouter|or)\s+ask\s+(?P<text>.*\?)\s*$")
 
 
-# ``%config OpenRouterMagics.NAME``: one trait for each option, from the one table.
+_PLAIN_NAMES = tuple(parameter.plain_name for parameter in PARAMETERS)
+# ``%config OpenRouterMagics.NAME``: one trait for each option and parameter, from their tables.
 _Configured: Any = type(
     "_Configured",
     (Magics,),
-    {option.name: Unicode("", help=option.help).tag(config=True) for option in OPTIONS},
+    {
+        **{option.name: Unicode("", help=option.help).tag(config=True) for option in OPTIONS},
+        **{each.plain_name: Unicode("", help=each.help).tag(config=True) for each in PARAMETERS},
+    },
 )
 
 
@@ -44,7 +49,7 @@ class OpenRouterMagics(_Configured):  # type: ignore[misc]  # its base is made f
         self.desk = Desk(shell, session, host)
 
     def _config(self) -> dict[str, str]:
-        return {name: getattr(self, name) for name in ("model", "base_url", *BY_NAME)}
+        return {name: getattr(self, name) for name in ("model", "base_url", *BY_NAME, *_PLAIN_NAMES)}
 
     @line_cell_magic("openrouter")  # type: ignore[arg-type]  # its own annotations contradict each other
     def openrouter(self, line: str, cell: str | None = None) -> object:
@@ -61,7 +66,7 @@ class OpenRouterMagics(_Configured):  # type: ignore[misc]  # its base is made f
         if not cell.strip():
             raise CommandError("The cell is empty: the prompt stands below the first line, and is sent as it stands.")
         prompt = cell.removesuffix("\n")
-        self.desk.ask(prompt, model=asked.values.get("model"), output=asked.values.get("output"))
+        self.desk.ask(prompt, asked)
         return None
 
     def close(self) -> None:

@@ -20,9 +20,11 @@ from or_magic.messages import (
     Failed,
     Finished,
     ImageArrived,
+    LogprobsDelta,
     ReasoningDelta,
     ReasoningDetailsDelta,
     RefusalDelta,
+    RoutingTold,
     TextDelta,
     ToolCallDelta,
     Usage,
@@ -97,6 +99,8 @@ class ChunkDecoder:
             delta = choice.get("delta")
             if type(delta) is dict or type(delta := choice.get("message")) is dict:
                 _add_delta(delta, events)
+            if choice.get("logprobs"):
+                events += _logprobs(choice["logprobs"])
             if choice.get("finish_reason"):
                 self._finish(choice, events)
             if choice.get("error") is not None:
@@ -127,6 +131,8 @@ class ChunkDecoder:
             self._name(chunk, events)
         if sources := [url for url in as_list(chunk.get("citations")) if isinstance(url, str)]:
             self._add_sources(sources, events)
+        if facts := as_object(chunk.get("openrouter_metadata")):
+            events.append(RoutingTold(facts))
         if type(usage := chunk.get("usage")) is dict:
             self.has_usage = True
             events.append(UsageReported(usage_of(usage)))
@@ -188,6 +194,11 @@ def _others(delta: Mapping[str, Any]) -> Iterator[Event]:
             yield ImageArrived(url)
     if audio := as_object(delta.get("audio")):
         yield AudioDelta(as_text(audio.get("id")), as_text(audio.get("data")), as_text(audio.get("transcript")))
+
+
+def _logprobs(value: object) -> list[Event]:
+    items = tuple(item for item in as_list(as_object(value).get("content")) if isinstance(item, dict))
+    return [LogprobsDelta(items)] if items else []
 
 
 def _tool_call(call: Mapping[str, Any]) -> ToolCallDelta:

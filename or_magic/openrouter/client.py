@@ -57,9 +57,8 @@ class Client:
         endpoint: what it asks.
     """
 
-    def __init__(self, endpoint: Endpoint, *, title: str | None = None, patience: Patience = _PATIENCE) -> None:
+    def __init__(self, endpoint: Endpoint, *, patience: Patience = _PATIENCE) -> None:
         self.endpoint = endpoint
-        self._title = title
         self._patience = patience
 
     async def stream(self, request: ChatRequest, take: Callable[[Event], None]) -> None:
@@ -77,7 +76,7 @@ class Client:
         reader = AnswerReader(self.endpoint.origin, request.model, take, self._patience)
 
         async def attempt() -> None:
-            async with call(self._call("POST", "/chat/completions", content=body)) as reply:
+            async with call(self._call("POST", "/chat/completions", content=body, more=request.headers)) as reply:
                 reader.deadline.postpone()
                 if not 200 <= reply.status < 300:
                     raise await self._refusal(reply, request.model)
@@ -188,13 +187,12 @@ class Client:
         *,
         content: bytes = b"",
         params: Mapping[str, str] | None = None,
+        more: Mapping[str, str] | None = None,
         needs_key: bool = True,
     ) -> Call:
-        headers = {"Content-Type": "application/json"} if content else {}
+        headers = dict(more or {}) | ({"Content-Type": "application/json"} if content else {})
         if needs_key:
             headers["Authorization"] = f"Bearer {self.endpoint.key}"
-        if self._title and content:
-            headers["X-OpenRouter-Title"] = self._title
         url = self.endpoint.base_url.rstrip("/") + path
         return Call(method, url, headers, content, params, self._patience.connect_s)
 

@@ -7,9 +7,9 @@ import re
 from collections.abc import Awaitable, Callable, Iterable
 
 from or_magic.errors import ProviderError, ServiceError, TimedOutError, TruncatedError
-from or_magic.messages import Began, Event, Failed, Finished
+from or_magic.messages import Began, CacheTold, Event, Failed, Finished
 from or_magic.openrouter.chunks import ChunkDecoder
-from or_magic.openrouter.excerpts import excerpt
+from or_magic.openrouter.excerpts import excerpt, one_line
 from or_magic.openrouter.lenient import parse_object
 from or_magic.openrouter.sse import EventSplitter
 from or_magic.openrouter.transport import ConnectionTrouble, Reply
@@ -100,6 +100,9 @@ class AnswerReader:
             TruncatedError: it broke off.
             ConnectionTrouble: the connection broke.
         """
+        if status := reply.headers.get("x-openrouter-cache-status"):
+            age = reply.headers.get("x-openrouter-cache-age", "")
+            self._take(CacheTold(one_line(status), int(age) if age.isdecimal() else None))
         if reply.content_type == "application/json":
             await self._read_whole(reply)
             return

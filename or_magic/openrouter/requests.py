@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from or_magic.errors import CommandError
 from or_magic.messages import (
     AnnotationsPart,
     AudioPart,
@@ -20,6 +21,8 @@ from or_magic.messages import (
 )
 from or_magic.openrouter.lenient import parse_array
 
+LARGEST_BODY = 100_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
@@ -31,16 +34,22 @@ class ChatRequest:
         parameters: those that the user set, named as in the API.
         asks_for_usage: whether the server must be asked for token counts. OpenRouter always sends them; other servers
             of this protocol do so only on request (``stream_options``).
+        headers: those that go along, besides the key.
     """
 
     messages: tuple[Message, ...]
     model: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     asks_for_usage: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def encode(request: ChatRequest) -> bytes:
-    """The body of a streamed ``POST /chat/completions``. Nothing is in it that the request does not say."""
+    """The body of a streamed ``POST /chat/completions``. Nothing is in it that the request does not say.
+
+    Raises:
+        CommandError: it is larger than the service takes.
+    """
     body = dict(request.parameters)
     if request.model is not None:
         body["model"] = request.model
@@ -49,7 +58,13 @@ def encode(request: ChatRequest) -> bytes:
     if request.asks_for_usage:
         body["stream_options"] = {"include_usage": True}
     # Half of a surrogate pair, which Python allows in a str and UTF-8 does not, becomes "?".
-    return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+    encoded = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+    if len(encoded) > LARGEST_BODY:
+        raise CommandError(
+            f"The request has {len(encoded) / 1e6:,.0f} MB; the service takes at most {LARGEST_BODY / 1e6:,.0f} MB. "
+            "Nothing was sent: leave something out."
+        )
+    return encoded
 
 
 def message_object(message: Message) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def test_an_option_is_set_shown_and_taken_back(kernel: Kernel) -> None:
         pytest.param("set retrys 5", "Did you mean retries?", id="a mistyped name"),
         pytest.param("set retries many", "'many'; it wants a whole number from 0 to 20", id="a word"),
         pytest.param("set retries 2.5", "a whole number", id="a fraction"),
-        pytest.param("set retries", "wants a value, or the word default", id="no value"),
+        pytest.param("set retries", "wants a value, or the word unset", id="no value"),
         pytest.param("set model a/b", "%openrouter model ID", id="the model"),
         pytest.param("set base_url ftp://x", "no address", id="no address"),
         pytest.param("set base_url http://example.org/v1", "plain_http on", id="plain http"),

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from or_magic.errors import CommandError
 from or_magic.jupyter.commands import account, asking, configuration, money, service, state
 from or_magic.jupyter.commands.desk import Desk
+from or_magic.jupyter.flags import flags_help
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def run_line(desk: Desk, line: str) -> object:
         state.show(desk)
         return None
     if name in ("help", "-h", "--help"):
-        return print(help_text())
+        return print(flags_help(all_of_them=True) if rest.strip() == "flags" else help_text())
     command = next((command for command in COMMANDS if command.name == name), None)
     if command is None:
         raise CommandError(_no_such(name, line.strip()))
@@ -72,11 +73,9 @@ def _no_such(name: str, line: str) -> str:
 
 def help_text() -> str:
     """All that can be typed, as text."""
-    from or_magic.jupyter.flags import flags_help
-
     usages = [("", "the state: model, key, notebook, spent")]
     usages += [(command.usage, command.help) for command in COMMANDS]
-    usages.append(("help", "this"))
+    usages.append(("help [flags]", "this; every flag of a cell"))
     lines = [f"  %openrouter {usage:<16} {help}" for usage, help in usages]
     return "\n".join(
         [

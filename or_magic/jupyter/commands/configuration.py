@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
-
 from or_magic.errors import CommandError
 from or_magic.jupyter.commands.desk import Desk
 from or_magic.options import BY_NAME, OPTIONS
+from or_magic.parameter_table import PARAMETER_BY_NAME, PARAMETERS
+from or_magic.parameters import UNSET_WORD
+from or_magic.settings import NAMES, no_such
 
-_UNSET = "default"
+_DEFAULT = "default"
+_ALIASES = {parameter.long_flag.lstrip("-"): parameter.name for parameter in PARAMETERS if parameter.flag}
 
 
 def put(desk: Desk, text: str) -> None:
@@ -17,16 +19,19 @@ def put(desk: Desk, text: str) -> None:
         return config(desk, "")
     name, _, value = text.partition(" ")
     value = value.strip()
-    if name != "base_url" and name not in BY_NAME:
-        raise CommandError(_no_such(name))
+    name = _ALIASES.get(name.lstrip("-"), name.lstrip("-").replace("-", "_"))
+    if name == "model":
+        raise CommandError("The model is set by %openrouter model ID.")
+    if name not in NAMES:
+        raise CommandError(no_such(name))
     if not value:
-        raise CommandError(f"%openrouter set {name} wants a value, or the word {_UNSET} to take back what was set.")
+        raise CommandError(f"%openrouter set {name} wants a value, or the word {UNSET_WORD} to take back what was set.")
     if name == "base_url":
         _put_base_url(desk, value)
-    elif value == _UNSET:
+    elif value == UNSET_WORD or (value == _DEFAULT and name in BY_NAME):
         desk.session.settings.notebook.pop(name, None)
     else:
-        desk.session.settings.put(BY_NAME[name], value)
+        desk.session.settings.put(name, value.strip("'\""))
     return print(_row(desk, name))
 
 
@@ -34,20 +39,23 @@ def config(desk: Desk, text: str) -> None:
     """``%openrouter config``: every setting, its value, and who set it."""
     if text:
         raise CommandError(f"%openrouter config takes nothing more; {text!r} was typed. To set: %openrouter set.")
-    chosen = desk.session.settings.model()
+    settings = desk.session.settings
+    chosen = settings.model()
     print(f"{'model':<20} {chosen.value} ({chosen.source})")
     print(_row(desk, "base_url"))
     rows = {option: _row(desk, option.name) for option in OPTIONS}
     width = max(map(len, rows.values()))
     for option, row in rows.items():
         print(f"{row:<{width}}  {option.help}")
-    print("%openrouter set NAME VALUE changes one for this notebook.")
+    for name in settings.parameters():
+        print(_row(desk, name))
+    print("%openrouter set NAME VALUE changes one for this notebook; %openrouter help flags lists all parameters.")
 
 
 def _put_base_url(desk: Desk, value: str) -> None:
     notebook = desk.session.settings.notebook
     before = notebook.pop("base_url", None)
-    if value == _UNSET:
+    if value in (UNSET_WORD, _DEFAULT):
         return
     notebook["base_url"] = value
     try:
@@ -61,14 +69,9 @@ def _put_base_url(desk: Desk, value: str) -> None:
 
 def _row(desk: Desk, name: str) -> str:
     settings = desk.session.settings
+    if name in PARAMETER_BY_NAME:
+        value = settings.parameters().get(name)
+        return f"{name:<20} {'not set' if value is None else f'{value.value} ({value.source})'}"
     setting = settings.base_url() if name == "base_url" else settings.option(name)
     unit = f" {BY_NAME[name].unit}" if name in BY_NAME and BY_NAME[name].unit else ""
     return f"{name:<20} {setting.value}{unit} ({setting.source})"
-
-
-def _no_such(name: str) -> str:
-    names = ["base_url", *(option.name for option in OPTIONS)]
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    if name == "model":
-        return "The model is set by %openrouter model ID."
-    return f"No option {name!r}. " + (f"Did you mean {near[0]}?" if near else f"There are {', '.join(names)}.")

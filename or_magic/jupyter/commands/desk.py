@@ -9,6 +9,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from or_magic.answer import Answer
 from or_magic.asking.session import Session
+from or_magic.jupyter.flags import CellLine
 from or_magic.jupyter.hosts import ShellHost
 
 if TYPE_CHECKING:  # starlette and uvicorn are imported when a sandbox is started
@@ -24,15 +25,16 @@ class Desk:
     host: ShellHost
     sandbox: Sandbox | None = None
 
-    def ask(self, prompt: str, *, model: str | None = None, output: str | None = None) -> None:
-        """Asks, shows the answer and binds it to ``_answer`` and `output`, also when it was stopped or failed."""
+    def ask(self, prompt: str, asked: CellLine | None = None) -> None:
+        """Asks, shows the answer and binds it to ``_answer`` and the name given, also when it was stopped or failed."""
+        asked = asked or CellLine()
         before = self.session.last
         try:
-            self.session.ask(prompt, model=model)
+            self.session.ask(prompt, model=asked.values.get("model"), parameters=asked.parameters)
         finally:
             answer = self.session.last
             if answer is not None and answer is not before:
-                self._bind(answer, output)
+                self._bind(answer, asked.values.get("output"))
 
     def _bind(self, answer: Answer, output: str | None) -> None:
         self.shell.user_ns["_answer"] = answer

@@ -1,0 +1,99 @@
+"""A question made ready: which model, which parameters, what is to be said about them. Nothing is sent here."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from or_magic.errors import CommandError
+from or_magic.messages import Message
+from or_magic.openrouter.composing import OLD_NAMES, Composed, compose, private_names
+from or_magic.parameter_table import PARAMETER_BY_NAME, PARAMETERS
+from or_magic.settings import ACCOUNT_MODEL, DEFAULT_MODEL, Chosen, Settings
+
+if TYPE_CHECKING:
+    from or_magic.asking.models import Models
+    from or_magic.openrouter.catalog import Model
+
+_OLD_AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is about to be asked.
+
+    Attributes:
+        prompt: the message.
+        model_is_default: whether nobody chose a model.
+        composed: the model, the body's fields and the headers.
+        notes: what the user should know, one line each: old names, parameters that may have no effect.
+    """
+
+    prompt: Message
+    model_is_default: bool
+    composed: Composed
+    notes: tuple[str, ...]
+
+    @property
+    def shareable(self) -> dict[str, Any]:
+        """The fields of the body that do not tell about the user."""
+        return {name: value for name, value in self.composed.body.items() if name not in private_names()}
+
+
+def prepare(
+    settings: Settings, models: Models, prompt: str, model: str | None, parameters: Mapping[str, Any] | None
+) -> Question:
+    """Makes a question ready.
+
+    Args:
+        model: the id for this question; None for what is set.
+        parameters: those of this question, as their kinds gave them.
+
+    Raises:
+        CommandError: the prompt is empty, or a parameter cannot be set.
+    """
+    if not prompt.strip():
+        raise CommandError("There is nothing to ask: the prompt is empty.")
+    chosen, values = settings.model(model), settings.parameters(parameters)
+    asked = {ACCOUNT_MODEL: None, _OLD_AUTO: DEFAULT_MODEL}.get(chosen.value, chosen.value)
+    composed = compose(asked, {name: value.value for name, value in values.items()})
+    notes = [f"The model auto is now {DEFAULT_MODEL}."] if chosen.value == _OLD_AUTO else []
+    notes += composed.notes
+    if values and asked is not None:
+        notes += _unheard(models.at_hand(asked), values, composed)
+    return Question(Message.of_text("user", prompt), chosen.source == "default", composed, tuple(notes))
+
+
+def checked_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters given in Python, under the API's names.
+
+    Raises:
+        CommandError: there is no such parameter, or it cannot have that value.
+    """
+    checked = {}
+    for name, value in arguments.items():
+        parameter = PARAMETER_BY_NAME.get(name)
+        if parameter is None and name not in OLD_NAMES:
+            near = difflib.get_close_matches(name, list(PARAMETER_BY_NAME), n=1, cutoff=0.5)
+            hint = f"Did you mean {near[0]}?" if near else 'param={"name": value} sends a field that is not known here.'
+            raise CommandError(f"There is no parameter {name!r}. {hint}")
+        checked[name] = value if parameter is None else parameter.check(value, name)
+    return checked
+
+
+def _unheard(model: Model | None, values: Mapping[str, Chosen], composed: Composed) -> list[str]:
+    """What the model does not list, so that it may have no effect."""
+    if model is None or model.is_router or not model.supported_parameters:
+        return []
+    deaf = [p for p in PARAMETERS if p.name in values and p.ability and p.ability not in model.supported_parameters]
+    if not deaf:
+        return []
+    flags = ", ".join(parameter.long_flag for parameter in deaf)
+    if composed.body.get("provider", {}).get("require_parameters"):
+        raise CommandError(
+            f"{model.id} does not hear {flags}, and provider.require_parameters asks for it. Nothing was sent: leave "
+            "one of them out, or name another model."
+        )
+    return [f"{model.id} does not list {flags}: it may have no effect."]
