@@ -211,9 +211,9 @@ def parameters_page() -> str:
         "# Parameters",
         "",
         "Every parameter of the API, by its flag on a cell's first line. Each can also be set for the notebook",
-        "(`%openrouter set NAME VALUE`), for all notebooks (`%config OpenRouterMagics.NAME = 'VALUE'`, dots as underscores;",
-        "the settings file; `OR_MAGIC_NAME` in the environment), and given to `ask(..., NAME=value)` in Python. Only what",
-        "is set is sent. `unset` as the value takes back what a lower layer set.",
+        "(`%openrouter set NAME VALUE`), for all notebooks (`%config OpenRouterMagics.NAME = 'VALUE'` with dots as",
+        "underscores; the settings file; `OR_MAGIC_NAME` in the environment), and given to `ask(..., NAME=value)` in",
+        "Python. Only what is set is sent. `unset` as the value takes back what a lower layer set.",
     ]
     group = ""
     for parameter in PARAMETERS:
