@@ -14,6 +14,7 @@ Starlette and uvicorn are imported when a sandbox is started, not by importing t
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -34,14 +35,16 @@ _HOME = {
 }
 
 
-def start(port: int = 0, *, behaviour: Behaviour | None = None) -> Sandbox:
+def start(port: int = 0, *, behaviour: Behaviour | None = None, replay: str | Path | None = None) -> Sandbox:
     """Start a sandbox on 127.0.0.1; port 0 takes any free one. It runs until it is closed.
 
-    Raises: OSError, in one line, if the port is taken or not allowed.
+    `replay` is a folder of recorded answers, each to be asked for as ``replay/NAME``.
+
+    Raises: OSError, in one line, if the port is taken or not allowed, or the folder cannot be read.
     """
     from or_magic.sandbox.server import Sandbox
 
-    return Sandbox(port=port, behaviour=behaviour)
+    return Sandbox(port=port, behaviour=behaviour, replay=None if replay is None else Path(replay))
 
 
 def __getattr__(name: str) -> Any:

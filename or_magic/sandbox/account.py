@@ -6,6 +6,7 @@ Any key that begins with `sk-or-` opens the one account there is, unless it cont
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +15,6 @@ from starlette.responses import Response
 
 from or_magic.sandbox.answers import Refusal, json_answer, json_number
 from or_magic.sandbox.book import Charge, start_of_day, start_of_month, start_of_week
-from or_magic.sandbox.models import PROVIDER
 from or_magic.sandbox.service import Service
 
 _KEY_PREFIX = "sk-or-"
@@ -56,7 +56,8 @@ class Account:
         require_key(request)
         generation_id = request.query_params.get("id", "")
         charge = self._service.book.find(generation_id)
-        if charge is None:
+        delay_s = self._service.controls.behaviour.record_delay_s
+        if charge is None or time.monotonic() < charge.recorded_at + delay_s:
             raise Refusal(404, f"Generation {generation_id} not found")
         return json_answer({"data": _record(charge)})
 
@@ -127,7 +128,7 @@ def _record(charge: Charge) -> dict[str, Any]:
     return _UNUSED_IN_A_RECORD | {
         "id": charge.generation_id,
         "model": charge.model,
-        "provider_name": PROVIDER,
+        "provider_name": charge.provider,
         "created_at": charge.created_utc.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "api_type": "completions",
         "data_region": "global",

@@ -21,13 +21,27 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 class Refusal(Exception):
-    """A request that is answered with an error: HTTP status, message, and what the service adds to it."""
+    """A request that is answered with an error: HTTP status, message, and what the service adds to it.
 
-    def __init__(self, status: int, message: str, *, headers: Mapping[str, str] | None = None) -> None:
+    `availability`: why no provider serves it, in the newer form of the envelope. `body`: what is sent in place of an
+    envelope, as an edge does.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        availability: Mapping[str, Any] | None = None,
+        body: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.headers = dict(headers or {})
+        self.metadata, self.availability, self.body = metadata, availability, body
 
 
 def to_json(value: Any) -> bytes:
@@ -60,14 +74,23 @@ def json_answer(value: Any, *, status: int = 200, headers: Mapping[str, str] | N
 
 
 def refusal_answer(refusal: Refusal) -> Response:
-    """A refusal in OpenRouter's error envelope; its code is the HTTP status."""
-    return _error(refusal.status, refusal.message, refusal.headers)
+    """A refusal in OpenRouter's error envelope (its code is the HTTP status), or with its own body."""
+    if refusal.body is not None:
+        kind = "text/html" if refusal.body.lstrip().startswith("<") else "text/plain"
+        return chunked(Response(refusal.body, refusal.status, refusal.headers, media_type=kind))
+    return json_answer(
+        {"error": error_object(refusal.status, refusal.message, refusal.metadata, refusal.availability)},
+        status=refusal.status,
+        headers=refusal.headers,
+    )
 
 
 def failure_answer(failure: Failure) -> Response:
     """A planned failure, in the envelope or with its own body (HTML, as a proxy would send, or JSON)."""
     if failure.body is None:
-        return _error(failure.status, failure.message, failure.headers, metadata=failure.metadata)
+        return refusal_answer(
+            Refusal(failure.status, failure.message, headers=failure.headers, metadata=failure.metadata)
+        )
     kind = "text/html" if failure.body.lstrip().startswith("<") else "application/json"
     return chunked(Response(failure.body, failure.status, failure.headers, media_type=kind))
 
@@ -78,10 +101,17 @@ def chunked(response: Response) -> Response:
     return response
 
 
-def _error(
-    status: int, message: str, headers: Mapping[str, str], *, metadata: dict[str, Any] | None = None
-) -> Response:
+def error_object(
+    status: int,
+    message: str,
+    metadata: Mapping[str, Any] | None = None,
+    availability: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The value of an `error` field."""
     error: dict[str, Any] = {"message": message, "code": status}
     if metadata is not None:
         error["metadata"] = metadata
-    return json_answer({"error": error}, status=status, headers=headers)
+    if availability is not None:
+        error |= {"error_type": "not_found" if status == 404 else "provider_unavailable", "http_status": status}
+        error["availability"] = availability
+    return error

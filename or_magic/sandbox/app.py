@@ -9,12 +9,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from or_magic.sandbox import listing
 from or_magic.sandbox.account import Account
-from or_magic.sandbox.answers import Refusal, json_answer, refusal_answer
+from or_magic.sandbox.answers import Refusal, refusal_answer
 from or_magic.sandbox.chat import Chat
 from or_magic.sandbox.control import Control
 from or_magic.sandbox.gate import API_ROOT, Gate
-from or_magic.sandbox.models import CATALOGUE, find_model
 from or_magic.sandbox.service import Service
 
 
@@ -23,8 +23,7 @@ def build_app(service: Service, *, port: int) -> ASGIApp:
     account = Account(service)
     routes = [
         Route(f"{API_ROOT}/chat/completions", Chat(service).complete, methods=["POST"]),
-        Route(f"{API_ROOT}/models", _models),
-        Route(f"{API_ROOT}/model/{{author}}/{{slug}}", _model),
+        *listing.routes(API_ROOT),
         Route(f"{API_ROOT}/key", account.key),
         Route(f"{API_ROOT}/auth/key", account.key),
         Route(f"{API_ROOT}/credits", account.credits),
@@ -34,19 +33,6 @@ def build_app(service: Service, *, port: int) -> ASGIApp:
     app = Starlette(routes=routes, exception_handlers={Refusal: _refused, HTTPException: _not_routed})
     app.router.redirect_slashes = False
     return Gate(app, service, port=port)
-
-
-async def _models(request: Request) -> Response:
-    rows = [model.row() for model in CATALOGUE]
-    return json_answer({"data": rows, "total_count": len(rows), "links": {"next": None}})
-
-
-async def _model(request: Request) -> Response:
-    name = "{author}/{slug}".format_map(request.path_params)
-    model = find_model(name)
-    if model is None:
-        raise Refusal(404, f"Model {name} not found")
-    return json_answer({"data": model.row()})
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -7,14 +7,32 @@ counts from the next request on.
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 _NotNegative = Annotated[float, Meta(ge=0)]
+
+
+_PRESETS: dict[str, dict[str, Any]] = {"brief": {"max_tokens": 20}, "thoughtful": {"model": "sandbox/reasoner"}}
+
+
+class StreamError(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An error inside a stream, after so many data events.
+
+    `shape`: "a" with a choice that finished with "error" (documented), "b" without choices (2026), "c" on the usage
+    chunk of an answer that has finished (2025).
+    """
+
+    shape: Literal["a", "b", "c"] = "a"
+    after_events: Annotated[int, Meta(ge=0)] = 0
+    code: int = 502
+    message: str = "Provider returned error"
+    says_done: bool = True
 
 
 class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,6 +44,11 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     `write_bytes`: how a stream is cut into network writes: so many events at a time, at most so many bytes.
     `keep_alive_s`: a whole answer that takes longer sends white space at this interval.
     `credits_usd`: what may be spent before the sandbox answers 402.
+    `comments_between`: a comment after every so many data events, 0 for none. `usage_shape`: what the choices of the
+    usage chunk look like: "2026", "2026-03" (empty), "2025" (not finished). `fail_every`: every so manieth chat
+    request fails with `fail_status`, 0 for none. `stream_error`: every stream breaks off with an error.
+    `silence_after_events`, `cut_after_events`: every stream falls silent, or is cut, there. `record_delay_s`: how long
+    the record of a generation stays away. `presets`: fields of a request, by slug.
     """
 
     pace: _NotNegative | None = None
@@ -35,6 +58,15 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     write_bytes: Annotated[int, Meta(ge=1)] | None = None
     keep_alive_s: Annotated[float, Meta(gt=0)] = 1.0
     credits_usd: Decimal = Decimal(1000)
+    comments_between: Annotated[int, Meta(ge=0)] = 0
+    usage_shape: Literal["2026", "2026-03", "2025"] = "2026"
+    fail_every: Annotated[int, Meta(ge=0)] = 0
+    fail_status: Annotated[int, Meta(ge=400, le=599)] = 503
+    stream_error: StreamError | None = None
+    silence_after_events: Annotated[int, Meta(ge=0)] | None = None
+    cut_after_events: Annotated[int, Meta(ge=0)] | None = None
+    record_delay_s: _NotNegative = 0.0
+    presets: dict[str, dict[str, Any]] = msgspec.field(default_factory=lambda: dict(_PRESETS))
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,6 +101,7 @@ class Controls:
         self._behaviour = behaviour
         self._failures: list[Failure] = []
         self._cuts: deque[Cut] = deque()
+        self._asked: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     @property
@@ -82,9 +115,14 @@ class Controls:
         Raises: msgspec.ValidationError (a ValueError) for an unknown knob or an impossible value.
         """
         with self._lock:
-            merged = msgspec.structs.asdict(self._behaviour) | knobs
-            self._behaviour = msgspec.convert(merged, Behaviour)
+            self._behaviour = with_knobs(self._behaviour, knobs)
             return self._behaviour
+
+    def is_due(self, model: str, every: int) -> bool:
+        """Whether this request to a model is one of those that fail: every so manieth."""
+        with self._lock:
+            self._asked[model] += 1
+            return every > 0 and self._asked[model] % every == 0
 
     def plan(self, fault: Failure | Cut) -> None:
         """Let the next fitting request meet this fault; several wait their turn."""
@@ -106,3 +144,11 @@ class Controls:
         """The cut planned for the next stream; it is used up."""
         with self._lock:
             return self._cuts.popleft() if self._cuts else None
+
+
+def with_knobs(behaviour: Behaviour, knobs: Mapping[str, Any]) -> Behaviour:
+    """The same with some knobs turned.
+
+    Raises: msgspec.ValidationError (a ValueError) for an unknown knob or an impossible value.
+    """
+    return msgspec.convert(msgspec.structs.asdict(behaviour) | dict(knobs), Behaviour)

@@ -28,6 +28,8 @@ class Charge:
     finish_reason: str | None
     latency_ms: int
     generation_time_ms: int
+    provider: str = "Sandbox"
+    recorded_at: float = 0.0  # time.monotonic()
 
 
 class Book:

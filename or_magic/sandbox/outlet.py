@@ -39,6 +39,12 @@ class Outlet:
         if len(self._waiting) >= self._behaviour.events_per_write:
             await self.flush()
 
+    async def raw(self, event: bytes) -> None:
+        """Send an event, or a comment, as it was recorded."""
+        self._waiting.append(event)
+        if len(self._waiting) >= self._behaviour.events_per_write:
+            await self.flush()
+
     async def flush(self) -> None:
         """Send what is waiting."""
         waiting, self._waiting = b"".join(self._waiting), []
@@ -50,6 +56,11 @@ class Outlet:
         await self._cut_if_due()
         ending = b"".join(self._waiting) + b"data: " + last + b"\n\n"
         await self._write(ending, ends=True)
+
+    async def end(self) -> None:
+        """End the body without a last event."""
+        await self.flush()
+        await self._body(b"", more=False)
 
     async def _cut_if_due(self) -> None:
         # Asked before an event, not after it: the line can also be cut before the first, and before [DONE].

@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,6 +28,7 @@ from or_magic.sandbox.behaviour import Behaviour, Controls, Cut, Failure
 from or_magic.sandbox.book import Book
 from or_magic.sandbox.gate import API_ROOT
 from or_magic.sandbox.received import ReceivedRequest, RequestLog
+from or_magic.sandbox.recordings import Recordings
 from or_magic.sandbox.service import Service
 
 _HOST = "127.0.0.1"
@@ -39,10 +41,12 @@ class Sandbox:
     at any time, from any thread.
     """
 
-    def __init__(self, *, port: int = 0, behaviour: Behaviour | None = None) -> None:
+    def __init__(self, *, port: int = 0, behaviour: Behaviour | None = None, replay: Path | None = None) -> None:
+        recordings = Recordings(replay)
         listener = _listen(port)
         self.port: int = listener.getsockname()[1]
-        self._service = Service(Controls(behaviour or Behaviour()), secrets.token_urlsafe(24))
+        controls = Controls(behaviour or Behaviour())
+        self._service = Service(controls, secrets.token_urlsafe(24), recordings=recordings)
         self._server = _Server(build_app(self._service, port=self.port))
         self._thread = threading.Thread(
             target=self._server.run_on, args=(listener,), name=f"or_magic sandbox {self.port}", daemon=True

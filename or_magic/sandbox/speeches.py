@@ -5,26 +5,43 @@ Every text says what it is. None of them pretends that a model thought about the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from or_magic.sandbox.schemas import fitting
 from or_magic.sandbox.tokens import count_tokens
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a voice hears: the last user message, and how many tokens it may use (None: as it likes)."""
+    """What a voice hears: the last user message, and how many tokens it may use (None: as it likes).
+
+    `tools`: the functions it may call. `tool_results`: what the calls since that message gave. `schema`: the JSON
+    schema that its answer should fit; None for free text. `media`: what came besides text, a line each.
+    """
 
     text: str
     max_tokens: int | None = None
+    tools: tuple[Mapping[str, Any], ...] = ()
+    tool_results: tuple[str, ...] = ()
+    schema: Mapping[str, Any] | None = None
+    media: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """What a voice says, and before it what it thinks aloud."""
+    """What a voice says, and before it what it thinks aloud.
+
+    `signature` closes its thoughts. `calls`: names and JSON arguments of functions. `sources`: addresses and titles.
+    """
 
     text: str
     reasoning: str = ""
+    signature: str = ""
+    calls: tuple[tuple[str, str], ...] = ()
+    sources: tuple[tuple[str, str], ...] = ()
 
 
 def echo(question: Question) -> Speech:
@@ -43,7 +60,38 @@ def reasoner(question: Question) -> Speech:
     return Speech(
         _CONCLUSION.format(question=_quoted(question.text)),
         _THOUGHTS.format(words=words, characters=len(question.text)),
+        signature=_SIGNATURE,
     )
+
+
+def tools(question: Question) -> Speech:
+    """Calls the offered functions (all that the question names, else the first), then tells what they gave."""
+    if question.tool_results or not question.tools:
+        results = "".join(f"\n- `{result}`" for result in question.tool_results)
+        return Speech(_TOOL_RESULTS.format(results=results) if results else _NO_TOOLS)
+    functions = [function for tool in question.tools if isinstance(function := tool.get("function"), Mapping)]
+    named = [function for function in functions if str(function.get("name")) in question.text]
+    called = named or functions[:1]
+    return Speech("", calls=tuple((str(f.get("name")), json.dumps(fitting(f.get("parameters")))) for f in called))
+
+
+def filler(question: Question) -> Speech:
+    """A value that fits the schema of the request, as JSON; without one, the question in an object."""
+    if question.schema is None:
+        return Speech(json.dumps({"question": question.text}, ensure_ascii=False))
+    return Speech(json.dumps(fitting(question.schema), ensure_ascii=False))
+
+
+def viewer(question: Question) -> Speech:
+    """What it was sent besides text: kind, format and size of each image, file, sound and film."""
+    seen = "".join(f"\n- {line}" for line in question.media) or "\n- nothing but text"
+    return Speech(_VIEW.format(seen=seen))
+
+
+def librarian(question: Question) -> Speech:
+    """The rehearsal, with sources."""
+    sources = (("https://example.org/streams", "On streams"), ("https://example.org/prices", "On prices"))
+    return Speech(rehearsal(question).text, sources=sources)
 
 
 def essay(question: Question) -> Speech:
@@ -99,6 +147,20 @@ You wrote:
 | `sandbox/echo` | gives back exactly what you sent |
 
 With a key from [openrouter.ai](https://openrouter.ai/settings/keys) a model answers the same question."""
+
+_SIGNATURE = "c2FuZGJveCByZWFzb25pbmcsIHVuY2hhbmdlZA=="
+
+_TOOL_RESULTS = """\
+The functions gave:
+{results}
+
+No model chose them: the sandbox calls what it is offered, with arguments that fit the schema."""
+
+_NO_TOOLS = "No functions were offered. Send `tools`, and the sandbox calls one of them."
+
+_VIEW = """\
+No model looked at this. With the question came:
+{seen}"""
 
 _THOUGHTS = """\
 The question has {words} words in {characters} characters. Before I answer, I should say what I am: a \

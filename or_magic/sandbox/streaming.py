@@ -8,6 +8,7 @@ until then is charged. A whole answer cannot be cancelled: it is charged in full
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,12 +18,12 @@ from typing import ClassVar
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from or_magic.sandbox.answers import chunked, to_json
-from or_magic.sandbox.behaviour import Behaviour
+from or_magic.sandbox.answers import chunked, error_object, to_json
+from or_magic.sandbox.behaviour import Behaviour, Cut, StreamError
 from or_magic.sandbox.book import Charge
-from or_magic.sandbox.generation import Generation
-from or_magic.sandbox.models import PROVIDER, Model
+from or_magic.sandbox.models import Model
 from or_magic.sandbox.outlet import Outlet
+from or_magic.sandbox.planning import Plan
 from or_magic.sandbox.service import Service
 
 _COMMENT = "OPENROUTER PROCESSING"
@@ -64,7 +65,7 @@ class Caller:
         """
         delay = due - self._clock()
         if delay > 0:
-            await asyncio.wait({self._gone}, timeout=delay)
+            await asyncio.wait({self._gone}, timeout=None if delay == float("inf") else delay)
         else:
             await asyncio.sleep(0)  # at full speed too, the loop must get to see the closed connection
         if self._gone.done():
@@ -81,26 +82,30 @@ class _Answer(Response):
     _is_streamed: ClassVar[bool]
     _kind: ClassVar[Mapping[str, str]]
 
-    def __init__(self, generation: Generation, service: Service) -> None:
-        named = {"X-Generation-Id": generation.id, "X-Provider-Name": PROVIDER}
-        super().__init__(headers={**named, **self._kind})
+    def __init__(self, plan: Plan, service: Service, headers: Mapping[str, str] = MappingProxyType({})) -> None:
+        generation = plan.generation
+        named = {"X-Generation-Id": generation.id, "X-Provider-Name": generation.offer.provider.name}
+        super().__init__(headers={**named, **headers, **self._kind})
         chunked(self)
         self._generation = generation
+        self._behaviour = plan.behaviour
         self._book = service.book
         self._controls = service.controls
 
     def _schedule(self, caller: Caller) -> Schedule:
-        return _schedule(self._generation.model, self._controls.behaviour, began=caller.now())
+        return _schedule(self._generation.model, self._behaviour, began=caller.now())
 
     async def _begin(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
 
-    def _charge(self, produced: int, schedule: Schedule, *, took_s: float) -> None:
+    def _charge(self, produced: int, schedule: Schedule, *, took_s: float, has_failed: bool = False) -> None:
         generation = self._generation
-        usage = generation.usage(produced)
         is_cancelled = produced < len(generation.pieces)
-        # Zero-completion insurance: an answer without one token and without a finish reason costs nothing.
-        is_free = is_cancelled and produced == 0
+        # Zero-completion insurance: without one token and a finish reason, or with an error, nothing is charged.
+        is_free = (is_cancelled and produced == 0) or has_failed or generation.is_cached
+        if is_cancelled and not is_free and not generation.offer.provider.stops:
+            produced = len(generation.pieces)  # that provider runs on, and bills all of it
+        usage = generation.usage(produced)
         self._book.add(
             Charge(
                 generation_id=generation.id,
@@ -115,6 +120,8 @@ class _Answer(Response):
                 finish_reason=None if is_cancelled else generation.finish_reason,
                 latency_ms=round(min(took_s, schedule.wait_s) * 1000),
                 generation_time_ms=round(took_s * 1000),
+                provider=generation.offer.provider.name,
+                recorded_at=time.monotonic(),
             )
         )
 
@@ -126,35 +133,80 @@ class StreamedAnswer(_Answer):
     _kind = MappingProxyType({"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send comments, one event for each token, the finish, the usage and [DONE]."""
-        outlet = Outlet(send, self._controls.behaviour, self._controls.take_cut())
+        """Send comments, one event for each token, the finish, the usage and [DONE]; or the fault that is due."""
+        outlet = Outlet(send, self._behaviour, self._cut())
         caller = Caller(receive)
         try:
             await self._begin(send)
-            await self._generate(caller, outlet)
-            for chunk in (self._generation.finish_chunk(), self._generation.usage_chunk()):
-                await outlet.event(to_json(chunk))
-            await outlet.close(b"[DONE]")
+            if await self._generate(caller, outlet):
+                await self._finish(outlet)
+            else:
+                await self._break(outlet)
         finally:
             caller.release()
 
-    async def _generate(self, caller: Caller, outlet: Outlet) -> None:
-        """Send the pieces as they fall due. Whatever happens, what was generated is charged."""
+    async def _generate(self, caller: Caller, outlet: Outlet) -> bool:
+        """Send the pieces as they fall due. Whatever happens, what was generated is charged.
+
+        False where an error comes in the middle of them.
+        """
         generation, schedule = self._generation, self._schedule(caller)
-        produced = 0
+        produced, events, error_at, has_failed = 0, 0, self._error_at(), False
         try:
             await self._comment(caller, outlet, schedule)
             for number, piece in enumerate(generation.pieces):
                 await caller.stay_until(schedule.due(number))
+                if has_failed := events == error_at:
+                    return False
+                if events == self._behaviour.silence_after_events:
+                    await outlet.flush()
+                    await caller.stay_until(float("inf"))
                 produced = number + 1
                 if generation.is_shown(piece):
                     await outlet.event(to_json(generation.chunk(piece)))
+                    events += 1
+                    await self._comment_between(outlet, events)
+            return True
         finally:
-            self._charge(produced, schedule, took_s=caller.now() - schedule.began)
+            self._charge(produced, schedule, took_s=caller.now() - schedule.began, has_failed=has_failed)
+
+    async def _finish(self, outlet: Outlet) -> None:
+        """The finish, the usage (with the error of 2025 in it, where that is due) and [DONE]."""
+        await outlet.event(to_json(self._generation.finish_chunk()))
+        usage = self._generation.usage_chunk(self._behaviour.usage_shape)
+        error = self._behaviour.stream_error
+        if error is not None and error.shape == "c":
+            usage["error"] = error_object(error.code, error.message)
+        await outlet.event(to_json(usage))
+        await outlet.close(b"[DONE]")
+
+    async def _break(self, outlet: Outlet) -> None:
+        """The error in the middle of a stream."""
+        error = self._behaviour.stream_error or StreamError()
+        await outlet.event(to_json(self._generation.error_chunk(error)))
+        if error.says_done:
+            await outlet.close(b"[DONE]")
+        else:
+            await outlet.end()
+
+    def _error_at(self) -> int | None:
+        error = self._behaviour.stream_error
+        return error.after_events if error is not None and error.shape != "c" else None
+
+    def _cut(self) -> Cut | None:
+        planned = self._controls.take_cut()
+        after = self._behaviour.cut_after_events
+        return planned if planned is not None or after is None else Cut(after_events=after)
+
+    async def _comment_between(self, outlet: Outlet, events: int) -> None:
+        every = self._behaviour.comments_between
+        if every and events % every == 0:
+            await outlet.flush()
+            await outlet.comment(_COMMENT)
 
     async def _comment(self, caller: Caller, outlet: Outlet, schedule: Schedule) -> None:
         """Spread the comments over the time to the first token, the first of them at once."""
-        count = self._controls.behaviour.comments
+        count = self._behaviour.comments
         for number in range(count):
             await caller.stay_until(schedule.began + schedule.wait_s * number / count)
             await outlet.comment(_COMMENT)
@@ -180,7 +232,7 @@ class WholeAnswer(_Answer):
         await send({"type": "http.response.body", "body": to_json(self._generation.whole())})
 
     async def _keep_alive(self, caller: Caller, send: Send, finished: float) -> None:
-        every_s = self._controls.behaviour.keep_alive_s
+        every_s = self._behaviour.keep_alive_s
         while (now := caller.now()) < finished:
             await caller.stay_until(min(finished, now + every_s))
             if now + every_s < finished:

@@ -11,7 +11,7 @@ import pytest
 
 from or_magic.sandbox import Sandbox
 from or_magic.sandbox.book import start_of_day, start_of_month, start_of_week
-from or_magic.sandbox.models import CATALOGUE, find_model
+from or_magic.sandbox.catalogue import CATALOGUE, find_model
 from or_magic.sandbox.tokens import count_tokens, tokens_of
 
 from .talker import KEY, Talker
@@ -20,12 +20,13 @@ from .talker import KEY, Talker
 @pytest.mark.parametrize("model", [m.id for m in CATALOGUE if not m.routes_to])
 def test_a_cost_is_tokens_times_price(talker: Talker, model: str) -> None:
     """The cost in the usage is the tokens times the catalogue's prices, to the last digit."""
-    row = find_model(model)
-    assert row is not None
+    found = find_model(model)
+    assert found is not None
+    pricing = found[0].row()["pricing"]
 
     usage = talker.whole(model, "a few words to pay for" if model != "sandbox/slow" else "a")["usage"]
 
-    prompt, completion = Decimal(row.prompt_price), Decimal(row.completion_price)
+    prompt, completion = Decimal(pricing["prompt"]), Decimal(pricing["completion"])
     cost = usage["prompt_tokens"] * prompt + usage["completion_tokens"] * completion
     assert usage["cost"] == cost == usage["cost_details"]["upstream_inference_cost"]
     assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]

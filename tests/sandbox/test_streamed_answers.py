@@ -123,7 +123,8 @@ def test_reasoning_comes_first_and_twice(talker: Talker) -> None:
     thinking = [bool(event["choices"][0]["delta"].get("reasoning")) for event in events]
     details = [d for event in events for d in event["choices"][0]["delta"].get("reasoning_details", [])]
     assert thinking == sorted(thinking, reverse=True)
-    assert "".join(detail["text"] for detail in details) == text_of(events, "reasoning")
+    assert "".join(detail.get("text", "") for detail in details) == text_of(events, "reasoning")
+    assert [detail["signature"] for detail in details if "signature" in detail] == [details[-1]["signature"]]
     assert events[-1]["usage"]["completion_tokens_details"]["reasoning_tokens"] == len(details) > 50
 
 
