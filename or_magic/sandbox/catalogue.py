@@ -162,7 +162,7 @@ CATALOGUE: tuple[Model, ...] = (
         speak=speeches.echo,
         prompt_price="0.0000001",
         completion_price="0.0000004",
-        knobs={"fail_every": 2},
+        knobs={"fail_every": 2, "fail_status": 503},
     ),
     Model(
         id="sandbox/unstoppable",

@@ -96,7 +96,7 @@ class Offer:
             "supports_diarization": False,
             "latency_last_30m": _spread(provider.latency_ms),
             "throughput_last_30m": _spread(provider.throughput),
-            "native_tools": [],
+            "native_tools": {},
             "service_tier": None,
         }
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from or_magic.sandbox import Sandbox
+from or_magic.sandbox.catalogue import CATALOGUE
 
 from .talker import KEY, Talker
 
@@ -24,7 +25,24 @@ TEXT = "Größe — 東京\n\n- eins\n- zwei"
 QUESTION: list[Any] = [{"role": "user", "content": TEXT}]
 
 # What the service always sends and the SDK's schema leaves out.
-UNLISTED = {"provider", "native_finish_reason", "image_tokens"}
+UNLISTED = {"provider", "native_finish_reason", "image_tokens", "annotations", "index"}
+VOICES = [model.id for model in CATALOGUE if model.id != "sandbox/slow"]
+WEATHER: dict[str, Any] = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "description": "The weather of a city.",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
+FORM: dict[str, Any] = {
+    "type": "json_schema",
+    "json_schema": {
+        "name": "person",
+        "schema": {"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}}},
+    },
+}
+FILLED = {"name": "rehearsal", "age": 1}
 
 
 @pytest.fixture
@@ -114,12 +132,96 @@ def test_openrouter_tells_of_the_account(openrouter_client: Any, talker: Talker)
     assert openrouter_client.api_keys.get_current_key_metadata().data.usage == float(answer["usage"]["cost"])
 
 
-@pytest.mark.parametrize("model", ["sandbox/echo", "sandbox/reasoner", "openrouter/auto"])
-def test_answers_have_no_field_of_our_own(talker: Talker, model: str) -> None:
+def test_openai_calls_a_tool(openai_client: Any) -> None:
+    """The openai SDK gets a tool call, streamed and whole, and its result goes back."""
+    create = openai_client.chat.completions.create
+    whole = create(model="sandbox/tools", messages=QUESTION, tools=[WEATHER]).choices[0]
+    chunks = list(create(model="sandbox/tools", messages=QUESTION, tools=[WEATHER], stream=True))
+
+    pieces = [call for chunk in chunks for call in chunk.choices[0].delta.tool_calls or []]
+    (call,) = whole.message.tool_calls
+    assert (whole.finish_reason, call.function.name) == ("tool_calls", pieces[0].function.name)
+    assert json.loads(call.function.arguments) == {"city": "rehearsal"}
+    assert "".join(piece.function.arguments for piece in pieces) == call.function.arguments
+    result = {"role": "tool", "tool_call_id": call.id, "content": "sunny"}
+    messages = [*QUESTION, whole.message.model_dump(exclude_none=True), result]
+    told = create(model="sandbox/tools", messages=messages, tools=[WEATHER]).choices[0].message
+    assert "sunny" in told.content
+
+
+def test_openai_gets_structured_output(openai_client: Any) -> None:
+    """The openai SDK gets an answer that fits the schema it asked for."""
+    answer = openai_client.chat.completions.create(model="sandbox/json", messages=QUESTION, response_format=FORM)
+
+    assert json.loads(answer.choices[0].message.content) == FILLED
+
+
+def test_openai_cancels_a_stream(openai_client: Any, sandbox: Sandbox) -> None:
+    """The openai SDK closes a stream; the sandbox sees it, and charges what was written."""
+    sandbox.behave(pace=100)
+    stream = openai_client.chat.completions.create(model="sandbox/essay", messages=QUESTION, stream=True)
+    next(stream)
+    stream.close()
+
+    sandbox.wait_for(lambda request: request.closed_by_client)
+    (charge,) = sandbox.book
+    assert charge.cancelled
+    assert charge.completion_tokens < 200
+
+
+def test_openrouter_calls_a_tool(openrouter_client: Any) -> None:
+    """The openrouter SDK gets a tool call, streamed and whole."""
+    whole = openrouter_client.chat.send(model="sandbox/tools", messages=QUESTION, tools=[WEATHER]).choices[0]
+    with openrouter_client.chat.send(model="sandbox/tools", messages=QUESTION, tools=[WEATHER], stream=True) as stream:
+        chunks = list(stream)
+
+    pieces = [call for chunk in chunks for call in chunk.choices[0].delta.tool_calls or []]
+    (call,) = whole.message.tool_calls
+    assert (whole.finish_reason, call.function.name) == ("tool_calls", "weather")
+    assert "".join(piece.function.arguments or "" for piece in pieces) == call.function.arguments
+
+
+def test_openrouter_gets_structured_output(openrouter_client: Any) -> None:
+    """The openrouter SDK gets an answer that fits the schema it asked for."""
+    answer = openrouter_client.chat.send(model="sandbox/json", messages=QUESTION, response_format=FORM)
+
+    assert json.loads(answer.choices[0].message.content) == FILLED
+
+
+def test_openrouter_cancels_a_stream(openrouter_client: Any, sandbox: Sandbox) -> None:
+    """The openrouter SDK leaves a stream; the sandbox sees it."""
+    sandbox.behave(pace=100)
+    with openrouter_client.chat.send(model="sandbox/essay", messages=QUESTION, stream=True) as stream:
+        next(iter(stream))
+
+    assert sandbox.wait_for(lambda request: request.closed_by_client).generation_id
+
+
+def test_openrouter_routes(openrouter_client: Any, sandbox: Sandbox) -> None:
+    """The openrouter SDK's provider options and fallbacks have their effects."""
+    answer = openrouter_client.chat.send(
+        model="sandbox/error-503",
+        models=["sandbox/routed"],
+        messages=QUESTION,
+        provider={"order": ["sandbox-fast"], "max_price": {"prompt": "10"}},
+    )
+
+    assert answer.model == "sandbox/routed"
+    assert [charge.provider for charge in sandbox.book] == ["Fast Sandbox"]
+
+
+@pytest.mark.parametrize("shape", ["2026", "2026-03", "2025"])
+@pytest.mark.parametrize("model", VOICES)
+def test_answers_have_no_field_of_our_own(sandbox: Sandbox, talker: Talker, model: str, shape: str) -> None:
     """Every field of a chunk or an answer is one that the SDK knows, or the service is known to send."""
-    stream = talker.post(model, TEXT, stream=True).text
+    sandbox.behave(usage_shape=shape)
+    fields = {"tools": [WEATHER]} if model == "sandbox/tools" else {}
+    stream = talker.post(model, TEXT, stream=True, max_tokens=50, **fields).text
     events = [json.loads(line[6:]) for line in stream.splitlines() if "{" in line]
-    answer = talker.post(model, TEXT).json()
+    if model == "sandbox/flaky":
+        sandbox.behave(fail_every=0)
+        talker.post(model, TEXT)  # the one that fails
+    answer = talker.post(model, TEXT, max_tokens=50, **fields).json()
 
     assert set().union(*(unknown_fields(components.ChatStreamChunk, event) for event in events)) <= UNLISTED
     assert unknown_fields(components.ChatResult, answer) <= UNLISTED
@@ -129,6 +231,7 @@ def test_answers_have_no_field_of_our_own(talker: Talker, model: str) -> None:
     ("path", "model"),
     [
         ("/models", components.ModelsListResponse),
+        ("/providers", operations.ListProvidersResponse),
         ("/key", operations.GetCurrentKeyResponse),
         ("/credits", operations.GetCreditsResponse),
         ("/generation?id={id}", components.GenerationResponse),
@@ -141,6 +244,14 @@ def test_documents_have_no_field_of_our_own(talker: Talker, path: str, model: An
     document = talker.client.get(path.format(id=generation_id)).json()
 
     assert unknown_fields(model, document) == set()
+
+
+@pytest.mark.parametrize("model", [model.id for model in CATALOGUE])
+def test_endpoints_have_no_field_of_our_own(talker: Talker, model: str) -> None:
+    """Every field of who serves a model is one that the SDK knows."""
+    document = talker.client.get(f"/models/{model}/endpoints").json()["data"]
+
+    assert unknown_fields(components.ListEndpointsResponse, document) == set()
 
 
 def unknown_fields(model: Any, document: Any) -> set[str]:
