@@ -76,7 +76,7 @@ def json_answer(value: Any, *, status: int = 200, headers: Mapping[str, str] | N
 def refusal_answer(refusal: Refusal) -> Response:
     """A refusal in OpenRouter's error envelope (its code is the HTTP status), or with its own body."""
     if refusal.body is not None:
-        kind = "text/html" if refusal.body.lstrip().startswith("<") else "text/plain"
+        kind = {"<": "text/html", "{": "application/json"}.get(refusal.body.lstrip()[:1], "text/plain")
         return chunked(Response(refusal.body, refusal.status, refusal.headers, media_type=kind))
     return json_answer(
         {"error": error_object(refusal.status, refusal.message, refusal.metadata, refusal.availability)},

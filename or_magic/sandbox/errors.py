@@ -88,5 +88,6 @@ ERRORS: Mapping[str, Callable[[], Refusal]] = {
     "504": lambda: Refusal(504, "The provider did not answer in time"),
     "524": lambda: Refusal(524, "A timeout occurred", body=_HTML),
     "529": lambda: Refusal(529, "Provider overloaded"),
+    "inside": lambda: Refusal(200, "", body='{"error":{"code":502,"message":"Provider returned error"}}'),
     "empty": lambda: Refusal(500, "", body=""),
 }

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from or_magic.answer import Answer
+from or_magic.asking.question import checked_arguments
 from or_magic.asking.session import Session
 from or_magic.errors import (
     CommandError,
@@ -330,3 +333,64 @@ def test_a_settings_file_that_is_wrong(session: Session, tmp_path: Path, text: s
 
     with pytest.raises(CommandError, match=words):
         ask(session, "sandbox/echo")
+
+
+def test_the_same_in_python(session: Session, sandbox: Sandbox) -> None:
+    """Arguments under the API's names, typed as in the API, are sent like flags."""
+    arguments = {"temperature": 0.5, "provider": {"order": ["sandbox"]}, "reasoning": "low", "param": {"new": [1]}}
+
+    session.ask(PROMPT, model="sandbox/echo", parameters=checked_arguments(arguments))
+
+    body = sandbox.requests[-1].body
+    assert {name: body[name] for name in ("temperature", "provider", "reasoning", "new")} == {
+        "temperature": 0.5,
+        "provider": {"order": ["sandbox"]},
+        "reasoning": {"effort": "low"},
+        "new": [1],
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"temprature": 1}, "Did you mean temperature"),
+        ({"zzz": 1}, 'param={"name": value}'),
+        ({"temperature": "warm"}, "a number from 0 to 2"),
+        ({"temperature": True}, "a number from 0 to 2"),
+        ({"stop": ["a"] * 5}, "1 to 4 values"),
+        ({"logit_bias": {"x": 1}}, "token numbers"),
+        ({"provider": [1]}, "a JSON object"),
+        ({"metadata": {"a": 1}}, "at most 16 names"),
+        ({"response_format": object()}, "what JSON can say"),
+        ({"logprobs": "yes"}, "true or false"),
+    ],
+)
+def test_wrong_arguments_in_python(arguments: dict[str, Any], words: str) -> None:
+    """A mistyped name or an impossible value in Python is one line."""
+    with pytest.raises(CommandError, match=re.escape(words)) as caught:
+        checked_arguments(arguments)
+
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("a/b --reasoning high --reasoning-effort low", "say the same thing"),
+        ("account --nitro", "name the model too"),
+        ("a/b --param stream=false", "or_magic sets stream itself"),
+        ("a/b --title Größe", "plain ASCII"),
+        ("a/b --param new=3 --param new.x=1", "cannot be set"),
+        ("""a/b --provider '{"sort": "beauty"}'""", "one of price"),
+        ("a/b --param provider.sort=beauty", "one of price"),
+    ],
+)
+def test_contradictions(session: Session, sandbox: Sandbox, line: str, words: str) -> None:
+    """What cannot be sent together, or at all, is refused in one line before anything is sent."""
+    before = len(sandbox.requests)
+
+    with pytest.raises(CommandError, match=words):
+        ask(session, line)
+
+    assert len(sandbox.requests) == before
+    assert session.ledger.turns() == []

@@ -17,6 +17,11 @@ FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 NOTEBOOKS = {
     "first_cell": ["%%openrouter\nWhat happens when I run this cell?"],
     "essay": ["%%openrouter sandbox/essay\nHow does an answer arrive?"],
+    "routing": [
+        "%openrouter endpoints sandbox/routed",
+        "%%openrouter sandbox/routed --provider.order sandbox-down,sandbox-fast --max-tokens 60\nWho answers?",
+        "%%openrouter sandbox/error-503 --fallback sandbox/echo --route fallback\nIs anybody there?",
+    ],
     "failures": [
         "%%openrouter sandbox/ech\nA mistyped model",
         "%openrouter limits",

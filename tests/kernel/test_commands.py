@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from or_magic.parameter_table import PARAMETERS
 from or_magic.sandbox import Sandbox
 from tests.faults.server import GOOD, serve
 
@@ -83,3 +84,66 @@ def test_credits_and_limits_are_small_tables(kernel: Kernel) -> None:
         assert reply["status"] == "ok"
         assert kernel.value(f"type({command}).__name__") == "DataFrame"
         assert "USD" in kernel.value(f"{command}.to_string()")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("auto", "The model auto is now openrouter/auto."),
+        ("sandbox/echo --provider.quantization fp16", "is now provider.quantizations: ['fp16']"),
+        ("""sandbox/echo --transforms '["middle-out"]'""", "transforms is now a plugin"),
+        ("sandbox/echo --route fallback --fallback sandbox/fast", "fallbacks are the models list"),
+    ],
+)
+def test_old_names_in_a_cell(kernel: Kernel, line: str, words: str) -> None:
+    """A name that the API has given up works in a cell, and the line under the answer says what it became."""
+    request = kernel.send(f"%%openrouter {line}\nhi")
+
+    assert kernel.finish(request)["status"] == "ok"
+    last = kernel.published(request, "update_display_data")[-1]
+    assert words in last["content"]["data"]["text/plain"].split("\n")[0]
+    assert "<br>" in last["content"]["data"]["text/html"]
+
+
+def test_parameters_from_every_place(kernel: Kernel, sandbox: Sandbox) -> None:
+    """A parameter from the cell, the notebook, %config and the environment: the nearest wins, config shows which."""
+    kernel.run("%env OR_MAGIC_SEED=1\n%config OpenRouterMagics.seed = '2'\n%config OpenRouterMagics.top_k = '40'")
+    kernel.run("%openrouter set stop END")
+    kernel.run("%%openrouter sandbox/echo -t 0.3 --seed 3\nhi")
+    sent = sandbox.requests[-1].body
+
+    assert [sent[name] for name in ("temperature", "seed", "top_k", "stop")] == [0.3, 3, 40, ["END"]]
+    shown = kernel.send("%openrouter config")
+    kernel.finish(shown)
+    assert "seed                 2 (%config)" in kernel.printed(shown)
+    assert "stop                 ['END'] (%openrouter set)" in kernel.printed(shown)
+
+
+def test_who_serves_a_model(kernel: Kernel) -> None:
+    """`%openrouter endpoints` is a DataFrame with a row a provider, and says so where there are none."""
+    kernel.run("offers = %openrouter endpoints sandbox/routed")
+    assert kernel.value("offers.index.tolist()") == ["sandbox-down", "sandbox-cheap", "sandbox", "sandbox-fast"]
+    assert kernel.value("float(offers.loc['sandbox', 'prompt_usd_per_m'])") == 2.0
+
+    reply = kernel.run("%openrouter endpoints openrouter/auto")
+    assert "hand a question on" in reply["evalue"]
+
+
+def test_the_help_lists_every_flag(kernel: Kernel) -> None:
+    """`%openrouter help flags` lists every parameter."""
+    request = kernel.send("%openrouter help flags")
+    kernel.finish(request)
+
+    assert all(parameter.long_flag in kernel.printed(request) for parameter in PARAMETERS)
+
+
+def test_no_word_about_the_user_is_in_the_notebook(kernel: Kernel) -> None:
+    """The parameters of a question are kept with its output, but none that tells about the user."""
+    cell = "%%openrouter sandbox/echo -t 0.3 --user me-myself --session-id private-1 --metadata who=someone\nhi"
+    request = kernel.send(cell)
+    kernel.finish(request)
+
+    messages = kernel.published(request, "display_data", "update_display_data")
+    kept = [message["content"]["metadata"].get("or_magic", {}).get("parameters") for message in messages]
+    assert {"temperature": 0.3} in kept
+    assert not [message for message in messages if "me-myself" in str(message) or "private-1" in str(message)]

@@ -19,7 +19,10 @@ components = pytest.importorskip("openrouter.components")
 operations = pytest.importorskip("openrouter.operations")
 
 # The SDK marks some fields that the service still sends.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:Pydantic serializer warnings"),  # it lists the providers that it knows
+]
 
 TEXT = "Größe — 東京\n\n- eins\n- zwei"
 QUESTION: list[Any] = [{"role": "user", "content": TEXT}]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from or_magic.errors import CommandError
-from or_magic.jupyter.commands import account, asking, configuration, money, service, state
+from or_magic.jupyter.commands import account, asking, catalogue, configuration, money, service, state
 from or_magic.jupyter.commands.desk import Desk
 from or_magic.jupyter.flags import flags_help
 
@@ -36,6 +36,7 @@ COMMANDS = (
     Command("set [NAME VALUE]", "show or set an option of this notebook: times, retries, base_url", configuration.put),
     Command("config", "every setting, its value, and who set it", configuration.config),
     Command("cost", "what this notebook has spent", money.cost),
+    Command("endpoints [MODEL]", "who serves a model, and at which price", catalogue.endpoints),
     Command("credits", "what the account has left", account.credits),
     Command("limits", "what this key may spend, and has", account.limits),
     Command("key", "type a key; it is kept in this kernel's memory alone", service.key),
