@@ -69,6 +69,7 @@ class Answer:
         attempts: how often it was asked; more than 1 where the client asked again by itself.
         may_be_billed_twice: whether an attempt that failed may have been received, and so be charged as well.
         seconds_to_first_token: from sending to the first piece of text or reasoning; None before it.
+        seconds_thinking: from the first piece of reasoning to the first of text (or the end); None without either.
         seconds: from sending to the end; None before it.
         ending: ``"complete"``, ``"stopped"`` or ``"failed"``; None while the answer still arrives.
         error: the one-line reason of a failure, else None.
@@ -92,6 +93,7 @@ class Answer:
         self.attempts = 1
         self.may_be_billed_twice = False
         self.seconds_to_first_token: float | None = None
+        self.seconds_thinking: float | None = None
         self.seconds: float | None = None
         self.ending: Ending | None = None
         self.error: str | None = None
@@ -102,6 +104,7 @@ class Answer:
         self._details, self._calls = ReasoningDetails(), ToolCalls()
         self._annotations: list[Mapping[str, Any]] = []
         self._sent_at = time.monotonic()
+        self._thinking_since: float | None = None
         self._done = threading.Event()
         self._assembling = threading.Lock()
 
@@ -200,9 +203,12 @@ class Answer:
             case TextDelta(text):
                 self._text.append(text)
                 self._note_first_token()
+                self._note_thinking()
             case ReasoningDelta(text):
                 self._reasoning.append(text)
                 self._note_first_token()
+                if self._thinking_since is None:
+                    self._thinking_since = time.monotonic()
             case Began(generation_id, model, provider, tier):
                 self.id = generation_id or self.id
                 self.model = model or self.model
@@ -247,6 +253,7 @@ class Answer:
 
     def finish(self, ending: Ending, error: str | None = None) -> None:
         """Marks that nothing more will come, and why."""
+        self._note_thinking()
         self.seconds = time.monotonic() - self._sent_at
         self.ending, self.error = ending, error
         self._done.set()
@@ -254,6 +261,10 @@ class Answer:
     def _note_first_token(self) -> None:
         if self.seconds_to_first_token is None:
             self.seconds_to_first_token = time.monotonic() - self._sent_at
+
+    def _note_thinking(self) -> None:
+        if self._thinking_since is not None and self.seconds_thinking is None:
+            self.seconds_thinking = time.monotonic() - self._thinking_since
 
     def __str__(self) -> str:
         return self.text

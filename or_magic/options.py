@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from or_magic.errors import CommandError
 from or_magic.patience import Patience
@@ -27,14 +28,14 @@ class Option:
     default: str
     unit: str
     help: str
-    check: Callable[[str, str], float | bool]
+    check: Callable[[str, str], float | bool | str]
 
     @property
     def variable(self) -> str:
         """Its environment variable."""
         return f"OR_MAGIC_{self.name.upper()}"
 
-    def value(self, text: str, source: str) -> float | bool:
+    def value(self, text: str, source: str) -> float | bool | str:
         """The value of a text.
 
         Raises:
@@ -63,6 +64,15 @@ def _switch(text: str, where: str) -> bool:
     raise CommandError(f"{where} is {text!r}; it wants on or off.")
 
 
+def _word(*words: str) -> Callable[[str, str], str]:
+    def check(text: str, where: str) -> str:
+        if text.lower() not in words:
+            raise CommandError(f"{where} is {text!r}; it wants one of {', '.join(words)}.")
+        return text.lower()
+
+    return check
+
+
 _DAY_S = 86_400
 _P = Patience()
 
@@ -82,13 +92,14 @@ OPTIONS = (
         "how many requests at a time; the others wait",
         _number(1, 1000, whole=True),
     ),
+    Option("footer", "full", "", "what stands under an answer: full, brief or none", _word("full", "brief", "none")),
     Option("attribution", "on", "", "tell the service this program's name and a random id of the session", _switch),
     Option("plain_http", "off", "", "allow http to other machines, readable by all between", _switch),
 )
 BY_NAME = {option.name: option for option in OPTIONS}
 
 
-def patience_of(values: dict[str, float | bool]) -> Patience:
+def patience_of(values: Mapping[str, Any]) -> Patience:
     """The options that the client obeys, as it takes them."""
     return Patience(
         connect_s=values["connect_timeout"],

@@ -111,7 +111,7 @@ class Settings:
         inner = ("%openrouter set", self.notebook.get(name))
         return self._first(inner, *self._outer(name), ("default", BY_NAME[name].default))
 
-    def option_value(self, name: str) -> float | bool:
+    def option_value(self, name: str) -> float | bool | str:
         """The value of an option.
 
         Raises:
@@ -137,10 +137,12 @@ class Settings:
         Raises:
             CommandError: whoever set one gave what cannot be its value.
         """
-        given = given or {}
+        given, config, file = given or {}, self._config(), self._file()
         chosen = {name: Chosen(value, "this cell") for name, value in given.items() if name not in PARAMETER_BY_NAME}
         for parameter in PARAMETERS:
-            value = Chosen(given[parameter.name], "this cell") if parameter.name in given else self._set(parameter)
+            value = self._set(parameter, config, file)
+            if parameter.name in given:
+                value = Chosen(given[parameter.name], "this cell")
             if value is not None and value.value is not UNSET:
                 chosen[parameter.name] = value
         return chosen
@@ -189,10 +191,15 @@ class Settings:
             "OPENROUTER_API_KEY). To try without one: %openrouter sandbox."
         )
 
-    def _set(self, parameter: Parameter) -> Chosen | None:
+    def _set(self, parameter: Parameter, config: Mapping[str, str], file: Mapping[str, Any]) -> Chosen | None:
         """What the layers below a question say of a parameter."""
-        name = parameter.plain_name
-        layers = (("%openrouter set", self.notebook.get(parameter.name)), *self._layers(name, parameter.name))
+        variable = f"OR_MAGIC_{parameter.plain_name.upper()}"
+        layers = (
+            ("%openrouter set", self.notebook.get(parameter.name)),
+            ("%config", config.get(parameter.plain_name)),
+            (FILE, file.get(parameter.name)),
+            (variable, self._environment.get(variable)),
+        )
         for source, raw in layers:
             if raw in (None, ""):
                 continue
@@ -200,15 +207,12 @@ class Settings:
             return Chosen(take(raw, f"{source}: {parameter.name}"), source)
         return None
 
-    def _layers(self, plain_name: str, name: str) -> Iterator[tuple[str, Any]]:
-        yield "%config", self._config().get(plain_name)
-        yield FILE, self._file().get(name)
-        variable = f"OR_MAGIC_{plain_name.upper()}"
-        yield variable, self._environment.get(variable)
-
     def _outer(self, name: str) -> Iterator[tuple[str, str | None]]:
-        for source, raw in self._layers(name, name):
-            yield source, None if raw is None else _as_typed(raw)
+        """The layers below the notebook, for what is kept as it was typed."""
+        yield "%config", self._config().get(name)
+        in_file, variable = self._file().get(name), f"OR_MAGIC_{name.upper()}"
+        yield FILE, None if in_file is None else _as_typed(in_file)
+        yield variable, self._environment.get(variable)
 
     def _file(self) -> Mapping[str, Any]:
         path = self._environment.get("OR_MAGIC_SETTINGS")

@@ -42,12 +42,14 @@ class Bill:
             None where the store cannot tell.
         unknown: how many of its answers have no known cost.
         hint: one sentence for the first answer of a notebook, else "".
+        footer: how much of it all is told: ``full``, ``brief`` (who and the cost) or ``none``.
     """
 
     purse_name: str
     spent_pico_usd: int | None
     unknown: int = 0
     hint: str = ""
+    footer: str = "full"
 
 
 class View(Protocol):

@@ -267,9 +267,10 @@ class _Ask:
             hint = f"asked {self.answer.model_asked} (%openrouter model ID sets another)"
         if trouble is not None:
             return Bill(self._place.purse_name, spent_pico_usd=None, hint=str(trouble))
+        footer = str(self._session.settings.option_value("footer"))
         spent = self._ledger.spent(self._place.purse, self._service)
         name = "sandbox" if is_rehearsal(self._service, self.answer) else self._place.purse_name
-        return Bill(name, spent.pico_usd, spent.unknown, hint if spent.turns == 1 else "")
+        return Bill(name, spent.pico_usd, spent.unknown, hint if spent.turns == 1 else "", footer)
 
 
 def is_rehearsal(service: str, answer: Answer) -> bool:

@@ -18,6 +18,10 @@ def footer_text(answer: Answer, bill: Bill, *, times: bool = True) -> str:
         bill: what the notebook has spent.
         times: whether seconds are told; runs without a reader leave them out, so that two runs look the same.
     """
+    if bill.footer == "none":
+        return "\n".join(answer.notes)
+    if bill.footer == "brief":
+        return "\n".join([*answer.notes, SEPARATOR.join(filter(None, (_who(answer), _ending(answer), _cost(answer))))])
     parts = [
         _who(answer),
         _ending(answer),

@@ -204,6 +204,8 @@ _STYLESHEET = (
     ".orm .orm-raw{display:block;white-space:pre-wrap;margin:0 0 1em}"
     ".orm section{font-size:.9em;border-top:1px solid var(--jp-border-color2,rgba(128,128,128,.4));margin-top:1em}"
     ".orm-status{opacity:.7;font-size:.9em}"
+    ".orm.orm-thoughts{opacity:.8;font-size:.9em;margin:0 0 .6em}.orm.orm-thoughts>summary{cursor:pointer}"
+    ".orm.orm-sources{font-size:.9em}.orm.orm-calls{margin:0 0 .6em}"
     f".orm .orm-k{{color:var({_EDITOR}keyword-color,#1f883c)}}"
     f".orm .orm-s{{color:var({_EDITOR}string-color,#cc4a31)}}"
     f".orm .orm-n{{color:var({_EDITOR}number-color,#2a8285)}}"

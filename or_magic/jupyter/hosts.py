@@ -14,9 +14,10 @@ from or_magic.answer import Answer
 from or_magic.asking.host import Bill, Place, View
 from or_magic.jupyter.footer import footer_text
 from or_magic.jupyter.live import Frame, LiveAnswer, Pacer, status_html, waiting_text
-from or_magic.jupyter.markdown import render, strip_terminal, stylesheet
+from or_magic.jupyter.markdown import strip_terminal, stylesheet
 from or_magic.jupyter.place import ShellPlace
 from or_magic.jupyter.plain_text import finished_terminal_length
+from or_magic.jupyter.whole import whole_html
 from or_magic.messages import Event, ReasoningDelta, TextDelta, Waiting
 
 _DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
@@ -55,7 +56,7 @@ class LiveView:
 
     def show(self, event: Event) -> None:
         """Takes the event into account and draws if a redraw is due."""
-        self._live.feed(event)
+        self._live.feed(event, time.monotonic())
         self.rest()
 
     def rest(self) -> None:
@@ -70,10 +71,10 @@ class LiveView:
 
     def close(self, answer: Answer, bill: Bill) -> None:
         """The answer moves up whole, with its exact text; the tail becomes the footer."""
-        html = _styled(render(answer.text, answer_id=self._id) if answer.text else "")
+        html = _styled(whole_html(answer, answer_id=self._id))
         self._answer_output.update(_bundle(html, answer.text), raw=True, metadata={"or_magic": provenance(answer)})
         footer = footer_text(answer, bill)
-        self._tail_output.update(_bundle(status_html(footer), footer), raw=True)
+        self._tail_output.update(_bundle(status_html(footer) if footer else "", footer), raw=True)
 
 
 class HeadlessView:
@@ -91,8 +92,8 @@ class HeadlessView:
     def close(self, answer: Answer, bill: Bill) -> None:
         """The whole answer and its footer."""
         footer = footer_text(answer, bill, times=False)
-        html = _styled((render(answer.text, answer_id=self._id) if answer.text else "") + status_html(footer))
-        text = f"{answer.text}\n\n{footer}" if answer.text else footer
+        html = _styled(whole_html(answer, answer_id=self._id) + (status_html(footer) if footer else ""))
+        text = f"{answer.text}\n\n{footer}".strip("\n") if footer else answer.text
         display(_bundle(html, text), raw=True, metadata={"or_magic": provenance(answer)})
 
 
@@ -129,8 +130,9 @@ class TerminalView:
     def close(self, answer: Answer, bill: Bill) -> None:
         """Prints the footer on a line of its own."""
         self._print(strip_terminal(self._held))
-        footer = self._dim(strip_terminal(footer_text(answer, bill)))
-        self._print(("" if self._at_line_start else "\n") + footer + "\n")
+        sources = "".join(f"[{n}] {source.title} {source.url}\n" for n, source in enumerate(answer.citations, 1))
+        below = strip_terminal(sources + footer_text(answer, bill)).rstrip("\n")
+        self._print(("" if self._at_line_start else "\n") + (self._dim(below) + "\n" if below else ""))
 
     def _dim(self, text: str) -> str:
         return f"{_DIM}{text}{_PLAIN}" if self._is_tty else text
@@ -144,7 +146,7 @@ class TerminalView:
 
 def answer_html(answer: Answer) -> str:
     """An answer that is the value of a cell, as safe HTML."""
-    return _styled(render(answer.text, answer_id=_new_id()))
+    return _styled(whole_html(answer, answer_id=_new_id()))
 
 
 def provenance(answer: Answer) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from or_magic.jupyter.markdown import escape_text, finished_length, render
+from or_magic.jupyter.whole import thinking_html, thoughts_html
 from or_magic.messages import Began, Event, ReasoningDelta, TextDelta, Waiting
 
 SMALLEST_MOVE = 2048  # characters
@@ -70,17 +71,22 @@ class LiveAnswer:
         self._committed = ""
         self._tail = ""
         self._arrived: list[str] = []
-        self._thought = 0  # characters of reasoning
+        self._thoughts: list[str] = []
+        self._thinking_since: float | None = None
+        self._head = ""  # what stands above the text: that it was thought, and for how long
         self._waiting = ""  # why nothing can be sent for now
         self._is_stale = True
+        self._has_folded = False
 
-    def feed(self, event: Event) -> None:
-        """Takes the next event."""
+    def feed(self, event: Event, now_s: float = 0.0) -> None:
+        """Takes the next event, which came at this moment (any clock)."""
         match event:
             case TextDelta(text):
+                self._fold_thoughts(now_s)
                 self._arrived.append(text)
             case ReasoningDelta(text):
-                self._thought += len(text)
+                self._thoughts.append(text)
+                self._thinking_since = now_s if self._thinking_since is None else self._thinking_since
             case Began(model=model) if model:
                 self._model, self._waiting = model, ""
             case Waiting():
@@ -96,8 +102,19 @@ class LiveAnswer:
         self._is_stale = False
         self._tail += "".join(self._arrived)
         self._arrived.clear()
-        answer = render(self._committed, answer_id=self._answer_id) if self._move_up() else None
+        has_moved = self._move_up()
+        has_folded, self._has_folded = self._has_folded, False
+        answer = None
+        if has_moved or has_folded:
+            answer = self._head + (render(self._committed, answer_id=self._answer_id) if self._committed else "")
         return Frame(answer, self._tail_html())
+
+    def _fold_thoughts(self, now_s: float) -> None:
+        """The text begins: the thoughts so far become a line above it."""
+        if self._thoughts and not self._head:
+            seconds = now_s - (self._thinking_since or now_s)
+            self._head = thoughts_html("".join(self._thoughts), seconds, answer_id=self._answer_id, is_whole=False)
+            self._has_folded = True
 
     def _move_up(self) -> bool:
         """Moves the tail's finished blocks into the answer, where the tail has grown enough."""
@@ -115,9 +132,10 @@ class LiveAnswer:
             return ""
         if self._waiting:
             return status_html(self._waiting)
-        return status_html(
-            f"{self._model} is thinking … {self._thought:,} characters" if self._thought else f"{self._model} …"
-        )
+        if self._thoughts:
+            self._thoughts = ["".join(self._thoughts)]
+            return thinking_html(self._thoughts[0], self._model)
+        return status_html(f"{self._model} …")
 
 
 def waiting_text(waiting: Waiting) -> str:

@@ -1,0 +1,97 @@
+"""A whole answer as safe HTML: its thoughts folded away, its text, then what the model made, called and named.
+
+Everything in it is untrusted and passes the two walls of `markdown`, or is text that is escaped here and an address
+that is checked here.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+
+from or_magic.answer import Answer
+from or_magic.jupyter.markdown import ROOT_CLASSES, render
+from or_magic.jupyter.plain_text import escape_text
+from or_magic.messages import Citation, ToolCall
+
+_WEB = re.compile(r"https?://[^/\\\s]", re.IGNORECASE)
+_IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]+\Z", re.IGNORECASE)
+_LONGEST_LIVE = 1_500  # characters of thoughts that are shown while they are all there is
+_LONGEST_CALL = 400
+_MOST_SOURCES = 100
+
+
+def whole_html(answer: Answer, *, answer_id: str) -> str:
+    """The answer as it stays: thoughts (folded), text, images, calls of tools, sources; "" where nothing came."""
+    parts = [
+        thoughts_html(answer.reasoning, answer.seconds_thinking, answer_id=answer_id),
+        render(answer.text, answer_id=answer_id) if answer.text else "",
+        render(answer.refusal, answer_id=f"{answer_id}r") if answer.refusal else "",
+        images_html(answer.images),
+        calls_html(answer.tool_calls),
+        sources_html(answer.citations),
+    ]
+    return "".join(parts)
+
+
+def thoughts_html(reasoning: str, seconds: float | None, *, answer_id: str, is_whole: bool = True) -> str:
+    """What the model thought, folded away under how long it took; "" where it is not known to have thought.
+
+    Args:
+        is_whole: False leaves the thoughts themselves out, while the answer below is redrawn again and again.
+    """
+    if not reasoning:
+        return ""
+    took = "thought" if seconds is None else f"thought for {seconds:.0f} s" if seconds >= 1 else "thought for a moment"
+    head = f"<summary>{took} · {len(reasoning):,} characters</summary>"
+    body = render(reasoning, answer_id=f"{answer_id}t") if is_whole else ""
+    return f'<details class="{ROOT_CLASSES} orm-thoughts">{head}{body}</details>'
+
+
+def thinking_html(reasoning: str, model: str) -> str:
+    """What the model thinks, while that is all there is: the end of it, as text."""
+    end = reasoning[-_LONGEST_LIVE:]
+    mark = "… " if len(end) < len(reasoning) else ""
+    lines = "<br>".join(escape_text(line, limit=_LONGEST_LIVE) for line in f"{mark}{end}".split("\n"))
+    head = f"{escape_text(model)} is thinking … {len(reasoning):,} characters"
+    return f'<div class="orm orm-status mathjax_ignore">{head}<br>{lines}</div>'
+
+
+def images_html(urls: Sequence[str]) -> str:
+    """Images that the model made and sent along; one that lies elsewhere is a link, since nothing is fetched."""
+    shown = [_image(url) for url in urls]
+    return f'<div class="{ROOT_CLASSES}">{"".join(shown)}</div>' if shown else ""
+
+
+def calls_html(calls: Sequence[ToolCall]) -> str:
+    """The calls of tools that the model wants made, a line each."""
+    lines = [f"{call.name}({_shortened(call.arguments)})" for call in calls]
+    shown = "".join(f"<div><code>{escape_text(line, limit=2 * _LONGEST_CALL)}</code></div>" for line in lines)
+    return f'<div class="{ROOT_CLASSES} orm-calls">{shown}</div>' if shown else ""
+
+
+def sources_html(citations: Sequence[Citation]) -> str:
+    """The sources, numbered; what is no web address is shown as text."""
+    items = "".join(f"<li>{_source(citation)}</li>" for citation in citations[:_MOST_SOURCES])
+    more = len(citations) - _MOST_SOURCES
+    rest = f"<div>and {more:,} more in _answer.citations</div>" if more > 0 else ""
+    return f'<div class="{ROOT_CLASSES} orm-sources"><ol>{items}</ol>{rest}</div>' if items else ""
+
+
+def _source(citation: Citation) -> str:
+    title = escape_text(citation.title or citation.url)
+    if not _WEB.match(citation.url):
+        return title
+    address = html.escape("".join(citation.url.split()), quote=True)
+    return f'<a href="{address}" target="_blank" rel="noopener noreferrer">{title}</a>'
+
+
+def _image(url: str) -> str:
+    if _IMAGE.match(url):
+        return f'<img src="{html.escape(url, quote=True)}" alt="an image that the model made">'
+    return f"<div>{_source(Citation(url))}</div>"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_CALL else text[:_LONGEST_CALL] + "…"
