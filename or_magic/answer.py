@@ -5,9 +5,10 @@ One thread absorbs events; any thread may read, and sees whole pieces.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -68,7 +69,9 @@ class Answer:
         notes: what to know about how it was asked, one line each.
         attempts: how often it was asked; more than 1 where the client asked again by itself.
         may_be_billed_twice: whether an attempt that failed may have been received, and so be charged as well.
+        estimated_pico_usd: about what it cost in 1e-12 USD, where the service did not tell; None where it did.
         seconds_to_first_token: from sending to the first piece of text or reasoning; None before it.
+        sent_at: when it was sent, on the clock of `time.monotonic`.
         seconds_thinking: from the first piece of reasoning to the first of text (or the end); None without either.
         seconds: from sending to the end; None before it.
         ending: ``"complete"``, ``"stopped"`` or ``"failed"``; None while the answer still arrives.
@@ -92,6 +95,7 @@ class Answer:
         self.notes: tuple[str, ...] = ()
         self.attempts = 1
         self.may_be_billed_twice = False
+        self.estimated_pico_usd: int | None = None
         self.seconds_to_first_token: float | None = None
         self.seconds_thinking: float | None = None
         self.seconds: float | None = None
@@ -103,7 +107,7 @@ class Answer:
         self._audio_data, self._transcript, self._audio_id = _Pieces(), _Pieces(), ""
         self._details, self._calls = ReasoningDetails(), ToolCalls()
         self._annotations: list[Mapping[str, Any]] = []
-        self._sent_at = time.monotonic()
+        self.sent_at = time.monotonic()
         self._thinking_since: float | None = None
         self._done = threading.Event()
         self._assembling = threading.Lock()
@@ -128,6 +132,11 @@ class Answer:
     def cost_source(self) -> CostSource | None:
         """Where `cost` comes from; None where it is not known."""
         return "reported" if self.cost is not None else None
+
+    @property
+    def about_tokens(self) -> int:
+        """About how many tokens have arrived, by their length; `usage` has the service's own count."""
+        return about_tokens(self.text) + about_tokens(self.reasoning)
 
     @property
     def done(self) -> bool:
@@ -172,6 +181,10 @@ class Answer:
         """All that has arrived, as the parts of a message; () where nothing has."""
         return tuple(self._parts())
 
+    def __await__(self) -> Generator[Any, None, Answer]:
+        """Waits in a coroutine; the answer tells how it ended."""
+        return asyncio.to_thread(self.wait).__await__()
+
     @property
     def message(self) -> Message:
         """The answer as a message of a conversation: its reasoning, if any, its text, then the rest."""
@@ -195,7 +208,7 @@ class Answer:
 
     def mark_sent(self) -> None:
         """The request goes out now; times count from here."""
-        self._sent_at = time.monotonic()
+        self.sent_at = time.monotonic()
 
     def absorb(self, event: Event) -> None:
         """Takes the next event of the stream into account."""
@@ -254,13 +267,13 @@ class Answer:
     def finish(self, ending: Ending, error: str | None = None) -> None:
         """Marks that nothing more will come, and why."""
         self._note_thinking()
-        self.seconds = time.monotonic() - self._sent_at
+        self.seconds = time.monotonic() - self.sent_at
         self.ending, self.error = ending, error
         self._done.set()
 
     def _note_first_token(self) -> None:
         if self.seconds_to_first_token is None:
-            self.seconds_to_first_token = time.monotonic() - self._sent_at
+            self.seconds_to_first_token = time.monotonic() - self.sent_at
 
     def _note_thinking(self) -> None:
         if self._thinking_since is not None and self.seconds_thinking is None:
@@ -272,6 +285,11 @@ class Answer:
     def __repr__(self) -> str:
         mark = "" if self.ending == "complete" else f" [{self.ending or 'still arriving'}]"
         return f"{self.text}{mark}"
+
+
+def about_tokens(text: str) -> int:
+    """About how many tokens a text has: four bytes each, as in English prose."""
+    return -(-len(text.encode("utf-8", "replace")) // 4)
 
 
 class _Pieces:

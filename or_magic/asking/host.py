@@ -68,11 +68,14 @@ class View(Protocol):
 class Host(Protocol):
     """A place where questions are asked."""
 
+    def is_watched(self) -> bool:
+        """Whether a question may go on after the cell that asked it: somebody is there, and the process stays."""
+
     def where(self) -> Place:
         """The notebook and the cell of the question that is being asked."""
 
-    def open_view(self, answer: Answer) -> View:
-        """Something to show an answer with that is about to arrive."""
+    def open_view(self, answer: Answer, *, in_background: bool = False) -> View:
+        """Something to show an answer with that is about to arrive; from another thread, where `in_background`."""
 
 
 def unnamed_place(name: str) -> Place:
@@ -86,11 +89,15 @@ class ScriptHost:
     def __init__(self) -> None:
         self._name = f"process:{os.getpid()}:{uuid.uuid4().hex[:12]}"
 
+    def is_watched(self) -> bool:
+        """A script may go on while it is answered; it waits by `Answer.wait`."""
+        return True
+
     def where(self) -> Place:
         """This process, and the folder it runs in."""
         return unnamed_place(self._name)
 
-    def open_view(self, answer: Answer) -> View:
+    def open_view(self, answer: Answer, *, in_background: bool = False) -> View:
         """A view that shows nothing."""
         return _Silent()
 

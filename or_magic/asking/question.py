@@ -29,12 +29,14 @@ class Question:
         model_is_default: whether nobody chose a model.
         composed: the model, the body's fields and the headers.
         notes: what the user should know, one line each: old names, parameters that may have no effect.
+        begun: the beginning of the answer that it is to go on from; "" for a new answer.
     """
 
     prompt: Message
     model_is_default: bool
     composed: Composed
     notes: tuple[str, ...]
+    begun: str = ""
 
     @property
     def shareable(self) -> dict[str, Any]:

@@ -41,6 +41,11 @@ class Flag:
     parameter: Parameter | None = None
 
     @property
+    def head(self) -> str:
+        """Both forms, with its value, for the help."""
+        return ", ".join(filter(None, (self.short, f"{self.name} {self.value}".rstrip())))
+
+    @property
     def key(self) -> str:
         """Its name in `CellLine.values` or `CellLine.parameters`."""
         return self.parameter.name if self.parameter else self.name.lstrip("-").replace("-", "_")
@@ -90,6 +95,7 @@ OWN_FLAGS = (
     Flag(
         "--output", "-o", "NAME", "bind the answer to this variable (_answer always holds the last one)", variable_name
     ),
+    Flag("--bg", "", "", "return at once; the answer goes on arriving here (%openrouter jobs, stop)", str),
 )
 FLAGS = (*OWN_FLAGS, *map(_of_parameter, PARAMETERS))
 
@@ -194,7 +200,7 @@ def _flag(name: str) -> Flag:
 def flags_help(*, all_of_them: bool = False) -> str:
     """The flags as lines of text, one a flag; without `all_of_them` those of the cell and of sampling."""
     shown = [flag for flag in FLAGS if all_of_them or flag.parameter is None or flag.parameter.group == "sampling"]
-    heads = [", ".join(filter(None, (flag.short, f"{flag.name} {flag.value}".rstrip()))) for flag in shown]
+    heads = [flag.head for flag in shown]
     width = min(38, max(map(len, heads)))
     lines, group = [], ""
     for head, flag in zip(heads, shown, strict=True):

@@ -48,7 +48,7 @@ def _ending(answer: Answer) -> str:
     if answer.ending == "failed":
         return "failed"
     if answer.finish_reason == "length":
-        return "cut at the length limit"
+        return "cut at the length limit (%openrouter continue goes on)"
     return "" if answer.finish_reason in (None, "stop") else f"ended by {answer.finish_reason}"
 
 
@@ -78,6 +78,8 @@ def _seconds(answer: Answer) -> str:
 def _cost(answer: Answer) -> str:
     if answer.usage is not None and answer.usage.cost_pico_usd is not None:
         return format_usd(answer.usage.cost_pico_usd)
+    if answer.estimated_pico_usd is not None:
+        return f"~{format_usd(answer.estimated_pico_usd)}"
     return "cost not known"
 
 

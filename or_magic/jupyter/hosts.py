@@ -29,15 +29,19 @@ class ShellHost:
     def __init__(self, shell: InteractiveShell) -> None:
         self.place = ShellPlace(shell)
 
+    def is_watched(self) -> bool:
+        """Not in a headless run, whose kernel is shut down after the last cell."""
+        return self.place.front_end() != "headless"
+
     def where(self) -> Place:
         """The notebook and the cell of the request that runs now."""
         return self.place.where()
 
-    def open_view(self, answer: Answer) -> View:
+    def open_view(self, answer: Answer, *, in_background: bool = False) -> View:
         """The view that fits the front end."""
         front_end = self.place.front_end()
         if front_end == "terminal":
-            return TerminalView(sys.stdout)
+            return LateTerminalView(sys.stdout) if in_background else TerminalView(sys.stdout)
         return LiveView(answer) if front_end == "display" else HeadlessView(answer)
 
 
@@ -142,6 +146,18 @@ class TerminalView:
             self._stream.write(text)
             self._stream.flush()
             self._at_line_start = text.endswith("\n")
+
+
+class LateTerminalView(TerminalView):
+    """The same at the end: what arrived in the background would run into what is being typed."""
+
+    def show(self, event: Event) -> None:
+        """Prints nothing yet."""
+
+    def close(self, answer: Answer, bill: Bill) -> None:
+        """Prints the answer and the footer."""
+        self._print("\n" + strip_terminal(answer.text))
+        super().close(answer, bill)
 
 
 def answer_html(answer: Answer) -> str:

@@ -162,7 +162,7 @@ def test_an_interrupt_in_each_phase(script: Answer, text: str, closes: bool, ses
         assert (turn.state, kept) == ("stopped", session.last.text)
         assert kept.startswith(text)
         assert closes is False or server.hung_up.wait(5)
-        assert len(server.requests) == 1
+        assert server.questions == 1
 
 
 def test_an_interrupt_while_connecting(session_for: Open) -> None:
@@ -190,7 +190,7 @@ def test_an_interrupt_while_others_come_first(session_for: Open) -> None:
         other.join(10)
 
     first, second = session.ledger.turns()
-    assert len(server.requests) == 1
+    assert server.questions == 1
     assert (first.state, first.answer.text if first.answer else "", second.state) == ("failed", WHOLE, "stopped")
 
 

@@ -102,7 +102,7 @@ def test_the_full_prompt(tmp_path: Path, environment: dict[str, str], sandbox: S
         child.send(f"{line}\r")
     child.expect("wort wort")
     child.sendintr()
-    child.expect(r"Stopped: Stopped after \d+ characters[^\n]*\n")
+    child.expect(r"Stopped: Stopped after about \d+ tokens[^\n]*\n")
     child.expect(r"In \[.*?5.*?\]:")
     child.close(force=True)
     assert sandbox.requests[0].body["messages"][-1]["content"] == "hello there?"

@@ -32,6 +32,9 @@ class Command:
 
 COMMANDS = (
     Command("ask TEXT", "ask in one line", asking.ask),
+    Command("continue", "the rest of an answer that was stopped or cut", asking.go_on),
+    Command("jobs", "the answers that arrive in the background", asking.jobs),
+    Command("stop [ID|all]", "stop answers in the background", asking.stop),
     Command("model [ID]", "show the model of this notebook, or set it", state.model),
     Command("set [NAME VALUE]", "show or set an option of this notebook: times, retries, base_url", configuration.put),
     Command("config", "every setting, its value, and who set it", configuration.config),

@@ -30,11 +30,26 @@ class Desk:
         asked = asked or CellLine()
         before = self.session.last
         try:
-            self.session.ask(prompt, model=asked.values.get("model"), parameters=asked.parameters)
+            self.session.ask(
+                prompt,
+                model=asked.values.get("model"),
+                parameters=asked.parameters,
+                in_background=asked.values.get("bg", "off").lower() not in ("off", "no", "false"),
+            )
         finally:
             answer = self.session.last
             if answer is not None and answer is not before:
                 self._bind(answer, asked.values.get("output"))
+
+    def go_on(self) -> None:
+        """Asks for the rest of the last answer and binds the whole to ``_answer``."""
+        before = self.session.last
+        try:
+            self.session.go_on()
+        finally:
+            answer = self.session.last
+            if answer is not None and answer is not before:
+                self._bind(answer, None)
 
     def _bind(self, answer: Answer, output: str | None) -> None:
         self.shell.user_ns["_answer"] = answer

@@ -1,0 +1,240 @@
+"""One question from its first word to its record: sent, shown as it arrives, stopped or failed, and kept."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from or_magic.answer import Answer, about_tokens
+from or_magic.asking.host import Bill, Host, ScriptHost, View
+from or_magic.errors import CommandError, ModelNotFoundError, OrMagicError, ServiceError, Stopped, StoreError
+from or_magic.messages import Ending, Message, TextDelta, Usage, UsageReported
+from or_magic.money import format_usd, pico_usd
+from or_magic.openrouter import background
+from or_magic.settings import LOOPBACK
+
+if TYPE_CHECKING:
+    from or_magic.asking.question import Question
+    from or_magic.asking.session import Session
+    from or_magic.asking.turn import Turn
+    from or_magic.openrouter.client import Client
+
+
+class Ask:
+    """One question under way: its turn in the store, its request on the wire, its view on the screen.
+
+    Attributes:
+        answer: what has arrived.
+        turn_id: its id in the store.
+        is_in_background: whether nobody waits for it.
+    """
+
+    def __init__(self, session: Session, question: Question, client: Client, *, show: bool) -> None:
+        self._session = session
+        self._question = question
+        self._place = session.host.where()
+        self._service = session.service
+        self._ledger = session.ledger
+        self._headers = session.attribution() | dict(question.composed.headers)
+        self.answer = Answer(model_asked=question.composed.model)
+        self.answer.notes, self.answer.parameters = question.notes, question.shareable
+        self.turn_id = self._open_turn()
+        self._client = client
+        self._host: Host = session.host if show else ScriptHost()
+        self._turn: Turn | None = None
+        self._is_stopped = threading.Event()
+        self.is_in_background = False
+
+    @property
+    def can_run_in_background(self) -> bool:
+        """Whether somebody watches, so that it may go on after its cell."""
+        return self._host.is_watched()
+
+    def _open_turn(self) -> int:
+        from or_magic.ledger.records import NewTurn
+
+        return self._ledger.open_turn(
+            NewTurn(
+                notebook=self._place.notebook,
+                purse=self._place.purse,
+                cell_id=self._place.cell_id,
+                service=self._service,
+                model_asked=self._question.composed.model,
+                parameters=self._question.composed.body,
+                system=None,
+                parent=None,
+                prompt=self._question.prompt,
+            )
+        )
+
+    def _send(self) -> Turn:
+        from or_magic.asking.turn import Turn
+        from or_magic.openrouter.requests import ChatRequest
+
+        begun = self._question.begun
+        prefill = (Message.of_text("assistant", begun),) if begun else ()
+        request = ChatRequest(
+            messages=(self._question.prompt, *prefill),
+            model=self.answer.model_asked,
+            parameters=self._question.composed.body,
+            headers=self._headers,
+            asks_for_usage=not self._client.endpoint.counts_unasked,
+        )
+        self.answer.mark_sent()
+        return Turn(self._client, request, self.answer, self._checkpoint)
+
+    def follow(self) -> None:
+        """Shows the answer as it arrives, to its end, and leaves it finished in the store and on the screen.
+
+        Raises:
+            ServiceError: it failed.
+            Stopped: the user interrupted, or stopped it.
+        """
+        self._follow(self._open_view())
+
+    def follow_in_background(self, at_end: Callable[[], object]) -> None:
+        """The same in a thread of its own. How it ended is in the answer, and below it on the screen."""
+        self.is_in_background = True
+        view = self._open_view()  # here, where it is known which cell asks
+
+        def run() -> None:
+            try:
+                self._follow(view)
+            except (OrMagicError, Stopped):
+                pass  # told in the answer
+            finally:
+                at_end()
+
+        # In a copy of this cell's context: what is drawn belongs to it.
+        context = contextvars.copy_context()
+        threading.Thread(target=context.run, args=(run,), name=f"or_magic turn {self.turn_id}", daemon=True).start()
+
+    def stop(self) -> None:
+        """Ends it from another thread; what had arrived is kept."""
+        self._is_stopped.set()
+        self._stop()
+
+    def _open_view(self) -> View:
+        view = self._host.open_view(self.answer, in_background=self.is_in_background)
+        if self._question.begun:
+            begun = TextDelta(self._question.begun)
+            self.answer.absorb(begun)
+            view.show(begun)
+        return view
+
+    def _follow(self, view: View) -> None:
+        ending: Ending = "failed"
+        error: str | None = None
+        try:
+            self._turn = self._send()
+            for event in self._turn.events():
+                view.rest() if event is None else view.show(event)
+                if self._is_stopped.is_set():
+                    raise KeyboardInterrupt
+            if self._is_stopped.is_set():
+                raise KeyboardInterrupt
+            ending = "complete"
+        except KeyboardInterrupt:
+            self._stop()  # first, so that the line counts all that came
+            ending, error = "stopped", "stopped by the user"
+            self._estimate()
+            raise Stopped(stopped_line(self.answer)) from None
+        except Exception as failure:
+            if isinstance(failure, ModelNotFoundError):
+                self._session.models.with_nearest(failure, self.answer.model_asked)
+            error = str(failure)
+            is_free = isinstance(failure, CommandError) or (
+                isinstance(failure, ServiceError) and not failure.may_be_charged
+            )
+            if is_free and not self.answer.may_be_billed_twice:
+                self.answer.absorb(UsageReported(Usage(cost_pico_usd=0)))
+            self._estimate()
+            raise
+        finally:
+            self._stop()
+            if self.is_in_background and error is not None:
+                self.answer.notes = (*self.answer.notes, f"{ending.capitalize()}: {error}")
+            self._finish(view, ending, error)
+
+    def _estimate(self) -> None:
+        """About what it cost, where the service did not tell: the catalogue's price for about so many tokens."""
+        answer = self.answer
+        id = answer.model or answer.model_asked
+        if answer.cost is not None or id is None or not (answer.text or answer.reasoning):
+            return
+        if (model := self._session.models.at_hand(id)) is not None:
+            prompt = about_tokens(self._question.prompt.text)
+            prices = model.prices.at(prompt)
+            if prices.prompt is not None and prices.completion is not None:
+                cost = prompt * prices.prompt + answer.about_tokens * prices.completion
+                answer.estimated_pico_usd = pico_usd(cost)
+
+    def abandon(self) -> None:
+        """The process ends while the answer arrives."""
+        self._stop()
+        self._record("stopped", "the process ended")
+
+    def _stop(self) -> None:
+        if self._turn is not None:
+            self._turn.stop()
+
+    def _finish(self, view: View | None, ending: Ending, error: str | None) -> None:
+        self.answer.finish(ending, error)
+        trouble: StoreError | None = None
+        try:
+            self._record_uninterrupted(ending, error)
+        except StoreError as failure:
+            trouble = failure
+        if view is not None:
+            view.close(self.answer, self._bill(trouble))
+        if trouble is not None:
+            raise trouble
+
+    def _record_uninterrupted(self, ending: Ending, error: str | None) -> None:
+        # In a thread of its own: a second interrupt falls on this one and must not lose an answer that was paid for.
+        recorded = background.submit(asyncio.to_thread(self._record, ending, error))
+        while True:
+            try:
+                return recorded.result()
+            except KeyboardInterrupt:
+                continue
+
+    def _record(self, ending: Ending, error: str | None) -> None:
+        from or_magic.ledger.records import Progress
+
+        self._ledger.finish_turn(self.turn_id, Progress.of(self.answer), ending, error)
+
+    def _checkpoint(self) -> None:
+        from or_magic.ledger.records import Progress
+
+        self._ledger.checkpoint(self.turn_id, Progress.of(self.answer))
+
+    def _bill(self, trouble: StoreError | None) -> Bill:
+        hint = ""
+        if self._question.model_is_default:
+            hint = f"asked {self.answer.model_asked} (%openrouter model ID sets another)"
+        if trouble is not None:
+            return Bill(self._place.purse_name, spent_pico_usd=None, hint=str(trouble))
+        footer = str(self._session.settings.option_value("footer"))
+        spent = self._ledger.spent(self._place.purse, self._service)
+        name = "sandbox" if is_rehearsal(self._service, self.answer) else self._place.purse_name
+        return Bill(name, spent.pico_usd, spent.unknown, hint if spent.turns == 1 else "", footer)
+
+
+def is_rehearsal(service: str, answer: Answer) -> bool:
+    """Whether the answer came from the sandbox, whose money is not real: it says so, and is on this machine."""
+    names = f"{answer.provider} {answer.model} {answer.model_asked}"
+    return urlsplit(service).hostname in LOOPBACK and "sandbox" in names.lower()
+
+
+def stopped_line(answer: Answer) -> str:
+    """What is said of an answer that the user stopped."""
+    if not answer.text and not answer.reasoning:
+        return "Stopped before any text came. It may have been charged all the same."
+    cost = f", ~{format_usd(answer.estimated_pico_usd)}" if answer.estimated_pico_usd is not None else ""
+    tokens = f"about {answer.about_tokens:,} tokens"
+    return f"Stopped after {tokens}{cost}. Kept in _answer. %openrouter continue goes on."
