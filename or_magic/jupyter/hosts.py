@@ -16,7 +16,7 @@ from or_magic.jupyter.footer import footer_text
 from or_magic.jupyter.live import Frame, LiveAnswer, Pacer, status_html, waiting_text
 from or_magic.jupyter.markdown import strip_terminal, stylesheet
 from or_magic.jupyter.place import ShellPlace
-from or_magic.jupyter.plain_text import finished_terminal_length
+from or_magic.jupyter.plain_text import finished_terminal_length, sendable
 from or_magic.jupyter.whole import whole_html
 from or_magic.messages import Event, ReasoningDelta, TextDelta, Waiting
 
@@ -96,7 +96,7 @@ class HeadlessView:
     def close(self, answer: Answer, bill: Bill) -> None:
         """The whole answer and its footer."""
         footer = footer_text(answer, bill, times=False)
-        html = _styled(whole_html(answer, answer_id=self._id) + (status_html(footer) if footer else ""))
+        html = _styled(whole_html(answer, answer_id=self._id, times=False) + (status_html(footer) if footer else ""))
         text = f"{answer.text}\n\n{footer}".strip("\n") if footer else answer.text
         display(_bundle(html, text), raw=True, metadata={"or_magic": provenance(answer)})
 
@@ -171,9 +171,9 @@ def provenance(answer: Answer) -> dict[str, Any]:
     return {
         "model_asked": answer.model_asked,
         "parameters": dict(answer.parameters),
-        "model": answer.model,
-        "provider": answer.provider,
-        "generation_id": answer.id,
+        "model": sendable(answer.model),
+        "provider": sendable(answer.provider),
+        "generation_id": sendable(answer.id),
         "prompt_tokens": usage.prompt_tokens if usage else None,
         "completion_tokens": usage.completion_tokens if usage else None,
         "cost_usd": None if answer.cost is None else str(answer.cost),
@@ -193,4 +193,5 @@ def _styled(html: str) -> str:
 
 def _bundle(html: str, text: str | None = None) -> dict[str, Any]:
     """A mime bundle. Redraws carry HTML alone; the last one also the exact text."""
-    return {"text/html": html} if text is None else {"text/html": html, "text/plain": text}
+    shown = {"text/html": sendable(html)}
+    return shown if text is None else shown | {"text/plain": sendable(text)}

@@ -33,7 +33,11 @@ class Frame:
     @property
     def weight(self) -> int:
         """About how many bytes it takes to send."""
-        return sum(len(html.encode()) + ENVELOPE_BYTES for html in (self.answer, self.tail) if html is not None)
+        return sum(
+            len(html.encode("utf-8", "replace")) + ENVELOPE_BYTES
+            for html in (self.answer, self.tail)
+            if html is not None
+        )
 
 
 class Pacer:

@@ -38,6 +38,15 @@ def escape_text(text: str, *, limit: int = LINE_MAX) -> str:
     return html.escape(show_hidden(line))
 
 
+def sendable(text: str) -> str:
+    """The text as a message can carry it: half of a surrogate pair, which UTF-8 cannot hold, becomes "?"."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode()
+    return text
+
+
 def show_hidden(text: str) -> str:
     """The text with its invisible control characters written out; a newline and a tab stay what they are."""
     return _HIDDEN.sub(_visible, text)

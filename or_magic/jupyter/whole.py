@@ -22,10 +22,14 @@ _LONGEST_CALL = 400
 _MOST_SOURCES = 100
 
 
-def whole_html(answer: Answer, *, answer_id: str) -> str:
-    """The answer as it stays: thoughts (folded), text, images, calls of tools, sources; "" where nothing came."""
+def whole_html(answer: Answer, *, answer_id: str, times: bool = True) -> str:
+    """The answer as it stays: thoughts (folded), text, images, calls of tools, sources; "" where nothing came.
+
+    Args:
+        times: whether it is told how long the model thought.
+    """
     parts = [
-        thoughts_html(answer.reasoning, answer.seconds_thinking, answer_id=answer_id),
+        thoughts_html(answer.reasoning, answer.seconds_thinking if times else None, answer_id=answer_id),
         render(answer.text, answer_id=answer_id) if answer.text else "",
         render(answer.refusal, answer_id=f"{answer_id}r") if answer.refusal else "",
         images_html(answer.images),
@@ -53,7 +57,7 @@ def thinking_html(reasoning: str, model: str) -> str:
     """What the model thinks, while that is all there is: the end of it, as text."""
     end = reasoning[-_LONGEST_LIVE:]
     mark = "… " if len(end) < len(reasoning) else ""
-    lines = "<br>".join(escape_text(line, limit=_LONGEST_LIVE) for line in f"{mark}{end}".split("\n"))
+    lines = "<br>".join(escape_text(line, limit=2 * _LONGEST_LIVE) for line in f"{mark}{end}".split("\n"))
     head = f"{escape_text(model)} is thinking … {len(reasoning):,} characters"
     return f'<div class="orm orm-status mathjax_ignore">{head}<br>{lines}</div>'
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
+from tests.faults.server import DONE, OPEN_HEAD, serve
 from tests.jupyter.hostile_texts import AS_WRITTEN, HOSTILE
 
 from .lab import FOOTER, LabPage
@@ -106,6 +108,73 @@ def test_no_hostile_text_acts_in_the_page(open_notebook: OpenNotebook) -> None:
     assert page.dangers() == []
     assert page.outward == []
     assert page.page.locator(".jp-Dialog").count() == 0
+
+
+def everywhere(text: str) -> bytes:
+    """A streamed answer that holds the text wherever a service can put one, and fails in its words."""
+    source = {"type": "url_citation", "url_citation": {"url": text, "title": text}}
+    call = {"index": 0, "id": text, "type": "function", "function": {"name": text, "arguments": text}}
+    deltas: list[dict[str, object]] = [
+        {"reasoning": text},
+        {"content": text},
+        {"annotations": [source]},
+        {"tool_calls": [call]},
+        {"images": [{"image_url": {"url": text}}]},
+    ]
+    names = {"id": text, "model": text, "provider": text}
+    chunks = [{**names, "choices": [{"index": 0, "delta": delta}]} for delta in deltas]
+    error = {"error": {"code": 502, "message": text}, "choices": []}
+    return b"".join(b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in [*chunks, error])
+
+
+def test_no_hostile_text_acts_wherever_it_stands(open_notebook: OpenNotebook) -> None:
+    """The families again in thoughts, sources, calls, images, names of models and providers, and errors."""
+    texts = ["\n\n".join(family.values()) for family in HOSTILE.values()]
+    scripts = [(OPEN_HEAD + everywhere(text) + DONE,) for text in texts]
+    tags = {"tags": ["raises-exception"]}
+    with serve(*scripts) as server:
+        document = notebook(f"%openrouter set base_url {server.base_url}", *["%%openrouter a/b\nhi"] * len(texts))
+        for cell in document.cells:
+            cell.metadata = tags
+        page = open_notebook("everywhere", document)
+        page.run_all()
+        page.outputs(len(texts) + 1).nth(2).wait_for()  # the error of the last cell
+
+    assert page.page.locator(".orm-thoughts > summary").count() == len(texts), "not each was answered"
+    page.page.evaluate("() => document.querySelectorAll('.orm-thoughts').forEach(each => { each.open = true; })")
+    assert page.dangers() == []
+    assert page.outward == []
+    assert page.page.locator(".jp-Dialog").count() == 0
+
+
+def test_every_character_is_read(open_notebook: OpenNotebook) -> None:
+    """Generics, comparisons, XML, prices and LaTeX in prose: every visible character is in the page."""
+    # What is typeset is no longer read letter by letter; the formulas have their own tests.
+    texts = {name: text for name, text in AS_WRITTEN.items() if is_typed(text) and not name.startswith("latex")}
+    page = open_notebook("read", notebook(*(f"%%openrouter sandbox/echo\n{text}" for text in texts.values())))
+    page.run_all()
+    page.wait_until_run()
+
+    assert len(texts) >= 25
+    for number, (name, text) in enumerate(texts.items(), 1):
+        shown = "".join(page.outputs(number).nth(0).inner_text().split())
+        missing = [word for word in re.findall(r"[^\s`*_~|#>-]{2,}", text) if "".join(word.split()) not in shown]
+        assert not missing, f"{name}: {missing} of {text!r} is not in {shown!r}"
+
+
+def test_a_saved_answer_reads_the_same_without_the_extension(open_notebook: OpenNotebook) -> None:
+    """The file that Lab saved, opened anew and not run, shows the same text, in a notebook that is not trusted."""
+    page = open_notebook("before", notebook("%%openrouter sandbox/reasoner\nWhat is a stream?"))
+    page.run_all()
+    page.wait_until_run()
+    before = [page.outputs(1).nth(number).inner_text() for number in range(2)]
+    saved = page.saved()
+
+    again = open_notebook("after", saved)
+    again.outputs(1).nth(1).locator(".orm").wait_for()
+
+    assert [again.outputs(1).nth(number).inner_text() for number in range(2)] == before
+    assert again.dangers() == []
 
 
 def test_lab_would_run_what_is_not_made_safe(open_notebook: OpenNotebook) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from or_magic.ledger.records import Turn
 from or_magic.sandbox import Sandbox
+from tests.faults.server import DONE, OPEN_HEAD, serve
 
 from .conftest import Kernel, Message
 from .test_real_kernel import display_id, shows
@@ -184,3 +185,18 @@ def test_sources_are_numbered(kernel: Kernel) -> None:
     assert (
         '<ol><li><a href="https://example.org/streams" target="_blank" rel="noopener noreferrer">On streams</a>' in html
     )
+
+
+def test_half_a_surrogate_pair_is_shown(kernel: Kernel) -> None:
+    """What no message can carry, in an answer or a model's name, is shown as "?"; the answer itself is exact."""
+    chunk = b'data: {"id":"g","model":"m\\ud83d","choices":[{"delta":{"content":"a\\ud83db"}}]}\n\n'
+    with serve((OPEN_HEAD + chunk + DONE,)) as server:
+        kernel.run(f"%openrouter set base_url {server.base_url}")
+        request = kernel.send("%%openrouter a/b\nhi")
+
+        assert kernel.finish(request)["status"] == "ok"
+
+    answer, footer = last_shown(kernel, request)
+    assert text_of(answer) == "a?b"
+    assert text_of(footer).startswith("m? ")
+    assert kernel.value("_answer.text == 'a\\ud83db'")

@@ -66,3 +66,20 @@ def test_nobody_is_asked_for_a_key(run_notebook: Run) -> None:
     assert caught.value.ename == "CommandError"
     assert caught.value.traceback.strip().splitlines()[-1] == f"CommandError: {caught.value.evalue}"
     assert "OPENROUTER_API_KEY" in caught.value.evalue
+
+
+def test_background_is_foreground(run_notebook: Run) -> None:
+    """With --bg the cell waits all the same: the answer would be lost when the kernel is shut down."""
+    asked, told = run_notebook("%%openrouter sandbox/echo --bg -o it\nDrei Worte", "print(it.done, it.text)")
+
+    assert asked.outputs[0].data["text/plain"].startswith("Drei Worte\n\n")
+    assert told.outputs[0].text == "True Drei Worte\n"
+
+
+def test_thoughts_and_sources_in_one_output(run_notebook: Run) -> None:
+    """Thoughts are folded away and sources numbered in the one output; no time is told, so two runs look the same."""
+    thought, cited = run_notebook("%%openrouter sandbox/reasoner\nhi", "%%openrouter sandbox/sources\nhi")
+
+    (output,) = thought.outputs
+    assert re.search(r"<details[^>]*><summary>thought · [\d,]+ characters</summary>", output.data["text/html"])
+    assert "https://example.org/streams" in cited.outputs[0].data["text/html"]
