@@ -52,7 +52,7 @@ chromium:
 	  echo "no Chromium could be installed: the browser tests will be skipped"; }
 
 tests:
-	$(BIN)/python -m pytest -q -m "not soak and not pictures"
+	$(BIN)/python -m pytest -q -m "not soak and not pictures and not bench"
 
 notebooks:
 	$(BIN)/python -m pytest -q -p tests.rehearsal --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg notebooks
@@ -64,7 +64,9 @@ soak:
 
 bench:
 	$(call install,test)
+	@$(MAKE) --no-print-directory chromium
 	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m pytest -q -s -m bench tests/browser
 
 pictures:
 	$(call install,test)

@@ -10,13 +10,16 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
     from IPython.core.interactiveshell import InteractiveShell
 
     from or_magic.answer import Answer
     from or_magic.asking.session import Session
 
 __version__ = "0.1.0"
-__all__ = ["Answer", "ask", "load_ipython_extension", "unload_ipython_extension"]
+__all__ = ["Answer", "ask", "load_ipython_extension", "provenance", "unload_ipython_extension"]
 
 
 def ask(prompt: str, *, model: str | None = None, **parameters: Any) -> Answer:
@@ -39,6 +42,19 @@ def ask(prompt: str, *, model: str | None = None, **parameters: Any) -> Answer:
     from or_magic.asking.question import checked_arguments
 
     return _session().ask(prompt, model=model, parameters=checked_arguments(parameters), show=False)
+
+
+def provenance(path: str | Path) -> pd.DataFrame:
+    """The answers in a saved notebook, one row each: who was asked, who answered, with what, at which exact cost.
+
+    See `or_magic.jupyter.provenance.provenance` for the columns.
+
+    Raises:
+        or_magic.errors.CommandError: the file cannot be read, or is no notebook.
+    """
+    from or_magic.jupyter.provenance import provenance as read
+
+    return read(path)
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

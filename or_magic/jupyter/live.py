@@ -1,7 +1,7 @@
 """Events to frames: what is to be redrawn, and when. Draws nothing and reads no clock.
 
 An answer is shown as two outputs: the *answer* and, under it, the *tail*. Arriving text goes into the tail, which is
-small and so cheap to redraw; when it has grown past an eighth of the answer, its finished blocks move up. Each move
+small and so cheap to redraw; when it has grown past a fifth of the answer, its finished blocks move up. Each move
 redraws the whole answer, but moves come at sizes that grow geometrically, so that all redraws together stay a
 constant times the text, where a redraw per token is its square. A redraw's bytes are paid off at a fixed rate before
 the next one, so that no page is ever flooded, whatever the model's pace.
@@ -16,8 +16,8 @@ from or_magic.jupyter.whole import thinking_html, thoughts_html
 from or_magic.messages import Began, Event, ReasoningDelta, TextDelta, Waiting
 
 SMALLEST_MOVE = 2048  # characters
-MOVE_FRACTION = 8
-BYTES_PER_S = 60_000
+MOVE_FRACTION = 5
+BYTES_PER_S = 45_000
 SHORTEST_PAUSE_S = 1 / 12
 LONGEST_PAUSE_S = 0.3
 ENVELOPE_BYTES = 1_100  # what a Jupyter message weighs without its content

@@ -189,6 +189,11 @@ class ChatRequest(msgspec.Struct):
             media=tuple(seen for part in parts if (seen := part.seen())),
         )
 
+    def prefill(self) -> str:
+        """The beginning of the answer that the model is to go on from: a last message of its own; else ""."""
+        last = self.messages[-1]
+        return last.text() if last.role == "assistant" else ""
+
     def wants_reasoning(self) -> bool:
         """Whether a reasoning model shall think at all."""
         reasoning = self.reasoning or Reasoning()

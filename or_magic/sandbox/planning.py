@@ -88,6 +88,8 @@ def _plan_of(name: str, chat: ChatRequest, sent: Mapping[str, Any], controls: Co
     speech = model.speak(question)
     if not chat.wants_reasoning():
         speech = replace(speech, reasoning="", signature="")
+    if (begun := chat.prefill()) and speech.text.startswith(begun):
+        speech = replace(speech, text=speech.text[len(begun) :])
     generation = plan_generation(
         model,
         speech,
