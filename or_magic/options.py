@@ -93,6 +93,7 @@ OPTIONS = (
         _number(1, 1000, whole=True),
     ),
     Option("footer", "full", "", "what stands under an answer: full, brief or none", _word("full", "brief", "none")),
+    Option("live", "on", "", "show answers as they arrive; off: once, at their end", _switch),
     Option("attribution", "on", "", "tell the service this program's name and a random id of the session", _switch),
     Option("plain_http", "off", "", "allow http to other machines, readable by all between", _switch),
 )

@@ -119,7 +119,11 @@ class Ask:
         self._stop()
 
     def _open_view(self) -> View:
-        view = self._host.open_view(self.answer, in_background=self.is_in_background)
+        view = self._host.open_view(
+            self.answer,
+            in_background=self.is_in_background,
+            is_live=bool(self._session.settings.option_value("live")),
+        )
         if self._question.begun:
             begun = TextDelta(self._question.begun)
             self.answer.absorb(begun)

@@ -74,8 +74,13 @@ class Host(Protocol):
     def where(self) -> Place:
         """The notebook and the cell of the question that is being asked."""
 
-    def open_view(self, answer: Answer, *, in_background: bool = False) -> View:
-        """Something to show an answer with that is about to arrive; from another thread, where `in_background`."""
+    def open_view(self, answer: Answer, *, in_background: bool = False, is_live: bool = True) -> View:
+        """Something to show an answer with that is about to arrive.
+
+        Args:
+            in_background: it is shown from another thread, while other cells run.
+            is_live: whether it is shown as it arrives, or once at its end.
+        """
 
 
 def unnamed_place(name: str) -> Place:
@@ -97,7 +102,7 @@ class ScriptHost:
         """This process, and the folder it runs in."""
         return unnamed_place(self._name)
 
-    def open_view(self, answer: Answer, *, in_background: bool = False) -> View:
+    def open_view(self, answer: Answer, *, in_background: bool = False, is_live: bool = True) -> View:
         """A view that shows nothing."""
         return _Silent()
 

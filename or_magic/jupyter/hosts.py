@@ -37,12 +37,14 @@ class ShellHost:
         """The notebook and the cell of the request that runs now."""
         return self.place.where()
 
-    def open_view(self, answer: Answer, *, in_background: bool = False) -> View:
+    def open_view(self, answer: Answer, *, in_background: bool = False, is_live: bool = True) -> View:
         """The view that fits the front end."""
         front_end = self.place.front_end()
         if front_end == "terminal":
-            return LateTerminalView(sys.stdout) if in_background else TerminalView(sys.stdout)
-        return LiveView(answer) if front_end == "display" else HeadlessView(answer)
+            is_late = in_background or not is_live
+            return LateTerminalView(sys.stdout) if is_late else TerminalView(sys.stdout)
+        # What arrives in the background needs its place in the page before its cell ends.
+        return LiveView(answer) if front_end == "display" and (is_live or in_background) else HeadlessView(answer)
 
 
 class LiveView:

@@ -14,7 +14,7 @@ from or_magic.sandbox import Behaviour, start
 from tests.benchmarks.texts import streaming
 from tests.kernel.conftest import Kernel, Message
 
-KINDS = ("prose", "code", "table", "list", "mathematics")
+KINDS = ("prose", "code", "table", "list", "mathematics", "paragraph")
 CASES = [
     *((kind, 1_000, pace) for kind in KINDS for pace in (100, 1_000, 0)),
     ("prose", 10_000, 100),
@@ -91,7 +91,7 @@ def main() -> None:
         try:
             kernel.run("%%openrouter sandbox/echo\nwarm")
             for kind, size, pace in CASES:
-                kernel.run(f"%openrouter set base_url {server}/{kind}/{size}/{pace}")
+                kernel.run(f"%openrouter set base_url {server.origin}/{kind}/{size}/{pace}")
                 print(row(kind, size, pace, measure(kernel, "%%openrouter a/b\nhi")), flush=True)
             for pace in (100, 1_000):
                 print(row("naive", 10_000, pace, measure(kernel, NAIVE.format(size=10_000, pace=pace))), flush=True)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 _PROSE = "Some **words** of a paragraph with `code`, a [link](https://example.org) and more of the same, at length.\n\n"
 _ROW = "| one | two | three | 1,234 |\n"
@@ -16,21 +17,31 @@ _MATHS = "The sum $\\sum_{i=1}^{n} x_i^2$ is at most $n \\max_i x_i^2$, as is we
 
 
 def text_of(kind: str, size: int) -> str:
-    """A text of a kind: prose, code, table, list, mathematics."""
+    """A text of a kind: prose, code, table, list, mathematics, paragraph (one without an end)."""
     unit, head, end = {
         "prose": (_PROSE, "", ""),
         "code": (_CODE, "```python\ndef work(samples):\n", "```\n"),
         "table": (_ROW, "| a | b | c | d |\n|---|---|---|---|\n", ""),
         "list": ("- an item of a list with some *words* in it\n", "", ""),
         "mathematics": (_MATHS, "", ""),
+        "paragraph": (_PROSE.strip() + " ", "", ""),
     }[kind]
     return (head + unit * (size // len(unit) + 1))[: size - len(end)] + end
+
+
+@dataclass
+class Stream:
+    """Where the server is, and when its last answer had been sent (`time.time`)."""
+
+    origin: str
+    ended_at: float = 0.0
 
 
 class _Handler(socketserver.StreamRequestHandler):
     """Streams ``/KIND/SIZE/PACE`` as an answer: tokens of four characters, PACE a second (0: at once)."""
 
     disable_nagle_algorithm = True
+    stream: Stream
 
     def handle(self) -> None:
         while head := self._head():
@@ -45,6 +56,7 @@ class _Handler(socketserver.StreamRequestHandler):
                 self._send({"role": "assistant", "content": text[start : start + 4]})
             self._send({"content": ""}, finish="stop")
             self.wfile.write(b"data: [DONE]\n\n")
+            self.stream.ended_at = time.time()
             return
 
     def _send(self, delta: dict[str, str], finish: str | None = None) -> None:
@@ -63,10 +75,12 @@ class _Handler(socketserver.StreamRequestHandler):
 
 
 @contextmanager
-def streaming() -> Iterator[str]:
-    """``http://127.0.0.1:PORT``; below it ``/KIND/SIZE/PACE`` is a base URL."""
+def streaming() -> Iterator[Stream]:
+    """A running server; below its origin ``/KIND/SIZE/PACE`` is a base URL."""
     socketserver.ThreadingTCPServer.daemon_threads = True
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Handler) as server:
+    handler = type("Handler", (_Handler,), {})
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as server:
+        handler.stream = Stream(f"http://127.0.0.1:{server.server_address[1]}")
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        yield handler.stream
         server.shutdown()

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import pytest
 
 from or_magic.sandbox import Behaviour, Sandbox, start
 
-from .lab import Lab, LabPage
+from .lab import Lab, LabPage, Notebook7
 
 START_TIMEOUT_S = 90
 PACE = 400  # tokens per second: slow enough to be watched, fast enough to be waited for
@@ -50,8 +51,21 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture(scope="package")
 def lab(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A JupyterLab with settings and a store of its own; what it says is in `lab.txt` beside its folder."""
-    folder = tmp_path_factory.mktemp("lab")
-    lab = Lab(port=_free_port(), token="a-token-for-the-tests", root=folder / "root")
+    with _running(Lab, sandbox, tmp_path_factory.mktemp("lab")) as lab:
+        yield lab
+
+
+@pytest.fixture
+def notebook7(sandbox: Sandbox, tmp_path: Path) -> Iterator[Lab]:
+    """The same for Jupyter Notebook 7."""
+    pytest.importorskip("notebook", reason="Jupyter Notebook 7 is not installed")
+    with _running(Notebook7, sandbox, tmp_path) as notebook:
+        yield notebook
+
+
+@contextmanager
+def _running(kind: type[Lab], sandbox: Sandbox, folder: Path) -> Iterator[Lab]:
+    lab = kind(port=_free_port(), token="a-token-for-the-tests", root=folder / "root")
     lab.root.mkdir()
     log = folder / "lab.txt"
     with log.open("wb") as output:

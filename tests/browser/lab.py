@@ -56,6 +56,10 @@ class Lab:
         """The address of something in it."""
         return f"http://127.0.0.1:{self.port}/{path}"
 
+    def page_of(self, name: str) -> str:
+        """The address of a notebook's page."""
+        return self.url(f"lab/tree/{name}?reset&token={self.token}")
+
     def command(self) -> list[str]:
         """The command line that starts it."""
         return [
@@ -68,6 +72,22 @@ class Lab:
             "--LabApp.expose_app_in_browser=True",
             "--LabApp.news_url=None",
         ]
+
+
+class Notebook7(Lab):
+    """A Jupyter Notebook 7: the same front end in another dress."""
+
+    def page_of(self, name: str) -> str:
+        """The address of a notebook's page."""
+        return self.url(f"notebooks/{name}?token={self.token}")
+
+    def command(self) -> list[str]:
+        """The command line that starts it."""
+        replaced = {
+            "lab": "notebook",
+            "--LabApp.expose_app_in_browser=True": "--JupyterNotebookApp.expose_app_in_browser=True",
+        }
+        return [replaced.get(word, word) for word in super().command() if word != "--LabApp.news_url=None"]
 
 
 class LabPage:
@@ -83,7 +103,7 @@ class LabPage:
 
     def open(self) -> None:
         """Opens the notebook and waits for its kernel."""
-        self.page.goto(self._lab.url(f"lab/tree/{self._path.name}?reset&token={self._lab.token}"))
+        self.page.goto(self._lab.page_of(self._path.name))
         self.page.wait_for_function(_KERNEL_IS_IDLE, timeout=OPEN_TIMEOUT_MS)
 
     def run_all(self) -> None:

@@ -83,3 +83,18 @@ def test_thoughts_and_sources_in_one_output(run_notebook: Run) -> None:
     (output,) = thought.outputs
     assert re.search(r"<details[^>]*><summary>thought · [\d,]+ characters</summary>", output.data["text/html"])
     assert "https://example.org/streams" in cited.outputs[0].data["text/html"]
+
+
+def test_papermill(run_notebook: Run, tmp_path: Path) -> None:
+    """papermill runs a notebook with answers, and stops with the one line where one fails."""
+    papermill = pytest.importorskip("papermill", reason="papermill is not installed")
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    for name, model in (("good", "sandbox/echo"), ("bad", "sandbox/no-such-model")):
+        sources = ("%load_ext or_magic", f"%%openrouter {model}\nDrei Worte", "print('after')")
+        cells = [nbformat.v4.new_code_cell(source) for source in sources]
+        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), tmp_path / f"{name}.ipynb")
+
+    done = papermill.execute_notebook(str(tmp_path / "good.ipynb"), str(tmp_path / "out.ipynb"), progress_bar=False)
+    assert done.cells[1].outputs[0].data["text/plain"].startswith("Drei Worte")
+    with pytest.raises(papermill.exceptions.PapermillExecutionError, match="ModelNotFoundError: "):
+        papermill.execute_notebook(str(tmp_path / "bad.ipynb"), str(tmp_path / "out2.ipynb"), progress_bar=False)
