@@ -58,7 +58,8 @@ class Answer:
         service_tier: the tier it was served in, such as ``flex``; "" where the service does not tell.
         id: the service's generation id; "" until it is known.
         usage: tokens and cost as the service counted them; None until it told.
-        cost_source: where `cost` comes from: ``"reported"`` by the answer itself, or None where it is not known.
+        cost_source: where `cost` comes from: ``"reported"`` by the answer itself, ``"reconciled"`` with the service's
+            record of it afterwards, or None where it is not known.
         finish_reason: ``"stop"``, ``"length"``, ``"content_filter"``, ...; None until the model ended.
         native_finish_reason: the same in the provider's own word; "" where the service does not tell.
         images: addresses of the images that the model made, mostly ``data:image/png;base64,...``.
@@ -96,6 +97,7 @@ class Answer:
         self.attempts = 1
         self.may_be_billed_twice = False
         self.estimated_pico_usd: int | None = None
+        self._is_reconciled = False
         self.seconds_to_first_token: float | None = None
         self.seconds_thinking: float | None = None
         self.seconds: float | None = None
@@ -131,7 +133,9 @@ class Answer:
     @property
     def cost_source(self) -> CostSource | None:
         """Where `cost` comes from; None where it is not known."""
-        return "reported" if self.cost is not None else None
+        if self.cost is None:
+            return None
+        return "reconciled" if self._is_reconciled else "reported"
 
     @property
     def about_tokens(self) -> int:
@@ -270,6 +274,10 @@ class Answer:
         self.seconds = time.monotonic() - self.sent_at
         self.ending, self.error = ending, error
         self._done.set()
+
+    def reconcile(self, usage: Usage) -> None:
+        """The service's record has told afterwards what the answer consumed."""
+        self.usage, self._is_reconciled = usage, True
 
     def _note_first_token(self) -> None:
         if self.seconds_to_first_token is None:

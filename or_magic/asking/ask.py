@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from or_magic.answer import Answer, about_tokens
 from or_magic.asking.host import Bill, Host, ScriptHost, View
+from or_magic.asking.reconciling import reconcile
 from or_magic.errors import CommandError, ModelNotFoundError, OrMagicError, ServiceError, Stopped, StoreError
 from or_magic.messages import Ending, Message, TextDelta, Usage, UsageReported
 from or_magic.money import format_usd, pico_usd
@@ -94,12 +95,16 @@ class Ask:
             ServiceError: it failed.
             Stopped: the user interrupted, or stopped it.
         """
-        self._follow(self._open_view())
+        self._follow(None)
 
     def follow_in_background(self, at_end: Callable[[], object]) -> None:
         """The same in a thread of its own. How it ended is in the answer, and below it on the screen."""
         self.is_in_background = True
-        view = self._open_view()  # here, where it is known which cell asks
+        try:
+            view = self._open_view()  # here, where it is known which cell asks
+        except BaseException:
+            self._finish(None, "failed", "it could not be shown")
+            raise
 
         def run() -> None:
             try:
@@ -130,10 +135,11 @@ class Ask:
             view.show(begun)
         return view
 
-    def _follow(self, view: View) -> None:
+    def _follow(self, view: View | None) -> None:
         ending: Ending = "failed"
         error: str | None = None
         try:
+            view = view or self._open_view()
             self._turn = self._send()
             for event in self._turn.events():
                 view.rest() if event is None else view.show(event)
@@ -163,6 +169,20 @@ class Ask:
             if self.is_in_background and error is not None:
                 self.answer.notes = (*self.answer.notes, f"{ending.capitalize()}: {error}")
             self._finish(view, ending, error)
+            self._reconcile(view)
+
+    def _reconcile(self, view: View | None) -> None:
+        """Asks what it cost, where the answer did not tell; the footer and the store are put right in place."""
+        if self.answer.cost is not None:
+            return
+
+        def record(usage: Usage) -> None:
+            self._ledger.reconcile(self.turn_id, usage)
+            self.answer.reconcile(usage)
+            if view is not None:
+                view.amend(self.answer, self._bill(None))
+
+        reconcile(self._client, self.answer.id, record)
 
     def _estimate(self) -> None:
         """About what it cost, where the service did not tell: the catalogue's price for about so many tokens."""

@@ -64,6 +64,9 @@ class View(Protocol):
     def close(self, answer: Answer, bill: Bill) -> None:
         """The answer is whole, stopped or failed; its final state is to be shown."""
 
+    def amend(self, answer: Answer, bill: Bill) -> None:
+        """What it cost is known by now; called later, from another thread. A view that cannot change does nothing."""
+
 
 class Host(Protocol):
     """A place where questions are asked."""
@@ -115,4 +118,7 @@ class _Silent:
         pass
 
     def close(self, answer: Answer, bill: Bill) -> None:
+        pass
+
+    def amend(self, answer: Answer, bill: Bill) -> None:
         pass

@@ -133,8 +133,10 @@ class Session:
             ServiceError, StoreError, Stopped: as for `ask`.
         """
         answer, question = self.last, self._last_question
-        if answer is None or question is None or not answer.done:
+        if answer is None or question is None:
             raise CommandError("There is no answer to go on with.")
+        if not answer.done:
+            raise CommandError("The last answer still arrives: %openrouter stop ends it, %openrouter jobs lists it.")
         if answer.ending == "complete" and answer.finish_reason != "length":
             raise CommandError("The last answer is whole: there is nothing to go on with. Ask a new question.")
         # Some models refuse to go on after white space.

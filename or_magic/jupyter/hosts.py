@@ -79,6 +79,13 @@ class LiveView:
         """The answer moves up whole, with its exact text; the tail becomes the footer."""
         html = _styled(whole_html(answer, answer_id=self._id))
         self._answer_output.update(_bundle(html, answer.text), raw=True, metadata={"or_magic": provenance(answer)})
+        self._show_footer(answer, bill)
+
+    def amend(self, answer: Answer, bill: Bill) -> None:
+        """The footer with the cost that is known by now."""
+        self._show_footer(answer, bill)
+
+    def _show_footer(self, answer: Answer, bill: Bill) -> None:
         footer = footer_text(answer, bill)
         self._tail_output.update(_bundle(status_html(footer) if footer else "", footer), raw=True)
 
@@ -101,6 +108,9 @@ class HeadlessView:
         html = _styled(whole_html(answer, answer_id=self._id, times=False) + (status_html(footer) if footer else ""))
         text = f"{answer.text}\n\n{footer}".strip("\n") if footer else answer.text
         display(_bundle(html, text), raw=True, metadata={"or_magic": provenance(answer)})
+
+    def amend(self, answer: Answer, bill: Bill) -> None:
+        """What was shown once stays: nobody watches."""
 
 
 class TerminalView:
@@ -139,6 +149,9 @@ class TerminalView:
         sources = "".join(f"[{n}] {source.title} {source.url}\n" for n, source in enumerate(answer.citations, 1))
         below = strip_terminal(sources + footer_text(answer, bill)).rstrip("\n")
         self._print(("" if self._at_line_start else "\n") + (self._dim(below) + "\n" if below else ""))
+
+    def amend(self, answer: Answer, bill: Bill) -> None:
+        """What was printed stays."""
 
     def _dim(self, text: str) -> str:
         return f"{_DIM}{text}{_PLAIN}" if self._is_tty else text

@@ -20,7 +20,14 @@ from or_magic.ledger.records import NewTurn, Progress, Spent, Turn, TurnId
 from or_magic.ledger.sqlite import StoreFile
 from or_magic.ledger.tables import notebooks, turns
 from or_magic.ledger.turn_rows import columns_of, partial_columns, row_of, turn_of
-from or_magic.messages import Ending
+from or_magic.messages import Ending, Usage
+
+_RECONCILED = frozenset(
+    {
+        *("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"),
+        *("cost_pico_usd", "cost_source", "upstream_cost_pico_usd"),
+    }
+)
 
 
 class Ledger:
@@ -104,6 +111,18 @@ class Ledger:
                 "partial_parts": None,
             }
             _update(connection, turn_id, columns_of(progress) | ended)
+
+    def reconcile(self, turn_id: TurnId, usage: Usage) -> None:
+        """Writes down what the service's record told of a finished turn whose cost was not known; else does nothing.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        columns = columns_of(Progress(usage=usage)) | {"cost_source": "reconciled"}
+        told = {name: value for name, value in columns.items() if value is not None and name in _RECONCILED}
+        unknown = (turns.c.id == turn_id) & turns.c.cost_pico_usd.is_(None) & (turns.c.state != "open")
+        with self.file.writing() as connection:
+            connection.execute(update(turns).where(unknown).values(told))
 
     def turn(self, turn_id: TurnId) -> Turn:
         """The turn with this id.

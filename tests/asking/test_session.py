@@ -25,7 +25,8 @@ from or_magic.settings import Settings
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    with start(behaviour=Behaviour(pace=0, first_token_s=0)) as running:
+    # No record of an answer is told: what is asked afterwards has its own test.
+    with start(behaviour=Behaviour(pace=0, first_token_s=0, record_delay_s=600)) as running:
         yield running
 
 

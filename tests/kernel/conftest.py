@@ -110,8 +110,8 @@ class Kernel:
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """A sandbox that does not make anybody wait."""
-    with start(behaviour=Behaviour(pace=0, first_token_s=0)) as running:
+    """A sandbox that does not make anybody wait, and tells no records of answers before it is asked to."""
+    with start(behaviour=Behaviour(pace=0, first_token_s=0, record_delay_s=600)) as running:
         yield running
 
 

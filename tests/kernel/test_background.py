@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from or_magic.ledger.records import Turn
+from or_magic.money import pico_usd
 from or_magic.sandbox import Sandbox
 from tests.faults.server import DONE, OPEN_HEAD, serve
 
@@ -200,3 +201,22 @@ def test_half_a_surrogate_pair_is_shown(kernel: Kernel) -> None:
     assert text_of(answer) == "a?b"
     assert text_of(footer).startswith("m? ")
     assert kernel.value("_answer.text == 'a\\ud83db'")
+
+
+def test_the_cost_of_a_stopped_answer_is_put_right(kernel: Kernel, sandbox: Sandbox, turns: Turns) -> None:
+    """Some moments later the footer, the answer and the ledger know what a stopped answer cost, to the digit."""
+    sandbox.behave(record_delay_s=0.5)
+    request = kernel.send(f"%%openrouter sandbox/slow -o it\n{LONG}")
+    kernel.watch(request, shows("wort"))
+    kernel.manager.interrupt_kernel()
+    kernel.finish(request)
+    assert turns()[0].usage is None
+
+    kernel.watch(request, lambda message: "sandbox $0.0000" in str(message["content"].get("data")))
+    (charge,) = sandbox.book
+
+    assert " · stopped · " in text_of(last_shown(kernel, request)[1])
+    assert kernel.value("(str(it.cost), it.cost_source)") == (str(charge.cost_usd), "reconciled")
+    (turn,) = turns()
+    assert (turn.cost_source, turn.usage.completion_tokens) == ("reconciled", charge.completion_tokens)
+    assert turn.usage.cost_pico_usd == pico_usd(charge.cost_usd) > 0
