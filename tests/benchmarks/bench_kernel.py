@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import statistics
 import tempfile
@@ -37,8 +38,8 @@ def weight(message: Message) -> int:
     return len(str(message["content"])) + 1_100
 
 
-def measure(kernel: Kernel, code: str) -> tuple[int, int, float, float]:
-    """Messages, bytes, seconds, and seconds of the kernel's CPU of one cell."""
+def measure(kernel: Kernel, code: str) -> tuple[int, int, float, float, float]:
+    """Messages, bytes, seconds, seconds of the kernel's CPU, and the longest pause between two redraws, of one cell."""
     kernel.seen.clear()
     process = psutil.Process(kernel.manager.provisioner.process.pid)
     before, began = process.cpu_times(), time.monotonic()
@@ -46,16 +47,19 @@ def measure(kernel: Kernel, code: str) -> tuple[int, int, float, float]:
     assert kernel.finish(request)["status"] == "ok"
     took, after = time.monotonic() - began, process.cpu_times()
     drawn = kernel.published(request, "display_data", "update_display_data")
-    return len(drawn), sum(map(weight, drawn)), took, after.user + after.system - before.user - before.system
+    cpu = after.user + after.system - before.user - before.system
+    times = [message["header"]["date"].timestamp() for message in drawn]
+    pause = max((later - earlier for earlier, later in itertools.pairwise(times)), default=0.0)
+    return len(drawn), sum(map(weight, drawn)), took, cpu, pause
 
 
-def row(name: str, size: int, pace: int, figures: tuple[int, int, float, float]) -> str:
+def row(name: str, size: int, pace: int, figures: tuple[int, int, float, float, float]) -> str:
     """One line of the table."""
-    messages, sent, took, cpu = figures
+    messages, sent, took, cpu, pause = figures
     at = f"{pace:,}/s" if pace else "unpaced"
     return (
         f"{name:<12}{size // 1000:>4} KB {at:>8}{messages:>6} messages{sent / size:>8.1f} x the text"
-        f"{sent / took / 1e3:>8.1f} KB/s{took:>7.1f} s   CPU {cpu:.2f} s"
+        f"{sent / took / 1e3:>8.1f} KB/s{took:>7.1f} s   CPU {cpu:.2f} s   pause {pause:.2f} s"
     )
 
 
