@@ -31,4 +31,7 @@ def test_unknown_is_not_zero() -> None:
     """A cost that was not told is said to be not known, in the answer and in the sum."""
     text = footer_text(answer(usage=None, reason="length"), Bill("folder", 0, unknown=1), times=False)
 
-    assert text == "a/b via Prov · cut at the length limit · cost not known · folder $0 + 1 of unknown cost"
+    assert text == (
+        "a/b via Prov · cut at the length limit (%openrouter continue goes on) · cost not known · "
+        "folder $0 + 1 of unknown cost"
+    )
