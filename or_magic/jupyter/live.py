@@ -12,11 +12,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from or_magic.jupyter.markdown import escape_text, finished_length, render
+from or_magic.jupyter.splitting import split
 from or_magic.jupyter.whole import thinking_html, thoughts_html
 from or_magic.messages import Began, Event, ReasoningDelta, TextDelta, Waiting
 
 SMALLEST_MOVE = 2048  # characters
 MOVE_FRACTION = 5
+LARGEST_BLOCK = 6_000  # characters of one block that has no end yet
 BYTES_PER_S = 45_000
 SHORTEST_PAUSE_S = 1 / 12
 LONGEST_PAUSE_S = 0.3
@@ -127,7 +129,14 @@ class LiveAnswer:
         length = finished_length(self._tail)
         self._committed += self._tail[:length]
         self._tail = self._tail[length:]
-        return length > 0
+        if len(self._tail) <= max(LARGEST_BLOCK, len(self._committed) // MOVE_FRACTION):
+            return length > 0
+        # A block that has no end yet: its beginning moves up by itself, until the answer is whole.
+        head, self._tail = split(self._tail)
+        if head and self._committed and not self._committed.endswith("\n\n"):
+            self._committed += "\n" if self._committed.endswith("\n") else "\n\n"
+        self._committed += head
+        return length > 0 or bool(head)
 
     def _tail_html(self) -> str:
         if self._tail:

@@ -7,7 +7,7 @@ import socketserver
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 _PROSE = "Some **words** of a paragraph with `code`, a [link](https://example.org) and more of the same, at length.\n\n"
@@ -44,6 +44,10 @@ class _Handler(socketserver.StreamRequestHandler):
     stream: Stream
 
     def handle(self) -> None:
+        with suppress(BrokenPipeError, ConnectionResetError):  # who is measured may hang up
+            self._answer()
+
+    def _answer(self) -> None:
         while head := self._head():
             _, kind, size, pace, *_ = head.split()[1].decode().split("/")
             self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
