@@ -22,6 +22,10 @@ NOTEBOOKS = {
         "%%openrouter sandbox/routed --provider.order sandbox-down,sandbox-fast --max-tokens 60\nWho answers?",
         "%%openrouter sandbox/error-503 --fallback sandbox/echo --route fallback\nIs anybody there?",
     ],
+    "thoughts": [
+        "%%openrouter sandbox/reasoner\nWhat is a stream?",
+        "%%openrouter sandbox/sources --max-tokens 40\nWhere can I read about streams?",
+    ],
     "failures": [
         "%%openrouter sandbox/ech\nA mistyped model",
         "%openrouter limits",
