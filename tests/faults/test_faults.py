@@ -98,7 +98,7 @@ SLOW = (
     Fault("no header", (FOREVER,), TimedOutError, hangs_up=True, words="first_event_timeout"),
     Fault("silent after the header", (OPEN_HEAD, FOREVER), TimedOutError, hangs_up=True, words="fell silent"),
     Fault("silent in mid-stream", (OPEN_HEAD + HELLO, FOREVER), TimedOutError, WHOLE, hangs_up=True, words="silence"),
-    Fault("comments are life", (OPEN_HEAD, *(COMMENT, 0.3) * 4, HELLO + LAST + DONE), None, WHOLE, COST),
+    Fault("comments are life", (OPEN_HEAD, *(COMMENT, 0.3) * 6, HELLO + LAST + DONE), None, WHOLE, COST),
     Fault("trickle", (OPEN_HEAD, *(event("x"), 0.2) * 40), TimedOutError, None, hangs_up=True, words="total_timeout"),
     Fault("open after DONE", (OPEN_HEAD + HELLO + LAST + DONE, FOREVER), None, WHOLE, COST, hangs_up=True),
     Fault("open after the usage", (OPEN_HEAD + HELLO + LAST, FOREVER), None, WHOLE, COST, hangs_up=True),
@@ -152,7 +152,7 @@ WRONG = (
         COST,
     ),
     Fault("a whole answer", (JSON_HEAD + WHOLE_JSON,), None, WHOLE, COST),
-    Fault("white space before it", (JSON_HEAD, *(b"\n         \n", 0.2) * 5, WHOLE_JSON), None, WHOLE, COST),
+    Fault("white space before it", (JSON_HEAD, *(b"\n         \n", 0.3) * 5, WHOLE_JSON), None, WHOLE, COST),
     Fault(
         "an error in a 200",
         (response(200, f'{{"error":{ERROR_OBJECT}}}'.encode()),),
@@ -295,7 +295,7 @@ def test_each_status(case: Case, session_for: Open) -> None:
 )
 def test_nobody_there(base_url: str, session_for: Open) -> None:
     """Where no connection can be made, nothing was sent: asked again, then free of charge."""
-    session = session_for(base_url, OR_MAGIC_RETRY_TIME="3")
+    session = session_for(base_url)
 
     caught = ask(session)
 

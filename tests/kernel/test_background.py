@@ -26,6 +26,15 @@ def last_shown(kernel: Kernel, request: str) -> list[Message]:
     return [[message for message in drawn if display_id(message) == id][-1] for id in ids]
 
 
+def wait_for_footer(kernel: Kernel, request: str, words: str) -> None:
+    """Waits until the footer of a request in the background holds the words."""
+    for _ in range(50):
+        if words in text_of(last_shown(kernel, request)[1]):
+            return
+        kernel.run("import time; time.sleep(0.2)")
+    raise AssertionError(f"{words!r} is not in {text_of(last_shown(kernel, request)[1])!r}")
+
+
 def text_of(message: Message) -> str:
     return str(message["content"]["data"].get("text/plain", ""))
 
@@ -44,11 +53,9 @@ def test_ten_at_once_while_the_kernel_is_busy(kernel: Kernel, sandbox: Sandbox, 
     assert kernel.finish(busy)["status"] == "ok"
 
     assert kernel.value("done") == [True] * 10
-    kernel.run("pass")  # what was drawn last has arrived
     for number, request in enumerate(requests):
-        answer, footer = last_shown(kernel, request)
-        assert text_of(answer) == f"number {number}: {LONG}".rstrip("\n")
-        assert "via Sandbox" in text_of(footer)
+        wait_for_footer(kernel, request, "via Sandbox")
+        assert text_of(last_shown(kernel, request)[0]) == f"number {number}: {LONG}".rstrip("\n")
     kept = {turn.cell_id: turn.answer.text for turn in turns()}
     assert {cell: text.split(":")[0] for cell, text in kept.items()} == {f"c{n}": f"number {n}" for n in range(10)}
 
@@ -73,8 +80,7 @@ def test_jobs_are_listed_and_stopped(kernel: Kernel, sandbox: Sandbox, turns: Tu
     assert kernel.printed(stopped).startswith(f"Stopped {ids[0]} after about ")
     kernel.run("%openrouter stop all")
     assert kernel.value("(other.wait(5).ending, other.text.startswith('wort'))") == ("stopped", True)
-    kernel.run("import time; time.sleep(0.3)")
-    assert "Stopped: stopped by the user" in text_of(last_shown(kernel, first)[1])
+    wait_for_footer(kernel, first, "Stopped: stopped by the user")
     assert [turn.state for turn in turns()] == ["stopped", "stopped"]
     assert "Nothing is under way" in kernel.run("%openrouter stop")["evalue"]
     sandbox.wait_for(lambda request: request.closed_by_client)
@@ -86,8 +92,7 @@ def test_a_failure_in_the_background_is_told(kernel: Kernel, turns: Turns) -> No
     assert kernel.finish(request)["status"] == "ok"
 
     assert kernel.value("(it.wait(10).ending, 'flagged' in it.error)") == ("failed", True)
-    kernel.run("import time; time.sleep(0.3)")
-    assert "Failed: The prompt was flagged (rehearsal)" in text_of(last_shown(kernel, request)[1])
+    wait_for_footer(kernel, request, "Failed: The prompt was flagged (rehearsal)")
     assert turns()[0].state == "failed"
 
 
