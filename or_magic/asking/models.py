@@ -7,6 +7,7 @@ user's goes along.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 import uuid
@@ -16,6 +17,7 @@ from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 from or_magic.errors import ModelNotFoundError, OrMagicError, ServiceError, StoreError
 from or_magic.openrouter import background
@@ -31,20 +33,36 @@ from or_magic.openrouter.catalog import (
 from or_magic.openrouter.client import Client
 
 if TYPE_CHECKING:
-    from or_magic.ledger.catalog_cache import CatalogCache, Kept
+    from or_magic.ledger.catalog_cache import CatalogCache
     from or_magic.ledger.store import Ledger
 
 T = TypeVar("T")
 FRESH_S = 3600.0
 _MODELS, _PROVIDERS = "/models", "/providers"
-_CLAIM_S = 30.0
+_CLAIM_S = 30.0  # how long a process may fetch before others no longer count on it
+_OTHERS_S = 5.0  # how long to wait for what another process fetches; it may have been killed
 _AGAIN_S = 60.0  # how long after a failed refresh another is tried
 _HINT_S = 3.0  # how long a mistyped id may wait for the ids that are near
 
 
 @dataclass(frozen=True, slots=True)
+class _Copy:
+    catalog: Catalog
+    fetched_utc: datetime
+
+    @property
+    def age_s(self) -> float:
+        """Below 0 where a clock was wrong, then or now."""
+        return (datetime.now(UTC) - self.fetched_utc).total_seconds()
+
+    @property
+    def is_fresh(self) -> bool:
+        return abs(self.age_s) < FRESH_S
+
+
+@dataclass(frozen=True, slots=True)
 class _Refresh:
-    fetch: Future[bytes]
+    fetch: Future[_Copy]
     begun_at: float  # time.monotonic()
 
     @property
@@ -68,7 +86,7 @@ class Models:
     def __init__(self, public: Callable[[], Client], keyed: Callable[[], Client], ledger: Callable[[], Ledger]) -> None:
         self._client, self._keyed, self._ledger = public, keyed, ledger
         self._holder = uuid.uuid4().hex
-        self._catalogs: dict[str, tuple[datetime, Catalog]] = {}
+        self._copies: dict[str, _Copy] = {}
         self._refreshes: dict[str, _Refresh] = {}
         self.age_note = ""
 
@@ -83,15 +101,10 @@ class Models:
         """
         client = self._client()
         service = client.endpoint.origin
-        if (held := self._catalogs.get(service)) is None:
-            kept = self._kept(service, _MODELS)
-            with contextlib.suppress(ServiceError):  # a copy that holds no models is as good as none
-                held = (kept.fetched_utc, decode_models(kept.body)) if kept else None
-        if held is None:
-            held = datetime.now(UTC), decode_models(self._fetch(client, _MODELS, patience_s))
-        fetched_utc, catalog = self._catalogs[service] = self._refreshed(client, held)
-        self.age_note = self._note(service, fetched_utc)
-        return catalog
+        copy = self._copies.get(service) or self._kept(service) or self._fetched(client, patience_s)
+        copy = self._copies[service] = self._refreshed(client, copy)
+        self.age_note = self._note(service, copy)
+        return copy.catalog
 
     def model(self, id: str) -> Model | None:
         """What is known of a model: price, context, abilities; None where the catalogue has no such id.
@@ -101,24 +114,33 @@ class Models:
         """
         return self.catalog().find(id)
 
+    def nearest(self, id: str) -> tuple[str, ...]:
+        """At most three ids that look like a mistyped one, best first.
+
+        Raises:
+            ServiceError: there is no catalogue.
+        """
+        return self.catalog().nearest(id)
+
     def at_hand(self, id: str) -> Model | None:
         """The same as `model`, without waiting: None also where no catalogue is here yet, which is then fetched."""
         try:
             client = self._client()
             service = client.endpoint.origin
-            if service in self._catalogs or self._kept(service, _MODELS) is not None:
-                return self.catalog(patience_s=_HINT_S).find(id)
-            if service not in self._refreshes and self._claim(service, _MODELS):
-                fetch = background.submit(self._fetch_and_keep(client, _MODELS))
-                self._refreshes[service] = _Refresh(fetch, time.monotonic())
+            copy = self._copies.get(service) or self._kept(service) or self._brought(service)
+            if copy is None:
+                self._start_refresh(client)
+                return None
+            self._copies[service] = copy
+            return self.model(id)
         except OrMagicError:
-            pass  # what it would say is a convenience
-        return None
+            return None  # what it would say is a convenience
 
     def with_nearest(self, error: ModelNotFoundError, id: str | None) -> ModelNotFoundError:
         """The same error, with the ids that look like the one that was asked for, where a catalogue is at hand."""
         with contextlib.suppress(OrMagicError):
-            if id and (nearest := self.catalog(patience_s=_HINT_S).nearest(id)):
+            near = self.catalog(patience_s=_HINT_S).nearest(id) if id else ()
+            if nearest := tuple(other for other in near if other != id):  # an old catalogue may still have it
                 error.nearest = nearest
                 note = f" ({self.age_note})" if self.age_note else ""
                 error.args = (f"No model {id!r}. Nearest: {', '.join(nearest)}.{note}",)
@@ -130,7 +152,8 @@ class Models:
         Raises:
             ServiceError: or one of its kinds.
         """
-        return decode_endpoints(wait_for(self._client().fetch(f"/models/{id}/endpoints", needs_key=False)))
+        path = f"/models/{quote(id, safe='/:~@')}/endpoints"
+        return decode_endpoints(wait_for(self._client().fetch(path, needs_key=False)))
 
     def providers(self) -> tuple[Provider, ...]:
         """The companies that serve models. Asked anew each time.
@@ -148,64 +171,113 @@ class Models:
         """
         return decode_models(wait_for(self._keyed().fetch("/models/user")))
 
-    def _fetch(self, client: Client, kind: str, patience_s: float | None) -> bytes:
-        """The body, fetched here or by another process at the same moment."""
-        service, deadline = client.endpoint.origin, time.monotonic() + (patience_s or _CLAIM_S)
-        while not self._claim(service, kind) and time.monotonic() < deadline:
-            time.sleep(0.1)  # somebody else fetches; what it gets is for all
-            if (kept := self._kept(service, kind)) is not None and _age_s(kept.fetched_utc) < FRESH_S:
-                return kept.body
-        return wait_for(self._fetch_and_keep(client, kind), patience_s)
+    def _fetched(self, client: Client, patience_s: float | None) -> _Copy:
+        """The catalogue, fetched here or by another process at the same moment."""
+        service, began = client.endpoint.origin, time.monotonic()
+        others_s = _OTHERS_S if patience_s is None else min(_OTHERS_S, patience_s)
+        while not (is_mine := self._claim(service)) and time.monotonic() < began + others_s:
+            time.sleep(0.1)
+            if (kept := self._kept(service)) is not None and kept.is_fresh:
+                return kept
+        # Looked at again: whoever had the claim before may have kept a copy since.
+        if (kept := self._kept(service)) is not None and kept.is_fresh:
+            if is_mine:
+                _release(self._cache(), service, self._holder)
+            return kept
+        left_s = None if patience_s is None else patience_s - (time.monotonic() - began)
+        return wait_for(self._fetch_and_keep(client, self._cache()), left_s)
 
-    async def _fetch_and_keep(self, client: Client, kind: str) -> bytes:
+    async def _fetch_and_keep(self, client: Client, cache: CatalogCache | None) -> _Copy:
+        # The store may keep a thread waiting, which must not be the one that streams run on.
         service = client.endpoint.origin
         try:
-            body = await client.fetch(kind, needs_key=False)
-            decode_models(body)  # before it takes the place of a good one
-            with contextlib.suppress(StoreError):  # a catalogue that cannot be kept is still one
-                self._cache().keep(service, kind, body, datetime.now(UTC))
-            return body
+            body = await client.fetch(_MODELS, needs_key=False)
+            return await asyncio.to_thread(_take, cache, service, body)
         finally:
-            with contextlib.suppress(StoreError):
-                self._cache().release(service, kind, self._holder)
+            await asyncio.to_thread(_release, cache, service, self._holder)
 
-    def _refreshed(self, client: Client, held: tuple[datetime, Catalog]) -> tuple[datetime, Catalog]:
-        """What a refresh in the background has brought; starts one where the copy is old."""
-        service, refresh = client.endpoint.origin, self._refreshes.get(client.endpoint.origin)
-        if _age_s(held[0]) < FRESH_S:
-            return held
-        if refresh is not None and refresh.fetch.done() and refresh.fetch.exception() is None:
-            del self._refreshes[service]
-            return datetime.now(UTC), decode_models(refresh.fetch.result())
-        if (refresh is None or refresh.is_spent) and self._claim(service, _MODELS):
-            fetch = background.submit(self._fetch_and_keep(client, _MODELS))
+    def _refreshed(self, client: Client, copy: _Copy) -> _Copy:
+        """The newest copy there is; where that is old, a refresh is started in the background."""
+        service = client.endpoint.origin
+        if copy.is_fresh:
+            return copy
+        newer = self._brought(service)
+        if newer is None and self._may_refresh(service):
+            newer = self._kept(service, after=copy.fetched_utc)  # another kernel's
+        if newer is None:
+            self._start_refresh(client)
+            return copy
+        return self._refreshed(client, newer)
+
+    def _may_refresh(self, service: str) -> bool:
+        refresh = self._refreshes.get(service)
+        return refresh is None or refresh.is_spent
+
+    def _start_refresh(self, client: Client) -> None:
+        """Starts one, unless one is under way, here or in another process, or has just failed."""
+        service = client.endpoint.origin
+        if self._may_refresh(service) and self._claim(service):
+            fetch = background.submit(self._fetch_and_keep(client, self._cache()))
             self._refreshes[service] = _Refresh(fetch, time.monotonic())
-        return held
 
-    def _note(self, service: str, fetched_utc: datetime) -> str:
-        if (age_s := _age_s(fetched_utc)) < FRESH_S:
+    def _brought(self, service: str) -> _Copy | None:
+        """What a refresh has brought since it was last looked for."""
+        refresh = self._refreshes.get(service)
+        if refresh is None or not refresh.fetch.done() or _failure(refresh.fetch) is not None:
+            return None
+        del self._refreshes[service]
+        return refresh.fetch.result()
+
+    def _note(self, service: str, copy: _Copy) -> str:
+        if copy.is_fresh:
             return ""
         refresh = self._refreshes.get(service)
-        failure = refresh.fetch.exception() if refresh is not None and refresh.fetch.done() else None
+        failure = _failure(refresh.fetch) if refresh is not None and refresh.fetch.done() else None
         why = f"; it could not be refreshed: {failure}" if failure else "; a newer one is on its way"
-        return f"The catalogue is of {_ago(age_s)}{why}"
+        return f"The catalogue is of {_ago(copy.age_s)}{why}"
 
-    def _cache(self) -> CatalogCache:
+    def _cache(self) -> CatalogCache | None:
+        """The copies on disk; None where the store does not work, without which a catalogue is still one."""
         from or_magic.ledger.catalog_cache import CatalogCache
 
-        return CatalogCache(self._ledger().file)
-
-    def _kept(self, service: str, kind: str) -> Kept | None:
         try:
-            return self._cache().newest(service, kind)
+            return CatalogCache(self._ledger().file)
         except StoreError:
             return None
 
-    def _claim(self, service: str, kind: str) -> bool:
+    def _kept(self, service: str, *, after: datetime | None = None) -> _Copy | None:
+        """The copy on disk; None where there is none, none fetched later than `after`, or it holds no models."""
+        with contextlib.suppress(StoreError, ServiceError):
+            kept = cache.newest(service, _MODELS) if (cache := self._cache()) is not None else None
+            if kept is not None and (after is None or kept.fetched_utc > after):
+                return _Copy(decode_models(kept.body), kept.fetched_utc)
+        return None
+
+    def _claim(self, service: str) -> bool:
         try:
-            return self._cache().claim(service, kind, self._holder, _CLAIM_S)
+            return (cache := self._cache()) is None or cache.claim(service, _MODELS, self._holder, _CLAIM_S)
         except StoreError:
             return True  # nobody can be asked to wait for a store that does not work
+
+
+def _take(cache: CatalogCache | None, service: str, body: bytes) -> _Copy:
+    """Decodes what was fetched, and only then puts it in the place of a good copy."""
+    copy = _Copy(decode_models(body), datetime.now(UTC))
+    if cache is not None:
+        with contextlib.suppress(StoreError):
+            cache.keep(service, _MODELS, body, copy.fetched_utc)
+    return copy
+
+
+def _release(cache: CatalogCache | None, service: str, holder: str) -> None:
+    if cache is not None:
+        with contextlib.suppress(StoreError):
+            cache.release(service, _MODELS, holder)
+
+
+def _failure(fetch: Future[_Copy]) -> BaseException | None:
+    """Why a fetch that has ended brought nothing; None where it brought something."""
+    return NotYet("it was stopped") if fetch.cancelled() else fetch.exception()
 
 
 def wait_for(coroutine: Coroutine[Any, Any, T], patience_s: float | None = None) -> T:
@@ -221,19 +293,17 @@ def wait_for(coroutine: Coroutine[Any, Any, T], patience_s: float | None = None)
             try:
                 return running.result(timeout=0.1)
             except NotYet:
-                if running.done():
-                    raise
+                if running.done():  # it has ended this very moment, or by a timeout of its own
+                    return running.result()
                 if deadline is not None and time.monotonic() > deadline:
                     raise ServiceError("The service took too long to answer.", may_be_charged=False) from None
     finally:
         running.cancel()
 
 
-def _age_s(moment: datetime) -> float:
-    return (datetime.now(UTC) - moment).total_seconds()
-
-
 def _ago(seconds: float) -> str:
+    if seconds < 0:
+        return "a time to come, by a clock that was wrong"
     for unit, length in (("day", 86_400), ("hour", 3_600)):
         if seconds >= length:
             count = int(seconds // length)

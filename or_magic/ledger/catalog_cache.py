@@ -42,14 +42,17 @@ class CatalogCache:
             StoreError: the ledger cannot be read.
         """
         query = select(catalogs).where(catalogs.c.service == service, catalogs.c.kind == kind)
+        # What a wrong clock has dated into the future comes last, or it would be the newest for ever.
+        is_of_future = catalogs.c.fetched_utc > datetime.now(UTC)
+        query = query.order_by(is_of_future, catalogs.c.fetched_utc.desc()).limit(1)
         with self._file.reading() as connection:
-            row = connection.execute(query.order_by(catalogs.c.fetched_utc.desc()).limit(1)).one_or_none()
+            row = connection.execute(query).one_or_none()
         if row is None:
             return None
         try:
             return Kept(gzip.decompress(row.body), row.fetched_utc)
         except (OSError, EOFError, zlib.error, TypeError):
-            self._throw_away(service, kind, row.day)
+            self._throw_away(service, kind, row.day, row.body)
             return self.newest(service, kind)
 
     def keep(self, service: str, kind: str, body: bytes, fetched_utc: datetime) -> None:
@@ -108,7 +111,8 @@ class CatalogCache:
         with self._file.writing() as connection:
             connection.execute(delete(catalog_fetches).where(fetch))
 
-    def _throw_away(self, service: str, kind: str, day: str) -> None:
-        damaged = and_(catalogs.c.service == service, catalogs.c.kind == kind, catalogs.c.day == day)
+    def _throw_away(self, service: str, kind: str, day: str, body: bytes) -> None:
+        of_day = and_(catalogs.c.service == service, catalogs.c.kind == kind, catalogs.c.day == day)
+        damaged = and_(of_day, catalogs.c.body == body)  # another process may have put a good one in its place
         with self._file.writing() as connection:
             connection.execute(delete(catalogs).where(damaged))

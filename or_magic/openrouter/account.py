@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -127,14 +127,16 @@ async def credits(client: Client) -> Credits | None:
     """What the account bought and spent; None where this key may not know (the docs ask for a management key).
 
     Raises:
-        ServiceError: or one of its kinds; `AuthenticationError` is raised by `key_state` for a key that is not known.
+        ServiceError: or one of its kinds; `AuthenticationError` for a key that is not known.
     """
     try:
         facts = as_object((await client.get("/credits")).get("data"))
     except ServiceError as error:
-        if error.status in (401, 403, 404):
-            return None
-        raise
+        if error.status not in (401, 403, 404):
+            raise
+        if error.status == 401:
+            await key_state(client)  # which is refused as well where the key is wrong
+        return None
     bought, used = as_decimal(facts.get("total_credits")), as_decimal(facts.get("total_usage"))
     return None if bought is None or used is None else Credits(bought, used)
 
@@ -185,7 +187,9 @@ def _budget(facts: Mapping[str, Any]) -> Budget:
 
 
 def _moment(value: object) -> datetime | None:
+    """The moment in UTC, which it is taken for where it names no offset."""
     try:
-        return datetime.fromisoformat(as_text(value))
-    except ValueError:
+        moment = datetime.fromisoformat(as_text(value))
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter: in the year 1 or 9999, shifted out of the calendar
         return None

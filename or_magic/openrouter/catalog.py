@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from or_magic.errors import ServiceError
-from or_magic.openrouter.lenient import as_bool, as_count, as_list, as_object, as_text, parse_object
+from or_magic.openrouter.lenient import as_bool, as_count, as_decimal, as_list, as_object, as_text, parse_object
 from or_magic.openrouter.nearest import Names
 from or_magic.openrouter.prices import Prices, prices_of
 
@@ -38,7 +38,7 @@ class Reasoning:
     takes_max_tokens: bool | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Model:
     """One row of the catalogue.
 
@@ -93,8 +93,10 @@ class Model:
 
     @property
     def is_router(self) -> bool:
-        """Whether it picks another model, whose price counts."""
-        return as_object(self.raw.get("pricing")).get("prompt") == "-1"
+        """Whether it picks another model for each question; the price is that one's, or nothing."""
+        told = as_decimal(as_object(self.raw.get("pricing")).get("prompt"))
+        # The free router has a price, 0. Aliases are marked as routers as well.
+        return (told is not None and told < 0) or (self.tokenizer == "Router" and not self.alias_of)
 
     @property
     def takes_images(self) -> bool:
@@ -132,7 +134,7 @@ class Model:
         return self.reasoning is not None or "reasoning" in self.supported_parameters
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ModelEndpoint:
     """A provider's offer of one model.
 
@@ -158,7 +160,7 @@ class ModelEndpoint:
     raw: Mapping[str, Any] = field(repr=False, hash=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Provider:
     """A company that serves models. `slug` names it in a request."""
 
@@ -181,7 +183,7 @@ class Catalog:
     def __init__(self, models: tuple[Model, ...]) -> None:
         self.models = models
         self._by_id = {model.id.lower(): model for model in reversed(models)}
-        self._by_slug = {model.canonical_slug.lower(): model for model in reversed(models) if model.canonical_slug}
+        self._by_slug = {_dated_name(model).lower(): model for model in reversed(models) if model.canonical_slug}
 
     def __len__(self) -> int:
         return len(self.models)
@@ -195,21 +197,30 @@ class Catalog:
 
     def nearest(self, id: str, count: int = 3) -> tuple[str, ...]:
         """Ids that look like `id`, best first: of one mistyped, without its author, or with another's."""
-        return self._names.nearest(id, count)
+        near, known = self._names.nearest(id, count), self.find(id)
+        if known is None:
+            return near
+        return (known.id, *(other for other in near if other != known.id))[:count]
 
     @cached_property
     def _names(self) -> Names:
         return Names(tuple(model.id for model in self.models))
 
 
+def _dated_name(model: Model) -> str:
+    """The canonical slug with the variant, whose price is another; the service tells the slug without it."""
+    has_variant = model.variant and ":" not in model.canonical_slug
+    return f"{model.canonical_slug}:{model.variant}" if has_variant else model.canonical_slug
+
+
 def _names_of(id: str) -> Iterator[str]:
-    """The id itself, then what it is without its last variant, and so on."""
-    name = id.strip().lower().partition(_PRESET)[0].rstrip("@")
-    while name:
-        yield name
-        name, colon, _ = name.rpartition(":")
-        if not colon:
-            return
+    """The id itself, then with fewer and fewer of its variants, each of them alone, and none."""
+    base, *variants = id.strip().lower().partition(_PRESET)[0].rstrip("@").split(":")
+    for count in range(len(variants), 1, -1):
+        yield ":".join((base, *variants[:count]))
+    for variant in variants:
+        yield f"{base}:{variant}"
+    yield base
 
 
 def decode_models(body: bytes) -> Catalog:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import _thread
 import json
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -42,6 +45,13 @@ def session_at(tmp_path: Path) -> Iterator[Make]:
     yield make
     for session in made:
         session.close()
+
+
+def grow_old(session: Session, hours: float) -> None:
+    """Makes the copy in memory so much older."""
+    copies = session.models._copies
+    for service, copy in copies.items():
+        copies[service] = replace(copy, fetched_utc=copy.fetched_utc - timedelta(hours=hours))
 
 
 def age(session: Session, hours: float, *ids: str) -> None:
@@ -87,6 +97,48 @@ def test_an_old_copy_is_used_at_once_and_refreshed(session_at: Make) -> None:
 
     assert session.models.age_note == ""
     assert len(server.requests) == 1
+
+
+def test_a_refresh_is_as_old_as_it_is(session_at: Make) -> None:
+    """A refresh that came long before anybody looks is as old as it is, not as fresh as if it came now."""
+    with serve(listing("new/one")) as server:
+        session = session_at(server.base_url)
+        cache = CatalogCache(session.ledger.file)
+        age(session, 2, "old/one")
+        session.models.catalog()
+        while (kept := cache.newest(session.service, "/models")) is None or kept.body != body("new/one"):
+            time.sleep(0.02)
+        while session.models.catalog().find("new/one") is None:
+            time.sleep(0.02)
+
+    assert session.models._copies[session.service].fetched_utc == kept.fetched_utc
+
+
+def test_a_newer_copy_of_another_kernel_is_used(session_at: Make) -> None:
+    """A kernel whose copy has grown old takes the one that another has fetched meanwhile, and asks nobody."""
+    with serve(listing("of/service")) as server:
+        session = session_at(server.base_url)
+        age(session, 0.5, "old/one")
+        assert session.models.catalog().find("old/one") is not None
+        grow_old(session, hours=2)
+        age(session, 0.1, "of/another-kernel")
+
+        assert session.models.catalog().find("of/another-kernel") is not None
+
+    assert session.models.age_note == ""
+    assert server.requests == []
+
+
+def test_a_copy_of_the_future_is_refreshed(session_at: Make) -> None:
+    """A copy that was dated by a wrong clock serves at once, but is never taken for fresh."""
+    with serve(listing("new/one")) as server:
+        session = session_at(server.base_url)
+        age(session, -9000, "future/one")
+
+        while session.models.catalog().find("new/one") is None:
+            time.sleep(0.02)
+
+        assert session_at(server.base_url).models.catalog().find("new/one") is not None
 
 
 def test_offline_it_says_how_old_it_is(session_at: Make) -> None:
@@ -138,6 +190,8 @@ _RACER = """
 import sys
 from or_magic.asking.session import Session
 session = Session()
+session.ledger, session.models
+print("ready", flush=True)
 sys.stdin.readline()
 print(len(session.models.catalog()))
 """
@@ -154,10 +208,83 @@ def test_of_several_processes_one_fetches(tmp_path: Path) -> None:
         command = [sys.executable, "-c", _RACER]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         racers = [subprocess.Popen(command, env=environment, **pipes) for _ in range(4)]
-        counts = [racer.communicate("go\n", timeout=60)[0].strip() for racer in racers]
+        assert [racer.stdout.readline() for racer in racers] == ["ready\n"] * 4
+        for racer in racers:  # `communicate` alone would start each when the one before it has ended
+            racer.stdin.write("go\n")
+            racer.stdin.flush()
+        counts = [racer.communicate(timeout=60)[0].strip() for racer in racers]
 
     assert counts == ["2"] * 4
     assert len(server.requests) == 1
+
+
+def test_a_fetch_that_was_killed_holds_nobody_up(session_at: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a process died while it fetched, the next one waits a little for it, and then fetches itself."""
+    monkeypatch.setattr("or_magic.asking.models._OTHERS_S", 0.2)
+    with serve(listing("a/b")) as server:
+        session = session_at(server.base_url)
+        assert CatalogCache(session.ledger.file).claim(session.service, "/models", "killed", 600)
+
+        assert session.models.catalog(patience_s=5).find("a/b") is not None
+
+
+def test_at_hand_never_waits_and_comes_later(session_at: Make) -> None:
+    """Where nothing is here yet the answer is None, at once; what it started to fetch is there soon after."""
+    hold = threading.Event()
+    with serve((hold.wait, *listing("a/b"))) as server:
+        session = session_at(server.base_url)
+
+        assert session.models.at_hand("a/b") is None
+        assert session.models.at_hand("a/b") is None
+        hold.set()
+        while session.models.at_hand("a/b") is None:
+            time.sleep(0.02)
+
+    assert len(server.requests) == 1
+
+
+def test_at_hand_tries_again(session_at: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first fetch that failed is tried again later, not never."""
+    monkeypatch.setattr("or_magic.asking.models._AGAIN_S", 0.05)
+    with serve((response(400, b"{}"),), listing("a/b")) as server:
+        session = session_at(server.base_url)
+
+        while session.models.at_hand("a/b") is None:
+            time.sleep(0.02)
+
+    assert len(server.requests) == 2
+
+
+def test_nearest_ids_of_the_service(session_at: Make) -> None:
+    """The ids near to a mistyped one come from the catalogue that is kept."""
+    with serve(listing("openai/gpt-4o", "a/b")) as server:
+        assert session_at(server.base_url).models.nearest("gpt4o") == ("openai/gpt-4o",)
+
+
+def test_an_interrupt_ends_the_wait(session_at: Make) -> None:
+    """A fetch that takes for ever is ended by an interrupt; nothing goes on behind it, and nobody else is kept out."""
+    with serve((30.0, *listing("a/b")), listing("a/b")) as server:
+        session = session_at(server.base_url)
+
+        def interrupt() -> None:
+            while not server.requests:
+                time.sleep(0.01)
+            _thread.interrupt_main()
+
+        threading.Thread(target=interrupt).start()
+        with pytest.raises(KeyboardInterrupt):
+            session.models.catalog()
+
+        assert server.hung_up.wait(10)
+        assert session.models.catalog(patience_s=5).find("a/b") is not None
+
+
+def test_an_odd_id_is_one_part_of_the_address(session_at: Make) -> None:
+    """What is typed as an id cannot reach another address of the service."""
+    with serve((response(200, b'{"data":{"endpoints":[]}}'),)) as server:
+        session_at(server.base_url).models.endpoints("a/b:free?x=1#y z")
+
+    assert server.requests[0].split()[1] == b"/v1/models/a/b:free%3Fx=1%23y%20z/endpoints"
 
 
 def test_a_mistyped_id_names_those_that_are_near(session_at: Make) -> None:
@@ -170,6 +297,16 @@ def test_a_mistyped_id_names_those_that_are_near(session_at: Make) -> None:
 
     assert caught.value.nearest[0] == "sandbox/echo"
     assert session.ledger.turns()[0].error == str(caught.value)
+
+
+def test_a_refused_id_is_not_near_to_itself(session_at: Make) -> None:
+    """An id that the service refuses is not named as what was meant, though an old catalogue still has it."""
+    with serve(listing("openai/gpt-5", "openai/gpt-5-mini")) as server:
+        models = session_at(server.base_url).models
+
+        error = models.with_nearest(ModelNotFoundError("No such model."), "openai/gpt-5")
+
+    assert error.nearest == ("openai/gpt-5-mini",)
 
 
 def test_endpoints_providers_and_the_users_own_list(session_at: Make) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 from or_magic.ledger.catalog_cache import CatalogCache
@@ -49,6 +50,35 @@ def test_a_damaged_one_is_as_good_as_none(ledger: Ledger) -> None:
     assert kept is not None
     assert kept.body == b"good"
     assert cache.days(SERVICE, KIND) == ["2026-11-23"]
+
+
+def test_a_copy_from_a_wrong_clock(ledger: Ledger) -> None:
+    """A copy that claims to be of the future does not hide those of the past, but is better than none."""
+    cache, now = CatalogCache(ledger.file), datetime.now(UTC)
+    cache.keep(SERVICE, KIND, b"future", now + timedelta(days=900))
+    alone = cache.newest(SERVICE, KIND)
+    cache.keep(SERVICE, KIND, b"past", now - timedelta(days=1))
+    beside = cache.newest(SERVICE, KIND)
+
+    assert alone is not None
+    assert beside is not None
+    assert (alone.body, beside.body) == (b"future", b"past")
+
+
+def test_many_keep_at_once(ledger: Ledger) -> None:
+    """Threads that keep, read and claim at the same moment all succeed; one claim is given."""
+
+    def work(number: int) -> bool:
+        cache = CatalogCache(Ledger.open(ledger.location).file)
+        cache.keep(SERVICE, KIND, b"%d" % number, MONDAY)
+        assert cache.newest(SERVICE, KIND) is not None
+        return cache.claim(SERVICE, KIND, str(number), 30)
+
+    with ThreadPoolExecutor(8) as pool:
+        given = list(pool.map(work, range(24)))
+
+    assert given.count(True) == 1
+    assert CatalogCache(ledger.file).days(SERVICE, KIND) == ["2026-11-23"]
 
 
 def test_one_fetches(ledger: Ledger) -> None:

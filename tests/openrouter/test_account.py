@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Coroutine, Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +21,7 @@ from tests.faults.server import response, serve
 
 FORBIDDEN = response(403, b'{"error":{"code":403,"message":"Only management keys can perform this operation"}}')
 MISSING = response(404, b'{"error":{"code":404,"message":"Generation gen-1 not found"}}')
+UNKNOWN = response(401, b'{"error":{"code":401,"message":"User not found."}}')
 FULL_KEY = {
     "label": "sk-or-v1-abc...123",
     "limit": 20,
@@ -93,6 +95,32 @@ def test_a_wrong_key(sandbox: Sandbox) -> None:
     """A key that is not known is said so."""
     with pytest.raises(AuthenticationError):
         run(account.key_state(asked(sandbox.base_url, "sk-or-wrong")))
+
+
+def test_credits_and_a_wrong_key() -> None:
+    """A key that is not known is an error, not credits that it may not see."""
+    with serve((UNKNOWN,)) as server, pytest.raises(AuthenticationError):
+        run(account.credits(asked(server.base_url)))
+
+
+def test_credits_refused_to_a_good_key() -> None:
+    """A 401 from the credits alone is a key that may not see them: None."""
+    with serve((UNKNOWN,), (document(FULL_KEY),)) as server:
+        assert run(account.credits(asked(server.base_url))) is None
+
+    assert [request.split()[1] for request in server.requests] == [b"/v1/credits", b"/v1/key"]
+
+
+def test_times_are_utc() -> None:
+    """A time with another offset is told in UTC, one without is UTC."""
+    told = FULL_KEY | {"expires_at": "2027-01-01T01:00:00+02:00", "budgets": [{"resets_at": "2026-12-01T00:00:00"}]}
+    with serve((document(told),)) as server:
+        state = run(account.key_state(asked(server.base_url)))
+
+    assert (str(state.expires_at), state.budgets[0].resets_at) == (
+        "2026-12-31 23:00:00+00:00",
+        datetime(2026, 12, 1, tzinfo=UTC),
+    )
 
 
 @pytest.mark.parametrize("answer", [FORBIDDEN, document({}), document({"total_credits": None})])

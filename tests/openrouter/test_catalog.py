@@ -91,6 +91,7 @@ def test_a_row_that_tells_nothing() -> None:
     [
         pytest.param({"prompt": "0", "completion": "0"}, Decimal(0), True, False, id="free"),
         pytest.param({"prompt": "-1", "completion": "-1"}, None, False, True, id="a router decides"),
+        pytest.param({"prompt": -1, "completion": -1}, None, False, True, id="a router decides, as a number"),
         pytest.param({"prompt": 1e-06, "completion": "x"}, Decimal("0.000001"), False, False, id="as a number"),
         pytest.param({"prompt": "much"}, None, False, False, id="no number"),
         pytest.param([], None, False, False, id="no object"),
@@ -101,6 +102,15 @@ def test_prices(pricing: object, prompt: Decimal | None, is_free: bool, is_route
     (model,) = catalog_of(ROW | {"pricing": pricing}).models
 
     assert (model.prices.prompt, model.is_free, model.is_router) == (prompt, is_free, is_router)
+
+
+def test_a_free_router() -> None:
+    """A router that costs nothing is a router all the same; an alias, which hands on as well, is none."""
+    router = {"id": "a/free", "architecture": {"tokenizer": "Router"}, "pricing": {"prompt": "0", "completion": "0"}}
+    free, alias = catalog_of(router, router | {"alias_target": {"slug": "a/b"}}).models
+
+    assert (free.is_router, free.is_free) == (True, True)
+    assert (alias.is_router, alias.alias_of) == (False, "a/b")
 
 
 NIGHT = datetime(2026, 11, 25, 23, 30, tzinfo=UTC)  # a Wednesday
@@ -141,6 +151,10 @@ def test_prices_under_conditions(overrides: object, tokens: int, when: datetime,
         ("openai/gpt-5-2025-08-07", "openai/gpt-5"),
         ("openai/gpt-5:nitro", "openai/gpt-5"),
         ("openai/gpt-5:free:online", "openai/gpt-5:free"),
+        ("openai/gpt-5:online:free", "openai/gpt-5:free"),
+        ("openai/gpt-5-2025-08-07:free", "openai/gpt-5:free"),
+        ("openai/gpt-5-2025-08-07:nitro:free", "openai/gpt-5:free"),
+        ("openai/gpt-5-2025-08-07:nitro", "openai/gpt-5"),
         ("openai/gpt-5@preset/mine", "openai/gpt-5"),
         ("@preset/mine", None),
         ("~openai/gpt-latest", "~openai/gpt-latest"),
@@ -149,9 +163,9 @@ def test_prices_under_conditions(overrides: object, tokens: int, when: datetime,
     ],
 )
 def test_what_an_id_stands_for(id: str, found: str | None) -> None:
-    """Dated names, variants and presets lead to their model, and nothing leads to another."""
+    """Dated names, variants in any order and presets lead to their model, and nothing leads to another."""
     alias = ROW | {"id": "~openai/gpt-latest", "canonical_slug": "", "alias_target": {"slug": "openai/gpt-5"}}
-    catalog = catalog_of(ROW, ROW | {"id": "openai/gpt-5:free", "canonical_slug": ""}, alias)
+    catalog = catalog_of(ROW | {"id": "openai/gpt-5:free"}, ROW, alias)
 
     model = catalog.find(id)
 
@@ -181,6 +195,7 @@ IDS = (
         ("claude-haiku-4-5", "anthropic/claude-haiku-4.5"),
         ("meta/llama-3.3-70b-instruct", "meta-llama/llama-3.3-70b-instruct"),
         ("google/gemini-2-5-flash", "google/gemini-2.5-flash"),
+        ("openai/gpt-5:nitroo", "openai/gpt-5"),
         ("qwertz/asdf", None),
         ("", None),
         ("x", None),
@@ -191,7 +206,7 @@ def test_nearest_ids(typed: str, first: str | None) -> None:
     nearest = catalog_of(*({"id": id} for id in IDS)).nearest(typed)
 
     assert (nearest[0] if nearest else None) == first
-    assert len(nearest) <= 3
+    assert len(set(nearest)) == len(nearest) <= 3
 
 
 def test_endpoints_and_providers() -> None:
@@ -250,9 +265,20 @@ def test_the_recorded_catalogue_of_2026() -> None:
     assert sum(bool(model.prices.overrides) for model in catalog.models) == 59
     assert sum(model.reasoning is not None for model in catalog.models) == 289
     assert sum(bool(model.alias_of) for model in catalog.models) == 12
+    assert sum(model.is_router for model in catalog.models) == 6
     for model, row in zip(catalog.models, rows, strict=True):
         assert (model.prices.prompt is None) == (row["pricing"]["prompt"] == "-1")
-    assert all(catalog.find(row["id"]) is not None for row in rows)
+    assert all((model := catalog.find(row["id"])) is not None and model.id == row["id"] for row in rows)
+
+
+def test_dated_names_in_the_recorded_catalogue() -> None:
+    """The dated name of a variant, which is how answers name their model, has the variant's price: never the base's."""
+    catalog = decode_models(recorded("models.json"))
+
+    dated = {f"{model.canonical_slug}:{model.variant}": model for model in catalog.models if model.variant}
+
+    assert len(dated) == 80
+    assert [name for name, model in dated.items() if catalog.find(name) is not model] == []
 
 
 def test_the_recorded_catalogue_of_2025() -> None:

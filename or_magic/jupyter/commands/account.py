@@ -23,9 +23,10 @@ def credits(desk: Desk, text: str) -> pd.DataFrame:
 
     _nothing_more("credits", text)
     client = desk.session.client()
-    state = wait_for(account.key_state(client))  # first, for its clear word on a wrong key
-    credits = wait_for(account.credits(client))
-    return _table(_credit_rows(credits) if credits is not None else _key_rows(state), credits or state)
+    if (credits := wait_for(account.credits(client))) is not None:
+        return _table(_credit_rows(credits), credits)
+    state = wait_for(account.key_state(client))
+    return _table(_key_rows(state), state)
 
 
 def limits(desk: Desk, text: str) -> pd.DataFrame:
@@ -72,7 +73,9 @@ def _limit_rows(state: KeyState) -> dict[str, str]:
         rows["expires"] = f"{state.expires_at:%Y-%m-%d %H:%M} UTC"
     for number, budget in enumerate(state.budgets, start=1):
         name = f"budget {budget.scope or number}"
-        rows[name] = f"{_usd(budget.spent_usd)} of {_usd(budget.limit_usd)}, {_usd(budget.remaining_usd)} left"
+        renewed = f", renewed {budget.resets_at:%Y-%m-%d %H:%M} UTC" if budget.resets_at else ""
+        left = f"{_usd(budget.remaining_usd)} left"
+        rows[name] = f"{_usd(budget.spent_usd)} of {_usd(budget.limit_usd)}, {left}{renewed}"
     return rows
 
 
