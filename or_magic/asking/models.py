@@ -241,7 +241,7 @@ class Models:
         from or_magic.ledger.catalog_cache import CatalogCache
 
         try:
-            return CatalogCache(self._ledger().file)
+            return CatalogCache(self._ledger().store)
         except StoreError:
             return None
 

@@ -8,8 +8,8 @@ from typing import Any, get_args
 
 from sqlalchemy import Connection, Row, select
 
-from or_magic.ledger.store import Ledger
-from or_magic.ledger.tables import messages, notebooks, parts, turns
+from or_magic.ledger.store import Ledger, spent_in
+from or_magic.ledger.tables import messages, notebooks, parts, threads, turns
 from or_magic.ledger.tree import address
 from or_magic.messages import CostSource, Ending
 
@@ -18,17 +18,26 @@ def verify(ledger: Ledger) -> list[str]:
     """What is wrong with the ledger, a line for each finding; empty when it is sound.
 
     Checked: the file's pages; of each message its hash, its parent and that its parts are numbered 0, 1, 2;
-    that each part belongs to a message; of each turn its notebook, its prompt, its answer (which follows the
-    prompt), and that state, times, checkpoint and cost go together.
+    that each part belongs to a message; of each turn its notebook, its thread, the turn before it, its prompt, its
+    answer (which comes after the prompt), and that state, times, checkpoint and cost go together; of each thread its
+    notebook and where it ends; of each purse that the index gives the sum that the turns give.
 
     Raises:
         StoreError: the ledger cannot be read.
     """
-    with ledger.file.reading() as connection:
-        return [*_damaged_pages(connection), *_wrong_messages(connection), *_wrong_turns(connection)]
+    with ledger.store.reading() as connection:
+        return [
+            *_damaged_pages(connection),
+            *_wrong_messages(connection),
+            *_wrong_turns(connection),
+            *_wrong_threads(connection),
+            *_wrong_sums(connection),
+        ]
 
 
 def _damaged_pages(connection: Connection) -> Iterator[str]:
+    if connection.dialect.name != "sqlite":
+        return iter(())  # a server looks after its own
     findings = connection.exec_driver_sql("PRAGMA integrity_check").scalars()
     return (f"file: {finding}" for finding in findings if finding != "ok")
 
@@ -60,26 +69,64 @@ def _wrong_turns(connection: Connection) -> Iterator[str]:
     parents: dict[str, str | None] = {}
     for message in connection.execute(select(messages.c.hash, messages.c.parent)):
         parents[message.hash] = message.parent
-    known = set(connection.scalars(select(notebooks.c.id)))
+    known = {table.name: set(connection.scalars(select(table.c.id))) for table in (notebooks, threads, turns)}
     for turn in connection.execute(select(turns).order_by(turns.c.id)):
         for finding in (*_wrong_references(turn, parents, known), *_wrong_fields(turn)):
             yield f"turn {turn.id}: {finding}"
 
 
-def _wrong_references(turn: Row[Any], parents: dict[str, str | None], known: set[int]) -> Iterator[str]:
-    if turn.notebook not in known:
+def _wrong_references(turn: Row[Any], parents: dict[str, str | None], known: dict[str, set[int]]) -> Iterator[str]:
+    if turn.notebook not in known["notebooks"]:
         yield f"its notebook {turn.notebook} is not there"
+    if turn.thread is not None and turn.thread not in known["threads"]:
+        yield f"its thread {turn.thread} is not there"
+    for name in ("previous", "displaced"):
+        before = getattr(turn, name)
+        if before is not None and (before >= turn.id or before not in known["turns"]):
+            yield f"its {name} turn {before} is not there, or came later"
     if turn.prompt not in parents:
         yield f"its prompt {turn.prompt} is not there"
     if turn.answer is not None and turn.answer not in parents:
         yield f"its answer {turn.answer} is not there"
-    elif turn.answer is not None and parents[turn.answer] != turn.prompt:
+    elif turn.answer is not None and not _comes_after(parents[turn.answer], turn.prompt, parents):
         yield "its answer does not follow its prompt"
+
+
+def _comes_after(hash: str | None, first: str, parents: dict[str, str | None]) -> bool:
+    while hash is not None and hash != first:
+        hash = parents.get(hash)
+    return hash is not None
+
+
+def _wrong_threads(connection: Connection) -> Iterator[str]:
+    for thread in connection.execute(select(threads).order_by(threads.c.id)):
+        owner = connection.scalar(select(notebooks.c.id).where(notebooks.c.id == thread.notebook))
+        if owner is None:
+            yield f"thread {thread.id}: its notebook {thread.notebook} is not there"
+        for name in ("tip", "undone"):
+            turn = getattr(thread, name)
+            if turn is not None and connection.scalar(select(turns.c.id).where(turns.c.id == turn)) is None:
+                yield f"thread {thread.id}: its {name} {turn} is not there"
+    for notebook in connection.execute(select(notebooks).where(notebooks.c.thread.is_not(None))):
+        owner = connection.scalar(select(threads.c.notebook).where(threads.c.id == notebook.thread))
+        if owner != notebook.id:
+            yield f"notebook {notebook.id}: its thread {notebook.thread} is not its own"
+
+
+def _wrong_sums(connection: Connection) -> Iterator[str]:
+    sums: dict[tuple[str, str], int] = {}
+    for row in connection.execute(select(turns.c.purse, turns.c.service, turns.c.cost_pico_usd, turns.c.started_utc)):
+        key = (row.purse, row.service)
+        sums[key] = sums.get(key, 0) + (row.cost_pico_usd or 0)
+    for (purse, service), pico_usd in sums.items():
+        told = spent_in(connection, purse, service).pico_usd
+        if told != pico_usd:
+            yield f"purse {purse} at {service}: the sum is {told}, its turns give {pico_usd}"
 
 
 def _wrong_fields(turn: Row[Any]) -> Iterator[str]:
     is_open = turn.state == "open"
-    if not is_open and turn.state not in get_args(Ending):
+    if turn.state not in (*get_args(Ending), "open", "interrupted"):
         yield f"its state {turn.state!r} is unknown"
     if is_open != (turn.ended_utc is None):
         yield f"it is {turn.state} and ended at {turn.ended_utc}"

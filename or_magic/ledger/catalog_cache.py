@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import and_, delete, insert, select, update
 
-from or_magic.ledger.sqlite import StoreFile
 from or_magic.ledger.tables import catalog_fetches, catalogs
+from or_magic.ledger.transactions import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +29,11 @@ class CatalogCache:
     """Catalogues by service (an origin) and kind (the path that was asked). Each method is one short transaction.
 
     Args:
-        file: the ledger's file.
+        store: the ledger's store.
     """
 
-    def __init__(self, file: StoreFile) -> None:
-        self._file = file
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     def newest(self, service: str, kind: str) -> Kept | None:
         """The newest that can be read; None where there is none.
@@ -45,7 +45,7 @@ class CatalogCache:
         # What a wrong clock has dated into the future comes last, or it would be the newest for ever.
         is_of_future = catalogs.c.fetched_utc > datetime.now(UTC)
         query = query.order_by(is_of_future, catalogs.c.fetched_utc.desc()).limit(1)
-        with self._file.reading() as connection:
+        with self._store.reading() as connection:
             row = connection.execute(query).one_or_none()
         if row is None:
             return None
@@ -64,7 +64,7 @@ class CatalogCache:
         day = fetched_utc.astimezone(UTC).date().isoformat()
         row = {"fetched_utc": fetched_utc, "body": gzip.compress(body, 6, mtime=0)}
         of_today = and_(catalogs.c.service == service, catalogs.c.kind == kind, catalogs.c.day == day)
-        with self._file.writing() as connection:
+        with self._store.writing() as connection:
             if not connection.execute(update(catalogs).where(of_today).values(row)).rowcount:
                 connection.execute(insert(catalogs).values(row | {"service": service, "kind": kind, "day": day}))
 
@@ -75,7 +75,7 @@ class CatalogCache:
             StoreError: the ledger cannot be read.
         """
         query = select(catalogs.c.day).where(catalogs.c.service == service, catalogs.c.kind == kind)
-        with self._file.reading() as connection:
+        with self._store.reading() as connection:
             return list(connection.scalars(query.order_by(catalogs.c.day)))
 
     def claim(self, service: str, kind: str, holder: str, for_s: float) -> bool:
@@ -87,7 +87,7 @@ class CatalogCache:
         now = datetime.now(UTC)
         mine = {"holder": holder, "until_utc": now + timedelta(seconds=for_s)}
         fetch = and_(catalog_fetches.c.service == service, catalog_fetches.c.kind == kind)
-        with self._file.writing() as connection:
+        with self._store.writing() as connection:
             until = connection.scalar(select(catalog_fetches.c.until_utc).where(fetch))
             if until is None:
                 connection.execute(insert(catalog_fetches).values(mine | {"service": service, "kind": kind}))
@@ -108,11 +108,11 @@ class CatalogCache:
             catalog_fetches.c.kind == kind,
             catalog_fetches.c.holder == holder,
         )
-        with self._file.writing() as connection:
+        with self._store.writing() as connection:
             connection.execute(delete(catalog_fetches).where(fetch))
 
     def _throw_away(self, service: str, kind: str, day: str, body: bytes) -> None:
         of_day = and_(catalogs.c.service == service, catalogs.c.kind == kind, catalogs.c.day == day)
         damaged = and_(of_day, catalogs.c.body == body)  # another process may have put a good one in its place
-        with self._file.writing() as connection:
+        with self._store.writing() as connection:
             connection.execute(delete(catalogs).where(damaged))

@@ -7,10 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from or_magic.errors import StoreError
-from or_magic.ledger.tables import messages, parts
+from or_magic.ledger.tables import messages, parts, turns
 from or_magic.ledger.tree import kind_and_content, message_hash, part_of
 from or_magic.messages import Message, Part
 
@@ -46,6 +46,15 @@ def keep_message(connection: Connection, parent: str | None, message: Message) -
     return hash
 
 
+def let_go(connection: Connection, hash: str | None) -> None:
+    """Deletes the message at `hash`, and those before it, as far as no turn and no other message needs them."""
+    while hash is not None and not _is_needed(connection, hash):
+        parent = connection.scalar(select(messages.c.parent).where(messages.c.hash == hash))
+        connection.execute(delete(parts).where(parts.c.message == hash))
+        connection.execute(delete(messages).where(messages.c.hash == hash))
+        hash = parent
+
+
 def messages_at(connection: Connection, hashes: Iterable[str]) -> dict[str, KeptMessage]:
     """The messages at these addresses; one that is not there is left out."""
     found: dict[str, KeptMessage] = {}
@@ -58,6 +67,15 @@ def messages_at(connection: Connection, hashes: Iterable[str]) -> dict[str, Kept
 
 def _is_kept(connection: Connection, hash: str) -> bool:
     return connection.scalar(select(messages.c.hash).where(messages.c.hash == hash)) is not None
+
+
+def _is_needed(connection: Connection, hash: str) -> bool:
+    uses = (
+        select(turns.c.id).where(turns.c.prompt == hash),
+        select(turns.c.id).where(turns.c.answer == hash),
+        select(messages.c.hash).where(messages.c.parent == hash),
+    )
+    return any(connection.execute(use.limit(1)).first() is not None for use in uses)
 
 
 def _parts_at(connection: Connection, hashes: list[str]) -> dict[str, list[Part]]:

@@ -25,6 +25,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
     func,
     insert,
     inspect,
@@ -35,24 +36,24 @@ from sqlalchemy.types import TypeEngine
 
 from or_magic.errors import StoreError
 from or_magic.ledger import tables
-from or_magic.ledger.sqlite import StoreFile
+from or_magic.ledger.transactions import Store
 
 Migration = Callable[[Connection], None]
 
 
-def migrate(file: StoreFile) -> None:
-    """Brings a new or older file to today's schema; several processes may do so at the same moment.
+def migrate(store: Store) -> None:
+    """Brings a new or older store to today's schema; several processes may do so at the same moment.
 
     Raises:
         StoreError: the file is that of a newer or_magic or of another program, or cannot be read or written.
     """
-    with file.reading() as connection:
-        number = schema_number(connection, file.location)
+    with store.reading() as connection:
+        number = schema_number(connection, store.location)
     if number == len(MIGRATIONS):
         return
-    with file.writing() as connection:
+    with store.writing() as connection:
         # Asked again: another process may have been faster before this one got the lock.
-        number = schema_number(connection, file.location)
+        number = schema_number(connection, store.location)
         if number == 0:
             _make_migrations_table(connection)
         for step, apply in enumerate(MIGRATIONS[number:], start=number + 1):
@@ -190,4 +191,41 @@ def _add_all_kinds_of_parts_and_catalogs(connection: Connection) -> None:
     schema.create_all(connection, checkfirst=False)
 
 
-MIGRATIONS: tuple[Migration, ...] = (_make_first_tables, _add_all_kinds_of_parts_and_catalogs)
+def _add_threads(connection: Connection) -> None:
+    schema = MetaData()
+    for name in ("notebooks", "turns"):
+        Table(name, schema, Column("id", BigInteger, primary_key=True))
+    threads = Table(
+        "threads",
+        schema,
+        _make_id(),
+        Column("notebook", ForeignKey("notebooks.id"), nullable=False),
+        Column("name", Text, nullable=False),
+        Column("tip", ForeignKey("turns.id")),
+        Column("undone", ForeignKey("turns.id")),
+        Column("forked_from", Text),
+        Column("system", Text),
+        Column("created_utc", DateTime(timezone=True), nullable=False),
+        UniqueConstraint("notebook", "name"),
+        sqlite_autoincrement=True,
+    )
+    threads.create(connection)
+    numbers = ("thread", "previous", "displaced")
+    added: dict[str, TypeEngine[Any]] = {name: BigInteger() for name in numbers}
+    added |= {"ask_number": Integer(), "history_turns": Integer(), "run": Text(), "owner": Text()}
+    added |= {"seen_utc": DateTime(timezone=True)}
+    for name, kind in added.items():
+        connection.execute(text(f"ALTER TABLE turns ADD COLUMN {name} {kind.compile(connection.dialect)}"))
+    connection.execute(text("ALTER TABLE notebooks ADD COLUMN thread BIGINT"))
+    names = ("previous", "prompt", "answer", "state")
+    turns = Table("turns", MetaData(), *(Column(name, Text) for name in names))
+    for name in names[:-1]:
+        Index(f"turns_of_{name}", turns.c[name]).create(connection)  # what is shared is found by them
+    is_open = turns.c.state == "open"
+    Index("open_turns", turns.c.state, sqlite_where=is_open, postgresql_where=is_open).create(connection)
+    Index("tips_of_threads", threads.c.tip).create(connection)
+    messages = Table("messages", MetaData(), Column("parent", Text))
+    Index("messages_of_parent", messages.c.parent).create(connection)
+
+
+MIGRATIONS: tuple[Migration, ...] = (_make_first_tables, _add_all_kinds_of_parts_and_catalogs, _add_threads)

@@ -11,7 +11,9 @@ from or_magic.answer import Answer
 from or_magic.messages import CostSource, Ending, Message, Part, ReasoningDetailsPart, ReasoningPart, TextPart, Usage
 
 TurnId = int
-State = Literal["open"] | Ending
+State = Literal["open", "interrupted"] | Ending
+History = Literal["thread", "run", "none"]
+MAIN = "main"  # the thread that a notebook begins with
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +28,11 @@ class NewTurn:
         model_asked: the model id that is asked for; None where none is sent (the account's default).
         parameters: what the user set, as JSON has it: keys are str, a tuple comes back as a list.
         system: the system prompt; a field of the turn, not a message of the conversation.
-        parent: the hash of the message before the prompt; None at the beginning of a conversation.
         prompt: what is asked.
+        thread: the name of the thread that it goes on, made where there is none; None for a turn that stands alone.
+        ask_number: 0, 1, ... for the questions of one run of the cell. With the cell it says which turn is replaced.
+        history: which turns of the thread are sent along: all, those of this run, or none.
+        run: names the session that asks, until its process ends.
     """
 
     notebook: str
@@ -37,8 +42,85 @@ class NewTurn:
     model_asked: str | None
     parameters: Mapping[str, Any]
     system: str | None
-    parent: str | None
     prompt: Message
+    thread: str | None = None
+    ask_number: int = 0
+    history: History = "thread"
+    run: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A turn of the past that is sent along with a question.
+
+    Attributes:
+        turn_id: the turn.
+        messages: its prompt, what passed between, and its answer.
+        parent, address: the hashes of the message before its prompt (None: there was none), and of its last.
+        prompt_tokens: how many tokens its prompt and all before it had; None where the service did not tell.
+        completion_tokens: how many its answer had.
+        run: see `NewTurn`.
+    """
+
+    turn_id: TurnId
+    messages: tuple[Message, ...]
+    parent: str | None
+    address: str
+    service: str
+    model_asked: str | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    run: str
+    started_utc: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a question stands in its conversation.
+
+    Attributes:
+        context: what is sent along, the oldest first.
+        later: how many answers were made after the turn that it takes the place of, by other cells.
+        thread_id: the thread; None where it stands alone, or the thread is yet to be made.
+        previous: the turn before it on the path.
+        displaced: the tip of the thread until now.
+    """
+
+    context: tuple[Exchange, ...] = ()
+    later: int = 0
+    thread_id: int | None = None
+    previous: TurnId | None = None
+    displaced: TurnId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A question that is written down: its id, which is never given again, and where it stands."""
+
+    id: TurnId
+    placed: Placed
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A thread of a notebook: a name for the end of a path of turns.
+
+    Attributes:
+        tip: the last turn of its path; None where it has none.
+        undone: the turn that redo leads back to; None where nothing was undone.
+        forked_from: the name of the thread that it began as a copy of; None for one of its own.
+        system: its system prompt; None where it has none.
+        is_current: whether the notebook's cells work in it.
+    """
+
+    id: int
+    name: str
+    tip: TurnId | None
+    undone: TurnId | None
+    forked_from: str | None
+    system: str | None
+    created_utc: datetime
+    is_current: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +184,7 @@ class Progress:
         return Message("assistant", parts) if parts else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Turn:
     """A question with its answer, as kept. `NewTurn` and `Progress` explain the fields that they have too.
 
@@ -110,9 +192,13 @@ class Turn:
         prompt_hash: the prompt's address in the tree of messages.
         answer: None where nothing arrived. While the turn is open: what its last checkpoint had.
         answer_hash: the answer's address in the tree; None while the turn is open, or where nothing arrived.
+        parent: the hash of the message before the prompt, the last that was sent along; None where none was.
+        thread: the name of its thread; None where it stands alone.
+        previous: the turn before it on the path of its thread.
+        history_turns: how many earlier turns were sent along.
         usage: None where the service told nothing, or told a `Usage` without any figure.
         cost_source: where ``usage.cost_pico_usd`` comes from; None where that is not known.
-        state: ``"open"`` until it is finished; stays so if the process was killed.
+        state: ``"open"`` until it is finished; ``"interrupted"`` where its process was found dead.
         error: the one-line reason of a failure.
         started_utc: when it was written down, just before it was sent (with its time zone).
         ended_utc: when it was finished (with its time zone); None while it is open.
@@ -147,6 +233,15 @@ class Turn:
     error: str | None
     started_utc: datetime
     ended_utc: datetime | None
+    thread: str | None
+    previous: TurnId | None
+    ask_number: int
+    history_turns: int
+    run: str
+
+    def __repr__(self) -> str:
+        asked, answered = _short(self.prompt.text), _short(self.answer.text) if self.answer else ""
+        return f"<turn {self.id}, {self.state}: {asked!r} -> {answered!r}>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,3 +257,8 @@ class Spent:
     pico_usd: int
     turns: int
     unknown: int
+
+
+def _short(text: str, length: int = 60) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= length else f"{line[: length - 1]}…"

@@ -92,6 +92,16 @@ class StoreFile:
         with self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
 
+    def vacuum(self) -> None:
+        """Rewrites the file without what was deleted, and empties its log, so that nothing can be read from them.
+
+        Raises:
+            StoreError: the file cannot be written, or others keep it busy.
+        """
+        with self._transaction("") as connection:  # VACUUM is a transaction of its own
+            connection.exec_driver_sql("VACUUM")
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Closes the connections that are not in use. Whoever comes later opens a new one."""
         self._engine.dispose()
@@ -165,7 +175,8 @@ def _make_engine(path: Path) -> Engine:
 
 
 def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+    if begin := connection.get_execution_options().get("begin", "BEGIN"):
+        connection.exec_driver_sql(begin)
 
 
 def _prepare(connection: sqlite3.Connection, _record: object) -> None:

@@ -11,15 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
-from sqlalchemy import Connection, Select, Table, case, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, Table, case, func, insert, select, update
 
 from or_magic.errors import StoreError
-from or_magic.ledger.message_rows import keep_message, messages_at
+from or_magic.ledger.message_rows import keep_message, let_go, messages_at
 from or_magic.ledger.migrations import migrate
-from or_magic.ledger.records import NewTurn, Progress, Spent, Turn, TurnId
+from or_magic.ledger.owners import is_gone, this_process
+from or_magic.ledger.placing import keep_path, open_thread, place, settle
+from or_magic.ledger.postgres import SCHEMES, StoreServer
+from or_magic.ledger.records import NewTurn, Opened, Placed, Progress, Spent, State, Turn, TurnId
 from or_magic.ledger.sqlite import StoreFile
-from or_magic.ledger.tables import notebooks, turns
-from or_magic.ledger.turn_rows import columns_of, partial_columns, row_of, turn_of
+from or_magic.ledger.tables import notebooks, threads, turns
+from or_magic.ledger.transactions import Store
+from or_magic.ledger.turn_rows import columns_of, partial_columns, partial_progress, row_of, turn_of
 from or_magic.messages import Ending, Usage
 
 _RECONCILED = frozenset(
@@ -34,46 +38,63 @@ class Ledger:
     """What notebooks asked, were answered and paid. Made by `Ledger.open`.
 
     Attributes:
-        file: the transactions, for the other rooms of the ledger.
+        store: the transactions, for the other rooms of the ledger.
     """
 
-    def __init__(self, file: StoreFile) -> None:
-        self.file = file
+    def __init__(self, store: Store) -> None:
+        self.store = store
 
     @classmethod
     def open(cls, location: str | Path | None = None) -> Ledger:
         """Opens the ledger, made where there is none and brought to today's schema where it is older.
 
         Args:
-            location: a file; None for ``ledger.sqlite`` in the user's data folder.
+            location: a file; None for ``ledger.sqlite`` in the user's data folder; or the address of a PostgreSQL
+                database, ``postgresql://USER:PASSWORD@HOST/DATABASE``.
 
         Raises:
             StoreError: it cannot be made, read or written, is no ledger, or is a newer or_magic's.
         """
-        file = StoreFile(_path_of(location))
+        store = _store_at(location)
         try:
-            migrate(file)
+            migrate(store)
         except StoreError:
-            file.close()
+            store.close()
             raise
-        return cls(file)
+        return cls(store)
 
     @property
     def location(self) -> str:
         """Where it is, for people."""
-        return self.file.location
+        return self.store.location
 
-    def open_turn(self, turn: NewTurn) -> TurnId:
-        """Writes down a question that is about to be sent; returns its id, which is never given again.
+    def foresee(self, turn: NewTurn) -> Placed:
+        """Where a question would stand, and what would be sent along, if it were asked now. Changes nothing.
 
         Raises:
-            StoreError: it cannot be written, or there is no message at ``turn.parent``. Send nothing then.
+            StoreError: the ledger cannot be read.
         """
-        with self.file.writing() as connection:
-            notebook = _notebook_id(connection, turn.notebook)
-            prompt = keep_message(connection, turn.parent, turn.prompt)
-            row = row_of(turn) | {"notebook": notebook, "prompt": prompt, "started_utc": datetime.now(UTC)}
-            return _insert(connection, turns, row)
+        with self.store.reading() as connection:
+            return place(connection, notebook_id(connection, turn.notebook), turn)
+
+    def open_turn(self, turn: NewTurn) -> Opened:
+        """Writes down a question that is about to be sent; from now on the thread ends with it.
+
+        Raises:
+            StoreError: it cannot be written. Send nothing then.
+        """
+        now = datetime.now(UTC)
+        with self.store.writing() as connection:
+            notebook = made_notebook(connection, turn.notebook)
+            placed = place(connection, notebook, turn)
+            row = row_of(turn) | {"notebook": notebook, "prompt": keep_path(connection, placed, turn.prompt)}
+            row |= {"started_utc": now, "seen_utc": now, "owner": this_process()}
+            row |= {"history_turns": len(placed.context), "previous": placed.previous, "displaced": placed.displaced}
+            if turn.thread is not None:
+                row["thread"] = open_thread(connection, notebook, turn.thread)
+            id = _insert(connection, turns, row)
+            connection.execute(update(threads).where(threads.c.id == row.get("thread")).values(tip=id))
+        return Opened(id, placed)
 
     def checkpoint(self, turn_id: TurnId, progress: Progress) -> None:
         """Writes down what has arrived so far, in place of the last checkpoint.
@@ -83,34 +104,44 @@ class Ledger:
         Raises:
             StoreError: it cannot be written, or there is no such turn.
         """
-        with self.file.writing() as connection:
-            if self._prompt_while_open(connection, turn_id) is None:
+        with self.store.writing() as connection:
+            if self._unfinished(connection, turn_id, "open") is None:
                 return
-            _update(connection, turn_id, columns_of(progress) | partial_columns(progress))
+            seen = {"seen_utc": datetime.now(UTC)}
+            _update(connection, turn_id, columns_of(progress) | partial_columns(progress) | seen)
 
     def finish_turn(self, turn_id: TurnId, progress: Progress, ending: Ending, error: str | None) -> None:
         """Writes down how the turn ended, and its answer if any text or reasoning arrived.
 
-        The first ending wins: on a finished turn this does nothing.
+        The first ending wins: on a finished turn this does nothing. That its process was found dead is no ending.
 
         Raises:
             StoreError: it cannot be written (the last checkpoint stands), or there is no such turn.
         """
-        with self.file.writing() as connection:
-            prompt = self._prompt_while_open(connection, turn_id)
-            if prompt is None:
-                return
-            answer = progress.message
-            ended = {
-                "answer": keep_message(connection, prompt, answer) if answer else None,
-                "state": ending,
-                "error": error,
-                "ended_utc": datetime.now(UTC),
-                "partial_text": None,
-                "partial_reasoning": None,
-                "partial_parts": None,
-            }
-            _update(connection, turn_id, columns_of(progress) | ended)
+        with self.store.writing() as connection:
+            turn = self._unfinished(connection, turn_id, "open", "interrupted")
+            if turn is not None:
+                _finish(connection, turn, progress, ending, error)
+
+    def mark_interrupted(self) -> int:
+        """Ends the turns whose process has died, with what their last checkpoint had; how many there were.
+
+        Raises:
+            StoreError: it cannot be read or written.
+        """
+        query = select(turns.c.id, turns.c.owner, turns.c.seen_utc).where(turns.c.state == "open")
+        query = query.order_by(turns.c.id.desc())  # the last first, so that each gives back the tip that it took
+        with self.store.reading() as connection:
+            dead = [row.id for row in connection.execute(query) if is_gone(row.owner, row.seen_utc)]
+        marked = 0
+        for turn_id in dead:
+            with self.store.writing() as connection:
+                turn = self._unfinished(connection, turn_id, "open")
+                if turn is not None:
+                    arrived = partial_progress(turn)
+                    _finish(connection, turn, arrived, "interrupted", "its process was killed")
+                    marked += 1
+        return marked
 
     def reconcile(self, turn_id: TurnId, usage: Usage) -> None:
         """Writes down what the service's record told of a finished turn whose cost was not known; else does nothing.
@@ -121,7 +152,7 @@ class Ledger:
         columns = columns_of(Progress(usage=usage)) | {"cost_source": "reconciled"}
         told = {name: value for name, value in columns.items() if value is not None and name in _RECONCILED}
         unknown = (turns.c.id == turn_id) & turns.c.cost_pico_usd.is_(None) & (turns.c.state != "open")
-        with self.file.writing() as connection:
+        with self.store.writing() as connection:
             connection.execute(update(turns).where(unknown).values(told))
 
     def turn(self, turn_id: TurnId) -> Turn:
@@ -154,28 +185,21 @@ class Ledger:
         Raises:
             StoreError: the ledger cannot be read.
         """
-        cost = turns.c.cost_pico_usd
-        is_unknown = cost.is_(None) & (turns.c.state != "open")
-        query = select(func.sum(cost), func.count(), func.count(case((is_unknown, 1)))).where(
-            turns.c.purse == purse, turns.c.service == service
-        )
-        with self.file.reading() as connection:
-            pico_usd, count, unknown = connection.execute(query).one()
-        return Spent(int(pico_usd or 0), count, unknown)
+        with self.store.reading() as connection:
+            return spent_in(connection, purse, service)
 
     def close(self) -> None:
         """Lets go of the file. A late checkpoint still finds its way in."""
-        self.file.close()
+        self.store.close()
 
-    def _prompt_while_open(self, connection: Connection, turn_id: TurnId) -> str | None:
-        query = select(turns.c.prompt, turns.c.state).where(turns.c.id == turn_id)
-        row = connection.execute(query).one_or_none()
+    def _unfinished(self, connection: Connection, turn_id: TurnId, *states: State) -> Row[Any] | None:
+        row = connection.execute(select(turns).where(turns.c.id == turn_id)).one_or_none()
         if row is None:
             raise self._no_turn(turn_id)
-        return str(row.prompt) if row.state == "open" else None
+        return row if row.state in states else None
 
     def _turns(self, query: Select[Any]) -> list[Turn]:
-        with self.file.reading() as connection:
+        with self.store.reading() as connection:
             rows = connection.execute(query).all()
             hashes = (hash for row in rows for hash in (row.prompt, row.answer) if hash is not None)
             messages = messages_at(connection, hashes)
@@ -188,25 +212,63 @@ class Ledger:
         )
 
 
-def _path_of(location: str | Path | None) -> Path:
+def _store_at(location: str | Path | None) -> Store:
     if location is None:
-        return platformdirs.user_data_path("or_magic", appauthor=False) / "ledger.sqlite"
+        return StoreFile(platformdirs.user_data_path("or_magic", appauthor=False) / "ledger.sqlite")
     scheme, is_address, _ = str(location).partition("://")
+    if is_address and scheme in SCHEMES:
+        return StoreServer(str(location))
     if is_address or str(location) == ":memory:":
         # The address itself is not shown: it may hold a password.
         what = f"a {scheme} address" if is_address else "a database in memory"
-        raise StoreError(f"OR_MAGIC_STORE names {what}; this or_magic keeps its ledger in a file. Name a file.")
-    return Path(location)
+        raise StoreError(
+            f"OR_MAGIC_STORE names {what}; a ledger is kept in a file or in a postgresql:// database. Name one of them."
+        )
+    return StoreFile(Path(location))
 
 
 def _all_turns() -> Select[Any]:
-    return select(turns, notebooks.c.identity).join(notebooks, turns.c.notebook == notebooks.c.id)
+    query = select(turns, notebooks.c.identity, threads.c.name.label("thread_name"))
+    return query.join(notebooks, turns.c.notebook == notebooks.c.id).outerjoin(threads, turns.c.thread == threads.c.id)
 
 
-def _notebook_id(connection: Connection, identity: str) -> int:
-    known = connection.scalar(select(notebooks.c.id).where(notebooks.c.identity == identity))
+def _finish(connection: Connection, turn: Row[Any], progress: Progress, ending: State, error: str | None) -> None:
+    answer = progress.message
+    ended = {
+        "answer": keep_message(connection, turn.prompt, answer) if answer else None,
+        "state": ending,
+        "error": error,
+        "ended_utc": datetime.now(UTC),
+        "partial_text": None,
+        "partial_reasoning": None,
+        "partial_parts": None,
+    }
+    _update(connection, turn.id, columns_of(progress) | ended)
+    let_go(connection, turn.answer)  # of an interruption that was none
+    settle(connection, turn, is_complete=ending == "complete")
+
+
+def spent_in(connection: Connection, purse: str, service: str) -> Spent:
+    """The same as `Ledger.spent`, inside a transaction of the caller. An index holds all that it reads."""
+    cost = turns.c.cost_pico_usd
+    is_unknown = cost.is_(None) & (turns.c.state != "open")
+    query = select(func.sum(cost), func.count(), func.count(case((is_unknown, 1)))).where(
+        turns.c.purse == purse, turns.c.service == service
+    )
+    pico_usd, count, unknown = connection.execute(query).one()
+    return Spent(int(pico_usd or 0), count, unknown)
+
+
+def notebook_id(connection: Connection, identity: str) -> int | None:
+    """The id of a notebook; None where it is not known."""
+    return connection.scalar(select(notebooks.c.id).where(notebooks.c.identity == identity))
+
+
+def made_notebook(connection: Connection, identity: str) -> int:
+    """The id of a notebook, which is written down where it is not known."""
+    known = notebook_id(connection, identity)
     if known is not None:
-        return int(known)
+        return known
     return _insert(connection, notebooks, {"identity": identity, "created_utc": datetime.now(UTC)})
 
 

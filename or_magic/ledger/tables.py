@@ -82,6 +82,20 @@ notebooks = Table(
     Column("id", BigInteger, primary_key=True),
     Column("identity", ExactText),  # an absolute path, or kernel:<id>
     Column("created_utc", UtcTime),
+    Column("thread", BigInteger),  # the one that its cells work in; NULL before the first question
+)
+
+threads = Table(
+    "threads",
+    SCHEMA,
+    Column("id", BigInteger, primary_key=True),
+    Column("notebook", BigInteger),
+    Column("name", ExactText),
+    Column("tip", BigInteger),  # the last turn of the path; NULL where it has none
+    Column("undone", BigInteger),  # the turn that redo leads back to; NULL where nothing was undone
+    Column("forked_from", ExactText),  # a name
+    Column("system", ExactText),
+    Column("created_utc", UtcTime),
 )
 
 messages = Table(
@@ -143,6 +157,14 @@ turns = Table(
     Column("native_finish_reason", ExactText),
     Column("attempts", Integer),
     Column("may_be_billed_twice", Boolean),
+    Column("thread", BigInteger),  # NULL for a turn that stands alone
+    Column("previous", BigInteger),  # the turn before it on its path; its id is always smaller
+    Column("displaced", BigInteger),  # the tip that it took the place of, and gives back unless it ends well
+    Column("ask_number", Integer),  # 0, 1, ... for the questions of one run of its cell
+    Column("history_turns", Integer),  # how many earlier turns were sent along
+    Column("run", Text),  # which session of which process asked
+    Column("owner", Text),  # the process that writes it, see owners.py
+    Column("seen_utc", UtcTime),  # when that process last wrote
 )
 
 catalogs = Table(

@@ -26,6 +26,8 @@ def row_of(turn: NewTurn) -> dict[str, Any]:
         "model_asked": turn.model_asked,
         "parameters": json.dumps(dict(turn.parameters), ensure_ascii=False),
         "system": turn.system,
+        "ask_number": turn.ask_number,
+        "run": turn.run,
     }
 
 
@@ -57,8 +59,20 @@ def partial_columns(progress: Progress) -> dict[str, Any]:
     }
 
 
+def partial_progress(row: Row[Any]) -> Progress:
+    """What the last checkpoint had of the answer itself."""
+    others = tuple(part_of(kind, content) for kind, content in json.loads(row.partial_parts or "[]"))
+    return Progress(
+        text=row.partial_text or "",
+        reasoning=row.partial_reasoning or "",
+        others=others,
+        attempts=row.attempts or 1,
+        may_be_billed_twice=bool(row.may_be_billed_twice),
+    )
+
+
 def turn_of(row: Row[Any], messages: Mapping[str, KeptMessage]) -> Turn:
-    """The turn in a row of `turns` and `notebooks.identity`; `messages` hold its prompt and its answer."""
+    """The turn in a row of `turns`, with ``identity`` and ``thread_name``; `messages` hold its prompt and answer."""
     prompt = messages[row.prompt]
     return Turn(
         id=row.id,
@@ -90,14 +104,18 @@ def turn_of(row: Row[Any], messages: Mapping[str, KeptMessage]) -> Turn:
         error=row.error,
         started_utc=row.started_utc,
         ended_utc=row.ended_utc,
+        thread=row.thread_name,
+        previous=row.previous,
+        ask_number=row.ask_number or 0,
+        history_turns=row.history_turns or 0,
+        run=row.run or "",
     )
 
 
 def _answer_of(row: Row[Any], messages: Mapping[str, KeptMessage]) -> Message | None:
     if row.answer is not None:
         return messages[row.answer].message
-    others = tuple(part_of(kind, content) for kind, content in json.loads(row.partial_parts or "[]"))
-    return Progress(text=row.partial_text or "", reasoning=row.partial_reasoning or "", others=others).message
+    return partial_progress(row).message
 
 
 def _columns_of_usage(usage: Usage) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def grow_old(session: Session, hours: float) -> None:
 def age(session: Session, hours: float, *ids: str) -> None:
     """Puts a copy of that age on disk."""
     fetched = datetime.now(UTC) - timedelta(hours=hours)
-    CatalogCache(session.ledger.file).keep(session.service, "/models", body(*ids), fetched)
+    CatalogCache(session.ledger.store).keep(session.service, "/models", body(*ids), fetched)
 
 
 def test_one_question_about_a_model(session_at: Make) -> None:
@@ -103,7 +103,7 @@ def test_a_refresh_is_as_old_as_it_is(session_at: Make) -> None:
     """A refresh that came long before anybody looks is as old as it is, not as fresh as if it came now."""
     with serve(listing("new/one")) as server:
         session = session_at(server.base_url)
-        cache = CatalogCache(session.ledger.file)
+        cache = CatalogCache(session.ledger.store)
         age(session, 2, "old/one")
         session.models.catalog()
         while (kept := cache.newest(session.service, "/models")) is None or kept.body != body("new/one"):
@@ -178,7 +178,7 @@ def test_a_damaged_copy_is_replaced(session_at: Make) -> None:
     """A copy that holds no catalogue is fetched again."""
     with serve(listing("a/b")) as server:
         session = session_at(server.base_url)
-        CatalogCache(session.ledger.file).keep(session.service, "/models", b"damaged", datetime.now(UTC))
+        CatalogCache(session.ledger.store).keep(session.service, "/models", b"damaged", datetime.now(UTC))
 
         assert session.models.catalog().find("a/b") is not None
         assert session_at(server.base_url).models.catalog().find("a/b") is not None
@@ -223,7 +223,7 @@ def test_a_fetch_that_was_killed_holds_nobody_up(session_at: Make, monkeypatch: 
     monkeypatch.setattr("or_magic.asking.models._OTHERS_S", 0.2)
     with serve(listing("a/b")) as server:
         session = session_at(server.base_url)
-        assert CatalogCache(session.ledger.file).claim(session.service, "/models", "killed", 600)
+        assert CatalogCache(session.ledger.store).claim(session.service, "/models", "killed", 600)
 
         assert session.models.catalog(patience_s=5).find("a/b") is not None
 

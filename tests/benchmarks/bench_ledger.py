@@ -41,12 +41,12 @@ def measure(folder: Path, rounds: int = 200) -> dict[str, float]:
 
     def ask() -> None:
         number = next(numbers)
-        turn_id = ledger.open_turn(question(number))
+        turn_id = ledger.open_turn(question(number)).id
         ledger.finish_turn(turn_id, Progress(f"Answer {number}. " * 20, usage=USAGE), "complete", None)
 
     for _ in range(KEPT_TURNS):
         ask()
-    open_id = ledger.open_turn(question(next(numbers)))
+    open_id = ledger.open_turn(question(next(numbers))).id
     so_far = Progress(text="ten characters of text, " * 427, usage=USAGE)
     figures = {
         "open and finish a turn": median_ms(ask, rounds),

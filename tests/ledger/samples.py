@@ -19,7 +19,6 @@ _QUESTION = NewTurn(
     model_asked="a/b",
     parameters={"temperature": 0.2},
     system="Be brief.",
-    parent=None,
     prompt=Message.of_text("user", "Why is the sky blue?"),
 )
 
@@ -36,6 +35,6 @@ def arrived(text: str = "Rayleigh.", cost: int | None = 42, **more: Any) -> Prog
 
 def ask(ledger: Ledger, progress: Progress | None = None, ending: Ending = "complete", **changes: Any) -> TurnId:
     """A turn that is opened and finished."""
-    turn_id = ledger.open_turn(question(**changes))
+    turn_id = ledger.open_turn(question(**changes)).id
     ledger.finish_turn(turn_id, progress or arrived(), ending, None)
     return turn_id

@@ -16,11 +16,11 @@ from .samples import arrived, ask, question
 @pytest.fixture
 def full(ledger: Ledger) -> Ledger:
     """A ledger with a conversation of two turns, a failed one, and one under way."""
-    first = ledger.turn(ask(ledger))
-    ask(ledger, arrived(reasoning="Hm.", cost=None), parent=first.answer_hash)
+    ask(ledger, thread="main")
+    ask(ledger, arrived(reasoning="Hm.", cost=None), thread="main", cell_id="c2")
     ask(ledger, Progress(), "failed", prompt=Message("user", ()))
     pieces = (TextPart("a"), ReasoningPart("b"), TextPart("c"))
-    ledger.checkpoint(ledger.open_turn(question(prompt=Message("user", pieces))), arrived("so far"))
+    ledger.checkpoint(ledger.open_turn(question(prompt=Message("user", pieces))).id, arrived("so far"))
     return ledger
 
 
@@ -49,6 +49,10 @@ def test_a_sound_ledger(full: Ledger) -> None:
         pytest.param("UPDATE turns SET state = 'complete'", "is complete and ended at None", id="never ended"),
         pytest.param("UPDATE turns SET partial_text = ''", "finished and has a checkpoint", id="leftover"),
         pytest.param("UPDATE turns SET cost_source = NULL", "the source of it None", id="cost without source"),
+        pytest.param("DELETE FROM threads", "turn 1: its thread 1 is not there", id="thread lost"),
+        pytest.param("UPDATE turns SET previous = 4 WHERE id = 2", "previous turn 4 is not there, or came", id="order"),
+        pytest.param("UPDATE turns SET previous = 77", "its previous turn 77 is not there", id="turn before lost"),
+        pytest.param("UPDATE notebooks SET thread = 77", "its thread 77 is not its own", id="current thread lost"),
         pytest.param("UPDATE turns SET cost_source = 'guess'", "'guess' is unknown", id="source unknown"),
     ],
 )
@@ -59,10 +63,11 @@ def test_damage(full: Ledger, sql: Sql, damage: str, finding: str) -> None:
     assert any(finding in line for line in verify(full))
 
 
-def test_damaged_index(full: Ledger, sql: Sql) -> None:
+def test_damaged_index(file_ledger: Ledger, sql: Sql) -> None:
     """Damage that only SQLite itself can see is found too."""
+    ask(file_ledger)
     sql("PRAGMA writable_schema=ON")
     sql("UPDATE sqlite_master SET sql = replace(sql, 'purse, service', 'service, purse') WHERE type = 'index'")
-    full.close()
+    file_ledger.close()
 
-    assert any(line.startswith("file: ") for line in verify(full))
+    assert any(line.startswith("file: ") for line in verify(file_ledger))

@@ -16,7 +16,7 @@ MONDAY = datetime(2026, 11, 23, 8, tzinfo=UTC)
 
 def test_the_newest_is_found(ledger: Ledger) -> None:
     """Of several days the newest body comes back, byte by byte, with its time; other services and kinds have none."""
-    cache = CatalogCache(ledger.file)
+    cache = CatalogCache(ledger.store)
     cache.keep(SERVICE, KIND, b"old", MONDAY)
     cache.keep(SERVICE, KIND, b"new\x00\xff", MONDAY + timedelta(days=1))
 
@@ -29,19 +29,19 @@ def test_the_newest_is_found(ledger: Ledger) -> None:
 
 def test_a_day_has_one_snapshot(ledger: Ledger) -> None:
     """A later body of the same day takes the place of the earlier; other days stay."""
-    cache = CatalogCache(ledger.file)
+    cache = CatalogCache(ledger.store)
     for hours, body in ((0, b"a"), (3, b"b"), (24, b"c")):
         cache.keep(SERVICE, KIND, body, MONDAY + timedelta(hours=hours))
 
     assert cache.days(SERVICE, KIND) == ["2026-11-23", "2026-11-24"]
 
 
-def test_a_damaged_one_is_as_good_as_none(ledger: Ledger) -> None:
+def test_a_damaged_one_is_as_good_as_none(file_ledger: Ledger) -> None:
     """A body that cannot be read is thrown away; the one of the day before serves."""
-    cache = CatalogCache(ledger.file)
+    cache = CatalogCache(file_ledger.store)
     cache.keep(SERVICE, KIND, b"good", MONDAY)
     cache.keep(SERVICE, KIND, b"bad", MONDAY + timedelta(days=1))
-    with sqlite3.connect(ledger.location) as connection:
+    with sqlite3.connect(file_ledger.location) as connection:
         connection.execute("UPDATE catalogs SET body = x'00ff' WHERE day = '2026-11-24'")
     connection.close()
 
@@ -54,7 +54,7 @@ def test_a_damaged_one_is_as_good_as_none(ledger: Ledger) -> None:
 
 def test_a_copy_from_a_wrong_clock(ledger: Ledger) -> None:
     """A copy that claims to be of the future does not hide those of the past, but is better than none."""
-    cache, now = CatalogCache(ledger.file), datetime.now(UTC)
+    cache, now = CatalogCache(ledger.store), datetime.now(UTC)
     cache.keep(SERVICE, KIND, b"future", now + timedelta(days=900))
     alone = cache.newest(SERVICE, KIND)
     cache.keep(SERVICE, KIND, b"past", now - timedelta(days=1))
@@ -69,7 +69,7 @@ def test_many_keep_at_once(ledger: Ledger) -> None:
     """Threads that keep, read and claim at the same moment all succeed; one claim is given."""
 
     def work(number: int) -> bool:
-        cache = CatalogCache(Ledger.open(ledger.location).file)
+        cache = CatalogCache(Ledger.open(ledger.location).store)
         cache.keep(SERVICE, KIND, b"%d" % number, MONDAY)
         assert cache.newest(SERVICE, KIND) is not None
         return cache.claim(SERVICE, KIND, str(number), 30)
@@ -78,12 +78,12 @@ def test_many_keep_at_once(ledger: Ledger) -> None:
         given = list(pool.map(work, range(24)))
 
     assert given.count(True) == 1
-    assert CatalogCache(ledger.file).days(SERVICE, KIND) == ["2026-11-23"]
+    assert CatalogCache(ledger.store).days(SERVICE, KIND) == ["2026-11-23"]
 
 
 def test_one_fetches(ledger: Ledger) -> None:
     """A claim is given to one, kept from others until it is released, and only its holder releases it."""
-    cache = CatalogCache(ledger.file)
+    cache = CatalogCache(ledger.store)
 
     assert cache.claim(SERVICE, KIND, "me", 30)
     assert not cache.claim(SERVICE, KIND, "you", 30)
@@ -96,7 +96,7 @@ def test_one_fetches(ledger: Ledger) -> None:
 
 def test_a_claim_ends(ledger: Ledger) -> None:
     """The claim of a process that died is free after its time."""
-    cache = CatalogCache(ledger.file)
+    cache = CatalogCache(ledger.store)
     assert cache.claim(SERVICE, KIND, "dead", 0.05)
     time.sleep(0.1)
 

@@ -68,7 +68,7 @@ def test_the_first_opening_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_threads_of_one_ledger(ledger: Ledger) -> None:
     """Checkpoints from other threads that meet the ending of a turn do not undo it."""
-    turn_ids = [ledger.open_turn(question()) for _ in range(10)]
+    turn_ids = [ledger.open_turn(question()).id for _ in range(10)]
 
     def write(count: int) -> None:
         for turn_id in turn_ids:
@@ -127,17 +127,17 @@ def test_a_forked_process(ledger: Ledger) -> None:
     assert verify(ledger) == []
 
 
-def test_a_fork_waits(ledger: Ledger) -> None:
+def test_a_fork_waits(file_ledger: Ledger) -> None:
     """What happens before a fork waits for the transaction of another thread."""
     is_paused = threading.Event()
 
     def pause() -> None:
-        ledger.file.pause()
+        file_ledger.store.pause()
         is_paused.set()
-        ledger.file.resume()
+        file_ledger.store.resume()
 
     forking = threading.Thread(target=pause)
-    with ledger.file.writing():
+    with file_ledger.store.writing():
         forking.start()
         assert not is_paused.wait(0.05)
     forking.join()
@@ -145,12 +145,12 @@ def test_a_fork_waits(ledger: Ledger) -> None:
     assert is_paused.is_set()
 
 
-def test_locked_for_too_long(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_locked_for_too_long(file_ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waits too long for another program's lock is told so in one line."""
     monkeypatch.setattr(store_file, "PATIENCE_S", 0.05)
-    impatient = Ledger.open(ledger.location)
+    impatient = Ledger.open(file_ledger.location)
 
-    with ledger.file.writing(), pytest.raises(StoreError, match="was locked by another program"):
+    with file_ledger.store.writing(), pytest.raises(StoreError, match="was locked by another program"):
         ask(impatient)
 
 
@@ -158,5 +158,5 @@ def test_readers_do_not_wait(ledger: Ledger) -> None:
     """While somebody writes, what was there before can be read."""
     turn = ledger.turn(ask(ledger))
 
-    with ledger.file.writing():
+    with ledger.store.writing():
         assert ledger.turns() == [turn]

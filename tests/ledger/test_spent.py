@@ -52,7 +52,7 @@ def test_purses_and_services_apart(ledger: Ledger) -> None:
 
 def test_an_open_turn(ledger: Ledger) -> None:
     """The cost in a checkpoint counts, and a turn that is under way is not "unknown" yet."""
-    turn_id = ledger.open_turn(question())
+    turn_id = ledger.open_turn(question()).id
     before = ledger.spent(question().purse, REAL)
 
     ledger.checkpoint(turn_id, arrived(cost=7))
@@ -61,19 +61,19 @@ def test_an_open_turn(ledger: Ledger) -> None:
     assert ledger.spent(question().purse, REAL) == Spent(7, 1, 0)
 
 
-def test_index_look_ups(ledger: Ledger, sql: Sql) -> None:
+def test_index_look_ups(file_ledger: Ledger, sql: Sql) -> None:
     """A sum reads one index and no table, and a notebook's turns are found by an index, in order."""
     queries: list[tuple[str, Any]] = []
     with listening(lambda connection, cursor, statement, values, *_: queries.append((statement, values))):
-        ledger.spent("/work", REAL)
-        ledger.turns("/work")
+        file_ledger.spent("/work", REAL)
+        file_ledger.turns("/work")
 
     assert len(queries) == 4
     (_, summing, _, listing) = [
         [step[3] for step in sql(f"EXPLAIN QUERY PLAN {statement}", *values)] for statement, values in queries
     ]
     assert [step.startswith("SEARCH turns USING COVERING INDEX turns_of_purse") for step in summing] == [True]
-    assert [step.partition(" USING ")[0] for step in listing] == ["SEARCH notebooks", "SEARCH turns"]
+    assert [step.partition(" USING ")[0] for step in listing] == ["SEARCH notebooks", "SEARCH turns", "SEARCH threads"]
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from or_magic.errors import StoreError
+from or_magic.ledger.message_rows import keep_message
 from or_magic.ledger.store import Ledger
 from or_magic.ledger.tree import address, kind_and_content, message_hash, part_of
 from or_magic.messages import Message, Part, ReasoningPart, TextPart
@@ -78,8 +79,8 @@ def test_equal_messages_are_stored_once(ledger: Ledger, sql: Sql) -> None:
 
 def test_a_conversation_goes_on(ledger: Ledger) -> None:
     """The same question after an answer is another message, and knows which one it follows."""
-    first = ledger.turn(ask(ledger))
-    second = ledger.turn(ask(ledger, parent=first.answer_hash))
+    first = ledger.turn(ask(ledger, thread="main"))
+    second = ledger.turn(ask(ledger, thread="main", cell_id="c2"))
 
     assert second.parent == first.answer_hash
     assert second.prompt == first.prompt
@@ -87,8 +88,6 @@ def test_a_conversation_goes_on(ledger: Ledger) -> None:
 
 
 def test_a_parent_that_is_not_there(ledger: Ledger) -> None:
-    """A conversation cannot go on from a message that this ledger does not hold; nothing is written."""
-    with pytest.raises(StoreError, match="does not hold the message 777777777777"):
-        ask(ledger, parent="7" * 64)
-
-    assert ledger.turns() == []
+    """No message is stored after one that this ledger does not hold."""
+    with ledger.store.writing() as connection, pytest.raises(StoreError, match="does not hold the message 777777777777"):
+        keep_message(connection, "7" * 64, Message.of_text("user", "Hm?"))

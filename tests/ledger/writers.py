@@ -16,7 +16,7 @@ def write_turns(location: str, writer: int, count: int) -> list[TurnId]:
     ledger = Ledger.open(location)
     ids = []
     for number in range(count):
-        turn_id = ledger.open_turn(question(notebook=f"/{writer}"))
+        turn_id = ledger.open_turn(question(notebook=f"/{writer}")).id
         ledger.checkpoint(turn_id, arrived("so far"))
         ledger.finish_turn(turn_id, arrived(f"{writer}/{number}", cost=number), "complete", None)
         ids.append(turn_id)
@@ -27,8 +27,8 @@ def write_turns(location: str, writer: int, count: int) -> list[TurnId]:
 def write_without_end(location: str) -> None:
     """Finishes a turn, then checkpoints another for ever, and says so on each line after it is on disk."""
     ledger = Ledger.open(location)
-    ask(ledger)
-    turn_id = ledger.open_turn(question(parent=ledger.turns()[0].answer_hash))
+    ask(ledger, thread="main")
+    turn_id = ledger.open_turn(question(thread="main", cell_id="c2")).id
     for count in itertools.count(1):
         ledger.checkpoint(turn_id, Progress(text="word " * count))
         print(count, flush=True)

@@ -1,0 +1,201 @@
+"""Deleting for good: turns, what they said, and nothing that others still need.
+
+Messages are shared: the same text at the same point is stored once, and a later prompt stands upon all that was sent
+along with it. So a turn that stays but followed a deleted one is given new messages which follow what stays; its text
+is the same, its address another. Then whatever no turn needs is deleted, and the store gives back the room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, Row, delete, or_, select, update
+
+from or_magic.ledger.message_rows import keep_message, let_go, messages_at
+from or_magic.ledger.placing import path_rows
+from or_magic.ledger.records import TurnId
+from or_magic.ledger.store import Ledger, notebook_id
+from or_magic.ledger.tables import messages, notebooks, threads, turns
+from or_magic.messages import Message
+
+T = TypeVar("T")
+_PORTION = 500
+
+
+class Forgetting:
+    """Deletes from a ledger. Each method returns how many turns it deleted, or would delete.
+
+    Args:
+        ledger: the ledger.
+        really: False to count alone.
+    """
+
+    def __init__(self, ledger: Ledger, *, really: bool = True) -> None:
+        self._store, self._really = ledger.store, really
+
+    def notebook(self, identity: str) -> int:
+        """A notebook with its threads and turns; those that another notebook's thread goes on from stay.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        with self._store.writing() as connection:
+            id = notebook_id(connection, identity)
+            doomed = _unshared(connection, turns.c.notebook == id, threads.c.notebook == id)
+            if self._really:
+                connection.execute(update(notebooks).where(notebooks.c.id == id).values(thread=None))
+                _drop_threads(connection, threads.c.notebook == id)
+                _delete(connection, doomed)
+                stays = select(turns.c.id).where(turns.c.notebook == id).limit(1)
+                if connection.scalar(stays) is None:
+                    connection.execute(delete(notebooks).where(notebooks.c.id == id))
+        return self._end(len(doomed))
+
+    def thread(self, identity: str, name: str) -> int:
+        """A thread with its turns; those that another thread goes on from stay.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        with self._store.writing() as connection:
+            of_notebook = threads.c.notebook == notebook_id(connection, identity)
+            id = connection.scalar(select(threads.c.id).where(of_notebook, threads.c.name == name))
+            doomed = _unshared(connection, turns.c.thread == id, threads.c.id == id)
+            if self._really and id is not None:
+                other = select(threads.c.id).where(of_notebook, threads.c.id != id).order_by(threads.c.id.desc())
+                is_current = notebooks.c.thread == id
+                next_one = connection.scalar(other.limit(1))
+                connection.execute(update(notebooks).where(is_current).values(thread=next_one))
+                _drop_threads(connection, threads.c.id == id)
+                _delete(connection, doomed)
+        return self._end(len(doomed))
+
+    def before(self, identity: str, moment: datetime) -> int:
+        """The turns of a notebook that were asked before a moment, also those that later ones go on from.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        with self._store.writing() as connection:
+            id = notebook_id(connection, identity)
+            old = select(turns.c.id).where(turns.c.notebook == id, turns.c.started_utc < moment)
+            doomed = list(connection.scalars(old))
+            if self._really:
+                _delete(connection, doomed)
+        return self._end(len(doomed))
+
+    def _end(self, count: int) -> int:
+        if self._really and count:
+            self._store.vacuum()
+        return count
+
+
+def _unshared(
+    connection: Connection, of_doomed: ColumnElement[bool], threads_doomed: ColumnElement[bool]
+) -> list[TurnId]:
+    """Those turns that no thread needs but the doomed ones."""
+    doomed = set(connection.scalars(select(turns.c.id).where(of_doomed)))
+    for thread in connection.execute(select(threads).where(~threads_doomed)).all():
+        for end in (thread.tip, thread.undone):
+            if end is not None and doomed and end >= min(doomed):  # ids only grow along a path
+                doomed -= {row.id for row in path_rows(connection, end)}
+    return sorted(doomed)
+
+
+def _drop_threads(connection: Connection, doomed: ColumnElement[bool]) -> None:
+    ids = select(threads.c.id).where(doomed)
+    connection.execute(update(turns).where(turns.c.thread.in_(ids)).values(thread=None))
+    connection.execute(delete(threads).where(doomed))
+
+
+def _delete(connection: Connection, doomed: list[TurnId]) -> None:
+    ends: list[str] = []
+    for portion in _portions(doomed):
+        rows = connection.execute(select(turns.c.prompt, turns.c.answer).where(turns.c.id.in_(portion)))
+        ends += [hash for row in rows for hash in (row.answer, row.prompt) if hash]
+    _cut(connection, doomed)
+    for portion in _portions(doomed):
+        connection.execute(delete(turns).where(turns.c.id.in_(portion)))
+    ends += _transplant(connection, ends)
+    for hash in ends:
+        let_go(connection, hash)
+
+
+def _cut(connection: Connection, doomed: list[TurnId]) -> None:
+    """Nothing that stays names what goes."""
+    for portion in _portions(doomed):
+        for table, name in ((turns, "previous"), (turns, "displaced"), (threads, "tip"), (threads, "undone")):
+            connection.execute(update(table).where(table.c[name].in_(portion)).values({name: None}))
+
+
+def _transplant(connection: Connection, ends: list[str]) -> list[str]:
+    """Gives the turns that stood upon deleted messages new ones that do not; the addresses that they had."""
+    changes: dict[TurnId, dict[str, str]] = {}
+    old: list[str] = []
+    for turn in _standing_upon(connection, [hash for hash in ends if not _is_of_a_turn(connection, hash)]):
+        chain = _chain(connection, turn.answer or turn.prompt)
+        begun = next(i for i, (hash, _) in enumerate(chain) if hash == turn.prompt)
+        parent: str | None = None
+        for hash, message in [*_staying(connection, chain[:begun]), *chain[begun:]]:
+            parent = keep_message(connection, parent, message)
+            if hash == turn.prompt:
+                changes[turn.id] = {"prompt": parent}
+        if turn.answer is not None and parent is not None:
+            changes[turn.id]["answer"] = parent
+        old.append(turn.answer or turn.prompt)
+    # Only now: until here the turns are found by the addresses that the chains hold.
+    for id, columns in changes.items():
+        connection.execute(update(turns).where(turns.c.id == id).values(columns))
+    return old
+
+
+def _standing_upon(connection: Connection, lost: list[str]) -> list[Row[Any]]:
+    """The turns whose messages come after one of these."""
+    found: dict[TurnId, Any] = {}
+    below = set(lost)
+    while below:
+        children: set[str] = set()
+        for portion in _portions(sorted(below)):
+            children |= set(connection.scalars(select(messages.c.hash).where(messages.c.parent.in_(portion))))
+        for portion in _portions(sorted(children)):
+            mine = or_(turns.c.prompt.in_(portion), turns.c.answer.in_(portion))
+            for row in connection.execute(select(turns.c.id, turns.c.prompt, turns.c.answer).where(mine)):
+                found[row.id] = row
+        below = children
+    return [found[id] for id in sorted(found)]
+
+
+def _chain(connection: Connection, hash: str) -> list[tuple[str, Message]]:
+    """The messages from the first of the conversation to the one at `hash`, with their addresses."""
+    chain: list[tuple[str, Message]] = []
+    at: str | None = hash
+    while at is not None:
+        kept = messages_at(connection, [at])[at]
+        chain.append((at, kept.message))
+        at = kept.parent
+    return chain[::-1]
+
+
+def _staying(connection: Connection, chain: list[tuple[str, Message]]) -> Iterator[tuple[str, Message]]:
+    """Of the messages that were sent along, those of turns that stay. A turn begins with what the user said."""
+    exchanges: list[list[tuple[str, Message]]] = []
+    for hash, message in chain:
+        if message.role == "user" or not exchanges:
+            exchanges.append([])
+        exchanges[-1].append((hash, message))
+    for exchange in exchanges:
+        prompt, answer = exchange[0][0], exchange[-1][0]
+        query = select(turns.c.id).where(turns.c.prompt == prompt, turns.c.answer == answer)
+        if connection.execute(query.limit(1)).first() is not None:
+            yield from exchange
+
+
+def _is_of_a_turn(connection: Connection, hash: str) -> bool:
+    query = select(turns.c.id).where(or_(turns.c.prompt == hash, turns.c.answer == hash))
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def _portions(ids: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (ids[begin : begin + _PORTION] for begin in range(0, len(ids), _PORTION))

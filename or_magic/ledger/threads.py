@@ -1,0 +1,274 @@
+"""The threads of a notebook: undo, redo, fork, switch, reset, adopt. Turns never move; a thread says where it ends.
+
+Each method is one short transaction. A notebook is named as in `NewTurn.notebook`, a thread by its name; None is the
+notebook's current thread.
+"""
+
+from __future__ import annotations
+
+import difflib
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from or_magic.errors import CommandError
+from or_magic.ledger.placing import path_rows, thread_query
+from or_magic.ledger.records import MAIN, Thread, TurnId
+from or_magic.ledger.store import Ledger, made_notebook, notebook_id
+from or_magic.ledger.tables import notebooks, threads, turns
+
+_LONGEST_NAME = 80
+_ON_PATH = ("complete", "open")  # the others keep their place, and are not part of the conversation
+_NOTHING_TO_REDO = "There is nothing to redo: nothing was undone since the last answer."
+
+
+class Threads:
+    """The threads of all notebooks of a ledger.
+
+    Args:
+        ledger: the ledger.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger, self._store = ledger, ledger.store
+
+    def of(self, notebook: str) -> list[Thread]:
+        """All threads of a notebook, the oldest first; none for one that never asked.
+
+        Raises:
+            StoreError: the ledger cannot be read.
+        """
+        with self._store.reading() as connection:
+            id = notebook_id(connection, notebook)
+            rows = () if id is None else connection.execute(thread_query(id).order_by(threads.c.id))
+            return [_thread_of(row) for row in rows]
+
+    def current_name(self, notebook: str) -> str:
+        """The thread that the notebook's cells work in."""
+        return next((thread.name for thread in self.of(notebook) if thread.is_current), MAIN)
+
+    def path(self, notebook: str, name: str | None = None) -> list[TurnId]:
+        """The turns of a thread's conversation, the oldest first: those that ended well, and those under way.
+
+        Raises:
+            CommandError: there is no thread of that name.
+        """
+        with self._store.reading() as connection:
+            thread = self._find(connection, notebook, name)
+            return [] if thread is None else [row.id for row in path_rows(connection, thread.tip) if _counts(row)]
+
+    def undo(self, notebook: str, count: int = 1, name: str | None = None) -> list[TurnId]:
+        """Takes the last `count` turns off the path; those that were taken off, the oldest first.
+
+        Raises:
+            CommandError: there are none, or no such thread.
+        """
+        with self._store.writing() as connection:
+            thread = self._find(connection, notebook, name)
+            path = [] if thread is None else [row for row in path_rows(connection, thread.tip) if _counts(row)]
+            if thread is None or not path:
+                raise CommandError("There is nothing to undo: this thread has no answers.")
+            taken = path[-count:]
+            _move(connection, thread.id, taken[0].previous, thread.undone or thread.tip)
+            return [row.id for row in taken]
+
+    def redo(self, notebook: str, count: int | None = 1, name: str | None = None) -> list[TurnId]:
+        """Puts turns that were undone back on the path, as many as `count` (None: all); their ids, the oldest first.
+
+        Raises:
+            CommandError: nothing was undone since the last answer, or there is no such thread.
+        """
+        with self._store.writing() as connection:
+            thread = self._find(connection, notebook, name)
+            path = [] if thread is None else path_rows(connection, thread.undone)
+            ids = [row.id for row in path]
+            if thread is None or not path or (thread.tip is not None and thread.tip not in ids):
+                raise CommandError(_NOTHING_TO_REDO)
+            ahead = [row for row in path[ids.index(thread.tip) + 1 if thread.tip else 0 :] if _counts(row)]
+            if not ahead:
+                raise CommandError(_NOTHING_TO_REDO)
+            back = ahead if count is None else ahead[:count]
+            is_all = len(back) == len(ahead)
+            tip = thread.undone if is_all else back[-1].id
+            _move(connection, thread.id, tip, None if is_all else thread.undone)
+            return [row.id for row in back]
+
+    def reset(self, notebook: str, name: str | None = None) -> int:
+        """Begins a thread anew; how many turns were taken off its path. `redo` brings them back.
+
+        Raises:
+            CommandError: there is no thread of that name.
+        """
+        with self._store.writing() as connection:
+            thread = self._find(connection, notebook, name)
+            if thread is None or thread.tip is None:
+                return 0
+            count = sum(map(_counts, path_rows(connection, thread.tip)))
+            _move(connection, thread.id, None, thread.undone or thread.tip)
+            return count
+
+    def fork(self, notebook: str, name: str) -> Thread:
+        """A new thread that goes on from where the current one is, and becomes the current one.
+
+        Raises:
+            CommandError: there is one of that name, or it cannot be a name.
+        """
+        with self._store.writing() as connection:
+            origin = self._find(connection, notebook, None)
+            if self._named(connection, notebook, name) is not None:
+                raise CommandError(f"There is a thread {name!r} already. %openrouter switch {name} goes there.")
+            row = {} if origin is None else {"tip": origin.tip, "forked_from": origin.name, "system": origin.system}
+            self._make(connection, notebook, name, row)
+        return self._get(notebook, name)
+
+    def begin(self, notebook: str, name: str, tip: TurnId | None, system: str | None) -> Thread:
+        """A new thread that ends with the turn `tip`; where the name is taken, a number is added.
+
+        Raises:
+            CommandError: it cannot be a name.
+        """
+        with self._store.writing() as connection:
+            name = self._free(connection, notebook, name)
+            self._make(connection, notebook, name, {"tip": tip, "system": system})
+        return self._get(notebook, name)
+
+    def switch(self, notebook: str, name: str) -> Thread:
+        """Makes a thread the one that the notebook's cells work in.
+
+        Raises:
+            CommandError: there is none of that name.
+        """
+        with self._store.writing() as connection:
+            thread = self._find(connection, notebook, name)
+            assert thread is not None  # for a name it raises
+            _make_current(connection, thread.notebook, thread.id)
+        return self._get(notebook, name)
+
+    def set_system(self, notebook: str, system: str | None) -> None:
+        """Sets the system prompt of the current thread; None takes it back.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        with self._store.writing() as connection:
+            thread = self._find(connection, notebook, None)
+            if thread is None:
+                self._make(connection, notebook, MAIN, {"system": system})
+            else:
+                connection.execute(update(threads).where(threads.c.id == thread.id).values(system=system))
+
+    def adopt(self, old: str, new: str, *, is_moved: bool) -> list[str]:
+        """Gives the notebook `new` the threads of `old`, and its current one; the names that they have now.
+
+        Args:
+            is_moved: whether `old` is no more. Then its turns and what they cost go along; else `new` goes on from
+                them, and they stay what they are: turns of `old`.
+
+        Raises:
+            CommandError: `old` has no conversation, or is the same notebook.
+        """
+        with self._store.writing() as connection:
+            source = notebook_id(connection, old)
+            if source is None or old == new:
+                raise CommandError(f"{old} has no conversation to adopt.")
+            target = made_notebook(connection, new)
+            names, current = [], connection.scalar(select(notebooks.c.thread).where(notebooks.c.id == source))
+            for row in connection.execute(select(threads).where(threads.c.notebook == source)).all():
+                names.append(name := self._free(connection, new, row.name))
+                copy = {"tip": row.tip, "undone": row.undone, "forked_from": row.forked_from, "system": row.system}
+                id = self._make(connection, new, name, copy)
+                if is_moved:
+                    connection.execute(update(turns).where(turns.c.thread == row.id).values(thread=id))
+                if row.id == current:
+                    current_copy = id
+            if current is not None:
+                _make_current(connection, target, current_copy)
+            if is_moved:
+                _move_all(connection, source, target, old, new)
+            return names
+
+    def notebooks(self) -> list[str]:
+        """All notebooks that ever asked, as they are named in the ledger, the newest first."""
+        with self._store.reading() as connection:
+            return list(connection.scalars(select(notebooks.c.identity).order_by(notebooks.c.id.desc())))
+
+    def _get(self, notebook: str, name: str) -> Thread:
+        return next(thread for thread in self.of(notebook) if thread.name == name)
+
+    def _named(self, connection: Connection, notebook: str, name: str) -> Row[Any] | None:
+        id = notebook_id(connection, notebook)
+        if id is None:
+            return None
+        return connection.execute(thread_query(id).where(threads.c.name == name)).one_or_none()
+
+    def _find(self, connection: Connection, notebook: str, name: str | None) -> Row[Any] | None:
+        """The row of a thread; None only where the notebook has no current one yet."""
+        id = notebook_id(connection, notebook)
+        rows = [] if id is None else connection.execute(thread_query(id)).all()
+        found = next((row for row in rows if (row.is_current if name is None else row.name == name)), None)
+        if found is None and name is not None:
+            near = difflib.get_close_matches(name, [row.name for row in rows], n=1, cutoff=0.5)
+            hint = f"Did you mean {near[0]}?" if near else f"%openrouter fork {name} makes one."
+            raise CommandError(f"There is no thread {name!r} in this notebook. {hint}")
+        return found
+
+    def _free(self, connection: Connection, notebook: str, name: str) -> str:
+        id = notebook_id(connection, notebook)
+        taken = set(connection.scalars(select(threads.c.name).where(threads.c.notebook == id)))
+        return next(free for n in range(1, len(taken) + 2) if (free := name if n == 1 else f"{name}-{n}") not in taken)
+
+    def _make(self, connection: Connection, notebook: str, name: str, columns: dict[str, Any]) -> int:
+        """A new thread, which becomes the current one."""
+        owner = made_notebook(connection, notebook)
+        row = columns | {"notebook": owner, "name": thread_name(name), "created_utc": datetime.now(UTC)}
+        id = int(connection.execute(insert(threads).values(row)).inserted_primary_key[0])  # type: ignore[index]
+        _make_current(connection, owner, id)
+        return id
+
+
+def thread_name(name: str) -> str:
+    """A name that a thread can have.
+
+    Raises:
+        CommandError: it cannot have it.
+    """
+    if not name.strip() or name != name.strip() or not name.isprintable() or len(name) > _LONGEST_NAME:
+        raise CommandError(
+            f"{name[:_LONGEST_NAME]!r} is no name for a thread: one line of 1 to {_LONGEST_NAME} letters."
+        )
+    return name
+
+
+def _thread_of(row: Row[Any]) -> Thread:
+    return Thread(
+        id=row.id,
+        name=row.name,
+        tip=row.tip,
+        undone=row.undone,
+        forked_from=row.forked_from,
+        system=row.system,
+        created_utc=row.created_utc,
+        is_current=bool(row.is_current),
+    )
+
+
+def _counts(row: Row[Any]) -> bool:
+    return row.state in _ON_PATH
+
+
+def _move(connection: Connection, thread: int, tip: TurnId | None, undone: TurnId | None) -> None:
+    connection.execute(update(threads).where(threads.c.id == thread).values(tip=tip, undone=undone))
+
+
+def _make_current(connection: Connection, notebook: int, thread: int) -> None:
+    connection.execute(update(notebooks).where(notebooks.c.id == notebook).values(thread=thread))
+
+
+def _move_all(connection: Connection, source: int, target: int, old: str, new: str) -> None:
+    of_source = turns.c.notebook == source
+    connection.execute(update(turns).where(of_source, turns.c.purse == old).values(purse=new))
+    connection.execute(update(turns).where(of_source).values(notebook=target))
+    connection.execute(update(notebooks).where(notebooks.c.id == source).values(thread=None))
+    connection.execute(threads.delete().where(threads.c.notebook == source))
+    connection.execute(notebooks.delete().where(notebooks.c.id == source))
