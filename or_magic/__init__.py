@@ -16,14 +16,16 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from or_magic.answer import Answer
+    from or_magic.asking.conversation import Conversation
     from or_magic.asking.session import Session
+    from or_magic.ledger.records import WhichHistory
 
 __version__ = "0.1.0"
-__all__ = ["Answer", "ask", "load_ipython_extension", "provenance", "unload_ipython_extension"]
+__all__ = ["Answer", "ask", "conversation", "load_ipython_extension", "provenance", "unload_ipython_extension"]
 
 
-def ask(prompt: str, *, model: str | None = None, **parameters: Any) -> Answer:
-    """Asks and returns the whole answer; nothing is shown.
+def ask(prompt: str, *, model: str | None = None, history: WhichHistory = "none", **parameters: Any) -> Answer:
+    """Asks and returns the whole answer; nothing is shown. Stands alone, unless `history` says otherwise.
 
     In a notebook that has loaded the extension it asks on the notebook's behalf (its model, its costs), elsewhere on
     behalf of this process.
@@ -31,6 +33,8 @@ def ask(prompt: str, *, model: str | None = None, **parameters: Any) -> Answer:
     Args:
         prompt: what is asked; sent exactly as it is.
         model: a model id; ``"account"`` sends none. Default: what is configured, else ``openrouter/auto``.
+        history: which earlier turns of the notebook's conversation go along: ``"none"`` (a function that is called in a
+            loop must not send all that it has said before), ``"thread"`` or ``"run"``. `conversation` goes on one.
         parameters: any of the API's, under its own names: ``temperature=0.2``, ``models=["a/b"]`` (fallbacks),
             ``provider={"order": ["openai"]}``, ``reasoning="high"``; ``param={...}`` for what is newer than this
             version. docs/parameters.md lists them. Only what is given, or set in a setting, is sent.
@@ -41,7 +45,23 @@ def ask(prompt: str, *, model: str | None = None, **parameters: Any) -> Answer:
     """
     from or_magic.asking.question import checked_arguments
 
-    return _session().ask(prompt, model=model, parameters=checked_arguments(parameters), show=False)
+    checked = checked_arguments(parameters)
+    return _session().ask(prompt, model=model, parameters=checked, history=history, show=False)
+
+
+def conversation(thread: str | None = None) -> Conversation:
+    """The conversation of this notebook (or script): a sequence of its turns, which can be gone on, undone, exported.
+
+    Args:
+        thread: a thread of it; None for the one that the cells work in.
+
+    Raises:
+        or_magic.errors.CommandError: there is no thread of that name.
+        or_magic.errors.StoreError: the store cannot be opened.
+    """
+    from or_magic.asking.conversation import Conversation
+
+    return Conversation(_session(), thread)
 
 
 def provenance(path: str | Path) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -48,6 +49,23 @@ from or_magic.messages import (
 from or_magic.money import usd
 
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """The earlier turns that were sent along with a question.
+
+    Attributes:
+        turns: how many.
+        about_tokens: about how many tokens they have, by their length.
+        share: the part of the whole prompt that they are, from 0 to 1.
+        later: how many answers of other cells were made before this one, which takes the place of an earlier one.
+    """
+
+    turns: int = 0
+    about_tokens: int = 0
+    share: float = 0.0
+    later: int = 0
+
+
 class Answer:
     """A model's answer. ``print(answer)`` shows its text.
 
@@ -67,6 +85,9 @@ class Answer:
         routing: how the request was routed, where it was asked for (``--router-metadata``); else empty.
         cache_status: ``"HIT"`` where the service gave an answer that it had kept, ``"MISS"`` where not; "" unasked.
         parameters: the fields of the request that may be shared: none that tells about the user.
+        history: the earlier turns that were sent along.
+        turn_id: its turn in the store; None where it is in none.
+        thread_id: the thread of its conversation; None where it stands alone.
         notes: what to know about how it was asked, one line each.
         attempts: how often it was asked; more than 1 where the client asked again by itself.
         may_be_billed_twice: whether an attempt that failed may have been received, and so be charged as well.
@@ -93,6 +114,9 @@ class Answer:
         self.routing: Mapping[str, Any] = {}
         self.cache_status = ""
         self.parameters: Mapping[str, Any] = {}
+        self.history = History()
+        self.turn_id: int | None = None
+        self.thread_id: int | None = None
         self.notes: tuple[str, ...] = ()
         self.attempts = 1
         self.may_be_billed_twice = False

@@ -50,6 +50,14 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolResultPart:
+    """What a tool gave, as text, for the call with that id. A message of the role ``tool`` is one such part."""
+
+    call_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class AnnotationsPart:
     """Sources and parsed files that the service attached, in its own form: a JSON array."""
 
@@ -80,7 +88,15 @@ class RefusalPart:
 
 
 Part = (
-    TextPart | ReasoningPart | ReasoningDetailsPart | ToolCall | AnnotationsPart | ImagePart | AudioPart | RefusalPart
+    TextPart
+    | ReasoningPart
+    | ReasoningDetailsPart
+    | ToolCall
+    | ToolResultPart
+    | AnnotationsPart
+    | ImagePart
+    | AudioPart
+    | RefusalPart
 )
 
 

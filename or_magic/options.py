@@ -73,6 +73,10 @@ def _word(*words: str) -> Callable[[str, str], str]:
     return check
 
 
+def _text(text: str, where: str) -> str:
+    return "" if text.lower() == "none" else text
+
+
 _DAY_S = 86_400
 _P = Patience()
 
@@ -92,6 +96,15 @@ OPTIONS = (
         "how many requests at a time; the others wait",
         _number(1, 1000, whole=True),
     ),
+    Option(
+        "history",
+        "thread",
+        "",
+        "which earlier turns go along: thread (all of the conversation), run (those of this kernel) or none",
+        _word("thread", "run", "none"),
+    ),
+    Option("system", "none", "", "a system prompt for all notebooks; %openrouter system sets this one's", _text),
+    Option("context_check", "on", "", "refuse what is too long for the model before it is sent", _switch),
     Option("footer", "full", "", "what stands under an answer: full, brief or none", _word("full", "brief", "none")),
     Option("live", "on", "", "show answers as they arrive; off: once, at their end", _switch),
     Option("attribution", "on", "", "tell the service this program's name and a random id of the session", _switch),

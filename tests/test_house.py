@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "asking": {"asking", "openrouter", "ledger", "ground"},
     "jupyter": {"jupyter", "asking", "openrouter", "ledger", "ground", "sandbox"},
     "sandbox": {"sandbox"},
-    "face": {"face", "jupyter", "asking", "ground", "sandbox"},
+    "face": {"face", "jupyter", "asking", "ledger", "ground", "sandbox"},
 }
 HOMES = {
     "httpx": {"openrouter/transport.py"},

@@ -9,10 +9,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from or_magic.answer import Answer, about_tokens
+from or_magic.answer import Answer
+from or_magic.asking.history import Sent, check_length, compose_messages, goes_on
 from or_magic.asking.host import Bill, Host, ScriptHost, View
 from or_magic.asking.reconciling import reconcile
 from or_magic.errors import CommandError, ModelNotFoundError, OrMagicError, ServiceError, Stopped, StoreError
+from or_magic.ledger.records import NewTurn, Placed
 from or_magic.messages import Ending, Message, TextDelta, Usage, UsageReported
 from or_magic.money import format_usd, pico_usd
 from or_magic.openrouter import background
@@ -44,6 +46,7 @@ class Ask:
         self.answer = Answer(model_asked=question.composed.model)
         self.answer.notes, self.answer.parameters = question.notes, question.shareable
         self.turn_id = self._open_turn()
+        self.answer.turn_id = self.turn_id
         self._client = client
         self._host: Host = session.host if show else ScriptHost()
         self._turn: Turn | None = None
@@ -56,21 +59,37 @@ class Ask:
         return self._host.is_watched()
 
     def _open_turn(self) -> int:
-        from or_magic.ledger.records import NewTurn
-
-        return self._ledger.open_turn(
-            NewTurn(
-                notebook=self._place.notebook,
-                purse=self._place.purse,
-                cell_id=self._place.cell_id,
-                service=self._service,
-                model_asked=self._question.composed.model,
-                parameters=self._question.composed.body,
-                system=None,
-                parent=None,
-                prompt=self._question.prompt,
-            )
+        """Writes the question down, once it is known that what would be sent is not too long."""
+        question, seat, settings = self._question, self._question.seat, self._session.settings
+        turn = NewTurn(
+            notebook=self._place.notebook,
+            purse=self._place.purse,
+            cell_id=seat.cell_id,
+            service=self._service,
+            model_asked=question.composed.model,
+            parameters=question.composed.body,
+            system=question.system,
+            prompt=question.prompt,
+            thread=seat.thread,
+            ask_number=seat.ask_number,
+            history=seat.history,
+            run=self._session.run,
         )
+        if settings.option_value("context_check"):
+            sent = self._composed(self._ledger.foresee(turn))
+            note = check_length(sent, turn.model_asked, question.composed.body, self._session.models)
+            self.answer.notes += (note,) if note else ()
+        opened = self._ledger.open_turn(turn)
+        sent = self._composed(opened.placed)
+        self._sent, self.answer.history = sent, sent.history
+        self.answer.thread_id = opened.thread_id
+        if self._session.host.is_watched() and (note := goes_on(opened.placed, turn.run)):
+            self.answer.notes += (note,)
+        return opened.id
+
+    def _composed(self, placed: Placed) -> Sent:
+        question = self._question
+        return compose_messages(placed, question.system, question.prompt, self._service, question.composed.model)
 
     def _send(self) -> Turn:
         from or_magic.asking.turn import Turn
@@ -79,7 +98,7 @@ class Ask:
         begun = self._question.begun
         prefill = (Message.of_text("assistant", begun),) if begun else ()
         request = ChatRequest(
-            messages=(self._question.prompt, *prefill),
+            messages=(*self._sent.messages, *prefill),
             model=self.answer.model_asked,
             parameters=self._question.composed.body,
             headers=self._headers,
@@ -191,7 +210,7 @@ class Ask:
         if answer.cost is not None or id is None or not (answer.text or answer.reasoning):
             return
         if (model := self._session.models.at_hand(id)) is not None:
-            prompt = about_tokens(self._question.prompt.text)
+            prompt = self._sent.tokens
             prices = model.prices.at(prompt)
             if prices.prompt is not None and prices.completion is not None:
                 cost = prompt * prices.prompt + answer.about_tokens * prices.completion

@@ -23,13 +23,16 @@ class Place:
         notebook: the notebook's absolute path; where nothing tells it, ``kernel:`` and an id of this process's own.
         purse: under what money is counted: the same path, or the working folder where the path is not known.
         purse_name: how the purse is called in a footer: ``notebook`` or ``folder``.
-        cell_id: the cell, where the front end tells.
+        cell_id: the cell: its id where the front end tells; else what was run, and how often that was in this kernel;
+            None where there are no cells.
+        request: the run of the cell, so that several questions of one run are told apart; None where there are none.
     """
 
     notebook: str
     purse: str
     purse_name: str
     cell_id: str | None = None
+    request: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

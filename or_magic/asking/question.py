@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from or_magic.errors import CommandError
+from or_magic.ledger.records import WhichHistory
 from or_magic.messages import Message
 from or_magic.openrouter.composing import OLD_NAMES, Composed, compose, private_names
 from or_magic.parameter_table import PARAMETER_BY_NAME, PARAMETERS
@@ -21,6 +22,22 @@ _OLD_AUTO = "auto"
 
 
 @dataclass(frozen=True, slots=True)
+class Seat:
+    """Where in which conversation a question is asked.
+
+    Attributes:
+        thread: the name of the thread; None for a question that stands alone.
+        history: which of its turns go along.
+        cell_id, ask_number: see `NewTurn`.
+    """
+
+    thread: str | None = None
+    history: WhichHistory = "thread"
+    cell_id: str | None = None
+    ask_number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """What is about to be asked.
 
@@ -29,6 +46,8 @@ class Question:
         model_is_default: whether nobody chose a model.
         composed: the model, the body's fields and the headers.
         notes: what the user should know, one line each: old names, parameters that may have no effect.
+        system: the system prompt; None for none.
+        seat: where in which conversation it is asked.
         begun: the beginning of the answer that it is to go on from; "" for a new answer.
     """
 
@@ -36,6 +55,8 @@ class Question:
     model_is_default: bool
     composed: Composed
     notes: tuple[str, ...]
+    system: str | None
+    seat: Seat
     begun: str = ""
 
     @property
@@ -45,19 +66,25 @@ class Question:
 
 
 def prepare(
-    settings: Settings, models: Models, prompt: str, model: str | None, parameters: Mapping[str, Any] | None
+    settings: Settings,
+    models: Models,
+    prompt: str,
+    model: str | None,
+    parameters: Mapping[str, Any] | None,
+    system: str | None = None,
+    seat: Seat = Seat(),
 ) -> Question:
     """Makes a question ready.
 
     Args:
         model: the id for this question; None for what is set.
         parameters: those of this question, as their kinds gave them.
+        system: the system prompt of this question; None for none.
+        seat: where in which conversation it is asked.
 
     Raises:
-        CommandError: the prompt is empty, or a parameter cannot be set.
+        CommandError: a parameter cannot be set.
     """
-    if not prompt.strip():
-        raise CommandError("There is nothing to ask: the prompt is empty.")
     chosen, values = settings.model(model), settings.parameters(parameters)
     asked = {ACCOUNT_MODEL: None, _OLD_AUTO: DEFAULT_MODEL}.get(chosen.value, chosen.value)
     composed = compose(asked, {name: value.value for name, value in values.items()})
@@ -65,7 +92,8 @@ def prepare(
     notes += composed.notes
     if values and asked is not None:
         notes += _unheard(models.at_hand(asked), values, composed)
-    return Question(Message.of_text("user", prompt), chosen.source == "default", composed, tuple(notes))
+    is_default = chosen.source == "default"
+    return Question(Message.of_text("user", prompt), is_default, composed, tuple(notes), system or None, seat)
 
 
 def checked_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import atexit
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from or_magic.answer import Answer
 from or_magic.asking.host import Host, ScriptHost
@@ -16,9 +16,10 @@ from or_magic.settings import Settings, origin_of
 if TYPE_CHECKING:  # each costs half a second to import, which `%load_ext` must not
     from or_magic.asking.ask import Ask
     from or_magic.asking.models import Models
-    from or_magic.asking.question import Question
-    from or_magic.ledger.records import Spent
+    from or_magic.asking.question import Question, Seat
+    from or_magic.ledger.records import Spent, WhichHistory
     from or_magic.ledger.store import Ledger
+    from or_magic.ledger.threads import Threads
     from or_magic.openrouter.client import Client
 
 TITLE = "or_magic"
@@ -42,6 +43,8 @@ class Session:
         self._last_question: Question | None = None
         self._models: Models | None = None
         self._id = uuid.uuid4().hex  # told to the service, which serves one session by one provider
+        self._run = uuid.uuid4().hex  # names this session in the store; told to nobody
+        self._asked_in: tuple[str | None, int] = (None, 0)
         atexit.register(self.close)
 
     @property
@@ -56,7 +59,24 @@ class Session:
         location = self.settings.store()
         if location not in self._ledgers:
             self._ledgers[location] = Ledger.open(location)
+            self._ledgers[location].mark_interrupted()  # what a kernel that was killed has left
         return self._ledgers[location]
+
+    @property
+    def threads(self) -> Threads:
+        """The threads of the store; this notebook's are named by ``host.where().notebook``.
+
+        Raises:
+            StoreError: the store cannot be opened.
+        """
+        from or_magic.ledger.threads import Threads
+
+        return Threads(self.ledger)
+
+    @property
+    def run(self) -> str:
+        """Names this session, until its process ends, in the turns that it makes."""
+        return self._run
 
     def spent(self) -> Spent:
         """What this notebook has spent so far at the service that is set now."""
@@ -98,6 +118,9 @@ class Session:
         *,
         model: str | None = None,
         parameters: Mapping[str, Any] | None = None,
+        thread: str | None = None,
+        history: WhichHistory | None = None,
+        system: str | None = None,
         in_background: bool = False,
         show: bool = True,
     ) -> Answer:
@@ -107,6 +130,9 @@ class Session:
             prompt: what is asked; sent exactly as it is.
             model: a model id for this question; ``"account"`` sends none.
             parameters: those of this question, by name, as their kinds gave them (`parameter_table`).
+            thread: the thread to go on, made where there is none; None for the notebook's current one.
+            history: which of its turns go along (``"none"``: the thread stays as it is); None for what is set.
+            system: the system prompt for this question, "" for none; None for what is set.
             in_background: whether to return at once, with an answer that is not `done` yet. Where nobody watches the
                 run (a headless one) it is waited for all the same: the answer would be lost with the process.
             show: whether the host shows the answer as it arrives.
@@ -114,14 +140,47 @@ class Session:
         Raises:
             CommandError: the prompt is empty, or a setting or a parameter cannot be used.
             MissingKeyError: there is no key for the address that is set.
+            ContextLengthError: with the conversation so far it is too long for the model; nothing was sent.
             ServiceError: the service refused or failed.
             StoreError: the store cannot be opened; nothing was sent.
             Stopped: the user interrupted.
         """
         from or_magic.asking.question import prepare
 
-        question = prepare(self.settings, self.models, prompt, model, parameters)
+        if not prompt.strip():
+            raise CommandError("There is nothing to ask: the prompt is empty.")
+        seat = self._seat(thread, history)
+        system = self.system(seat.thread) if system is None else system
+        question = prepare(self.settings, self.models, prompt, model, parameters, system, seat)
         return self._follow(question, in_background=in_background, show=show)
+
+    def system(self, thread: str | None) -> str:
+        """The system prompt that is set: of the thread, else for all notebooks; "" for none.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        known = self.threads.of(self.host.where().notebook) if thread is not None else []
+        of_thread = next((each.system for each in known if each.name == thread), None)
+        return str(self.settings.option_value("system")) if of_thread is None else of_thread
+
+    def _seat(self, thread: str | None, history: WhichHistory | None) -> Seat:
+        from or_magic.asking.question import Seat
+        from or_magic.ledger.threads import thread_name
+
+        place = self.host.where()
+        request, count = self._asked_in
+        number = count + 1 if place.request is not None and place.request == request else 0
+        self._asked_in = (place.request, number)
+        which = history or cast("WhichHistory", self.settings.option_value("history"))
+        if which == "none":
+            if thread is not None:
+                raise CommandError(
+                    f"Without history it goes on no thread: leave out --thread {thread} or --no-history."
+                )
+            return Seat(None, which, place.cell_id, number)
+        name = thread_name(thread) if thread is not None else self.threads.current_name(place.notebook)
+        return Seat(name, which, place.cell_id, number)
 
     def go_on(self, *, show: bool = True) -> Answer:
         """Asks the last model for the rest of its answer, which was stopped, broke off, or met its length limit.
@@ -134,13 +193,26 @@ class Session:
         """
         answer, question = self.last, self._last_question
         if answer is None or question is None:
-            raise CommandError("There is no answer to go on with.")
+            begun, question = self._left_behind()
+            return self._follow(replace(question, begun=begun.rstrip()), in_background=False, show=show)
         if not answer.done:
             raise CommandError("The last answer still arrives: %openrouter stop ends it, %openrouter jobs lists it.")
         if answer.ending == "complete" and answer.finish_reason != "length":
             raise CommandError("The last answer is whole: there is nothing to go on with. Ask a new question.")
         # Some models refuse to go on after white space.
         return self._follow(replace(question, begun=answer.text.rstrip()), in_background=False, show=show)
+
+    def _left_behind(self) -> tuple[str, Question]:
+        """The beginning of this notebook's last answer, which an earlier kernel left unfinished, and its question."""
+        from or_magic.asking.question import Question, Seat
+        from or_magic.openrouter.composing import Composed
+
+        turn = self.ledger.last_turn(self.host.where().notebook)
+        if turn is None or turn.answer is None or not turn.answer.text or turn.state in ("complete", "open"):
+            raise CommandError("There is no answer to go on with.")
+        composed = Composed(turn.model_asked, turn.parameters, {})
+        seat = Seat(turn.thread, "thread" if turn.thread else "none", turn.cell_id, turn.ask_number)
+        return turn.answer.text, Question(turn.prompt, False, composed, (), turn.system, seat)
 
     def jobs(self) -> list[Ask]:
         """The questions that are under way in the background, the oldest first."""

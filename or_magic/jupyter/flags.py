@@ -12,11 +12,14 @@ from typing import Any
 
 from or_magic.errors import CommandError
 from or_magic.openrouter.composing import OLD_NAMES
+from or_magic.options import BY_NAME
 from or_magic.parameter_table import PARAMETERS
 from or_magic.parameters import UNSET, UNSET_WORD, Parameter
 
 _MODEL_ID = re.compile(r"[~@]?[\w.-]+(/[\w.:@/-]+)|auto|account")
 _SWITCH_WORDS = ("on", "off", "true", "false", "yes", "no")
+NO_SYSTEM = "none"
+_COMPRESSION = {"id": "context-compression"}
 _NUMBER = re.compile(r"-\d*\.?\d+")
 
 
@@ -76,6 +79,20 @@ def variable_name(word: str) -> str:
     return word
 
 
+def switched(word: str) -> bool:
+    """Whether a flag that stands alone is on: it is, unless ``off`` follows it."""
+    return word.lower() not in ("off", "no", "false")
+
+
+def which_history(word: str) -> str:
+    """Which turns go along.
+
+    Raises:
+        CommandError: it is none of the words.
+    """
+    return str(BY_NAME["history"].value(word, "--history"))
+
+
 def _of_parameter(parameter: Parameter) -> Flag:
     def convert(text: str) -> Any:
         return UNSET if text == UNSET_WORD else parameter.parse(text, parameter.long_flag)
@@ -95,7 +112,12 @@ OWN_FLAGS = (
     Flag(
         "--output", "-o", "NAME", "bind the answer to this variable (_answer always holds the last one)", variable_name
     ),
-    Flag("--bg", "", "", "return at once; the answer goes on arriving here (%openrouter jobs, stop)", str),
+    Flag("--system", "", "TEXT", "a system prompt for this question; none: without one", str),
+    Flag("--thread", "", "NAME", "go on another thread of this notebook; made where there is none", str),
+    Flag("--no-history", "", "", "send this prompt alone, and leave the conversation as it is", switched),
+    Flag("--history", "", "WHICH", "what goes along: thread, run (what this kernel asked) or none", which_history),
+    Flag("--compress", "", "", "let the service cut the middle out of what is too long", switched),
+    Flag("--bg", "", "", "return at once; the answer goes on arriving here (%openrouter jobs, stop)", switched),
 )
 FLAGS = (*OWN_FLAGS, *map(_of_parameter, PARAMETERS))
 
@@ -109,9 +131,28 @@ class CellLine:
         parameters: those of the request, by the parameter's name; old names as they were typed.
     """
 
-    values: dict[str, str] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
     parameters: dict[str, Any] = field(default_factory=dict)
     wants_help: bool = False
+
+    @property
+    def request_parameters(self) -> dict[str, Any]:
+        """The parameters, with what the cell's own flags add to them."""
+        if not self.values.get("compress"):
+            return self.parameters
+        plugins = [each for each in self.parameters.get("plugins", []) if each.get("id") != _COMPRESSION["id"]]
+        return self.parameters | {"plugins": [*plugins, _COMPRESSION]}
+
+    @property
+    def history(self) -> Any:
+        """Which turns go along; None where the line does not say."""
+        return "none" if self.values.get("no_history") else self.values.get("history")
+
+    @property
+    def system(self) -> str | None:
+        """The system prompt, "" for none; None where the line does not say."""
+        told = self.values.get("system")
+        return told if told is None or told.lower() not in (NO_SYSTEM, UNSET_WORD) else ""
 
 
 def parse_cell_line(line: str) -> CellLine:

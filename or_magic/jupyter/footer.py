@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from or_magic.answer import Answer
+from or_magic.answer import Answer, History
 from or_magic.asking.host import Bill
 from or_magic.money import format_usd
 
@@ -21,7 +21,9 @@ def footer_text(answer: Answer, bill: Bill, *, times: bool = True) -> str:
     if bill.footer == "none":
         return "\n".join(answer.notes)
     if bill.footer == "brief":
-        return "\n".join([*answer.notes, SEPARATOR.join(filter(None, (_who(answer), _ending(answer), _cost(answer))))])
+        history = _history(answer.history, answer.history.about_tokens)
+        parts = [_who(answer), _ending(answer), history, _cost(answer)]
+        return "\n".join([*answer.notes, SEPARATOR.join(filter(None, parts))])
     parts = [
         _who(answer),
         _ending(answer),
@@ -31,6 +33,7 @@ def footer_text(answer: Answer, bill: Bill, *, times: bool = True) -> str:
         _seconds(answer) if times else "",
         _cost(answer),
         _spent(bill),
+        _later(answer),
         bill.hint,
     ]
     return "\n".join([*answer.notes, SEPARATOR.join(part for part in parts if part)])
@@ -61,10 +64,28 @@ def _attempts(answer: Answer) -> str:
 def _tokens(answer: Answer) -> str:
     usage = answer.usage
     if usage is None or usage.prompt_tokens is None or usage.completion_tokens is None:
-        return ""
-    cached = f" ({usage.cached_tokens:,} cached)" if usage.cached_tokens else ""
+        return _history(answer.history, answer.history.about_tokens)
+    history = _history(answer.history, round(usage.prompt_tokens * answer.history.share))
+    cached = f"{usage.cached_tokens:,} cached" if usage.cached_tokens else ""
+    of_these = f" ({'; '.join(filter(None, (history, cached)))})" if history or cached else ""
     thought = f" ({usage.reasoning_tokens:,} reasoning)" if usage.reasoning_tokens else ""
-    return f"{usage.prompt_tokens:,} in{cached} / {usage.completion_tokens:,} out{thought}"
+    return f"{usage.prompt_tokens:,} in{of_these} / {usage.completion_tokens:,} out{thought}"
+
+
+def _history(history: History, tokens: int) -> str:
+    """How many earlier turns went along, and about how many tokens they were of the prompt that was counted."""
+    if not history.turns:
+        return ""
+    turns = f"{history.turns:,} turn{'s' if history.turns > 1 else ''}"
+    return f"{turns}, ~{tokens / 1000:,.1f}k tokens" if tokens >= 1000 else f"{turns}, ~{tokens} tokens"
+
+
+def _later(answer: Answer) -> str:
+    """That answers of other cells did not know this one."""
+    count = answer.history.later
+    if not count or answer.ending != "complete":
+        return ""
+    return f"{count} later answer{'s were' if count > 1 else ' was'} made before this one"
 
 
 def _seconds(answer: Answer) -> str:

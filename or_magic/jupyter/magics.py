@@ -76,6 +76,13 @@ class OpenRouterMagics(_Configured):  # type: ignore[misc]  # its base is made f
             self.desk.sandbox.close()
 
 
+def conversation_html(shown: Any) -> str:
+    """Turns as the value of a cell."""
+    from or_magic.jupyter.conversation_html import conversation_html as html
+
+    return html(shown)
+
+
 def load(shell: InteractiveShell) -> None:
     """What ``%load_ext or_magic`` does: the magics, an HTML view of answers, and questions that end in ``?``."""
     magics = OpenRouterMagics(shell)
@@ -83,7 +90,11 @@ def load(shell: InteractiveShell) -> None:
     shell.magics_manager.register_function(magics.openrouter, magic_kind="line_cell", magic_name="or")
     shell.input_transformers_cleanup.append(keep_question_mark)
     if shell.display_formatter is not None:
-        shell.display_formatter.formatters["text/html"].for_type(Answer, answer_html)
+        html = shell.display_formatter.formatters["text/html"]
+        html.for_type(Answer, answer_html)
+        # By name: the conversation's own imports come at its first use.
+        for name in ("Conversation", "Turns"):
+            html.for_type_by_name("or_magic.asking.conversation", name, conversation_html)
 
 
 def unload(shell: InteractiveShell) -> None:

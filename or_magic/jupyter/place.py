@@ -7,8 +7,10 @@ sends the cell's id with each request; nbclient and nbval do not.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +31,8 @@ class ShellPlace:
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
         self._name = f"kernel:{uuid.uuid4().hex}"
+        self._joined: str | None = None
+        self._runs: dict[str, list[str]] = {}
 
     def front_end(self) -> FrontEnd:
         """What is on the other side of the request that runs now.
@@ -40,15 +44,29 @@ class ShellPlace:
             return "terminal"
         return "display" if request.get("content", {}).get("allow_stdin", True) else "headless"
 
+    def join(self, notebook: str) -> None:
+        """From now on the kernel is that notebook, where the front end does not tell another."""
+        self._joined = notebook
+
     def where(self) -> Place:
         """The notebook and cell of the request that runs now."""
         request = self._request() or {}
-        cell_id = request.get("metadata", {}).get("cellId")
+        id = request.get("header", {}).get("msg_id")
+        cell_id = request.get("metadata", {}).get("cellId") or self._nth_run(id, request.get("content", {}).get("code"))
         path = self._notebook_path()
         if path is None:
-            place = unnamed_place(self._name)
-            return Place(place.notebook, place.purse, place.purse_name, cell_id)
-        return Place(notebook=path, purse=path, purse_name="notebook", cell_id=cell_id)
+            return replace(unnamed_place(self._name), cell_id=cell_id, request=id)
+        return Place(notebook=path, purse=path, purse_name="notebook", cell_id=cell_id, request=id)
+
+    def _nth_run(self, request: str | None, source: str | None) -> str | None:
+        """A name for a cell whose id nobody tells: the n-th run of the same source in this kernel."""
+        if request is None or source is None:
+            return None
+        digest = hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        runs = self._runs.setdefault(digest, [])
+        if request not in runs:
+            runs.append(request)
+        return f"source:{digest}:{runs.index(request) + 1}"
 
     def _notebook_path(self) -> str | None:
         told = [os.environ.get("OR_MAGIC_NOTEBOOK"), self._shell.user_ns.get("__vsc_ipynb_file__")]
@@ -58,7 +76,7 @@ class ShellPlace:
         for path in told:
             if isinstance(path, str) and path.endswith(".ipynb"):
                 return str(Path(path).absolute())
-        return None
+        return self._joined
 
     def _request(self) -> dict[str, Any] | None:
         """The message that the kernel is answering; None where there is no kernel."""

@@ -6,8 +6,9 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, Row, delete, insert, select
 
 from or_magic.errors import StoreError
 from or_magic.ledger.tables import messages, parts, turns
@@ -67,6 +68,17 @@ def messages_at(connection: Connection, hashes: Iterable[str]) -> dict[str, Kept
 
 def _is_kept(connection: Connection, hash: str) -> bool:
     return connection.scalar(select(messages.c.hash).where(messages.c.hash == hash)) is not None
+
+
+def messages_of(connection: Connection, rows: Iterable[Row[Any]]) -> dict[str, KeptMessage]:
+    """The messages of these turns: their prompts, their answers, and what passed between."""
+    rows = list(rows)
+    found = messages_at(connection, (hash for row in rows for hash in (row.prompt, row.answer) if hash is not None))
+    ends = [(row.prompt, found[row.answer].parent) for row in rows if row.answer is not None]
+    while missing := {at for prompt, at in ends if at is not None and at != prompt}:
+        found |= messages_at(connection, missing)
+        ends = [(prompt, found[at].parent if at is not None and at != prompt else prompt) for prompt, at in ends]
+    return found
 
 
 def _is_needed(connection: Connection, hash: str) -> bool:

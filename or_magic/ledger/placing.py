@@ -10,13 +10,13 @@ came after is no longer on the path. If it does not end well, the thread gets ba
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, insert, select, update
 
-from or_magic.ledger.message_rows import KeptMessage, keep_message, messages_at
+from or_magic.ledger.message_rows import KeptMessage, keep_message, messages_of
 from or_magic.ledger.records import Exchange, NewTurn, Placed, TurnId
 from or_magic.ledger.tables import notebooks, threads, turns
 from or_magic.messages import Message
@@ -58,7 +58,7 @@ def place(connection: Connection, notebook: int | None, turn: NewTurn) -> Placed
     later = sum(row.state == "complete" and row.cell_id != turn.cell_id for row in after)
     sent = [row for row in kept if row.state == "complete" and (turn.history != "run" or row.run == turn.run)]
     context = () if turn.history == "none" else _exchanges(connection, sent)
-    return Placed(context, later, thread.id, kept[-1].id if kept else None, thread.tip)
+    return Placed(context, later, kept[-1].id if kept else None, thread.tip)
 
 
 def keep_path(connection: Connection, placed: Placed, prompt: Message) -> str:
@@ -108,11 +108,11 @@ def _own(path: list[Row[Any]], turn: NewTurn) -> int | None:
 
 
 def _exchanges(connection: Connection, rows: list[Row[Any]]) -> tuple[Exchange, ...]:
-    kept = messages_at(connection, (hash for row in rows for hash in (row.prompt, row.answer) if hash))
+    kept = messages_of(connection, rows)
     return tuple(
         Exchange(
             turn_id=row.id,
-            messages=tuple(kept_messages(connection, row.prompt, row.answer, kept)),
+            messages=_messages(row, kept),
             parent=kept[row.prompt].parent,
             address=row.answer or row.prompt,
             service=row.service,
@@ -126,18 +126,11 @@ def _exchanges(connection: Connection, rows: list[Row[Any]]) -> tuple[Exchange, 
     )
 
 
-def kept_messages(
-    connection: Connection, prompt: str, answer: str | None, known: dict[str, KeptMessage]
-) -> Iterable[Message]:
-    """The messages of a turn in order: its prompt, what passed between, its answer.
-
-    Args:
-        known: messages that were read already.
-    """
+def _messages(row: Row[Any], kept: Mapping[str, KeptMessage]) -> tuple[Message, ...]:
+    """The messages of a turn in order: its prompt, what passed between, its answer."""
     found: list[Message] = []
-    at = answer
-    while at is not None and at != prompt:
-        message = known.get(at) or messages_at(connection, [at])[at]
-        found.append(message.message)
-        at = message.parent
-    return [(known.get(prompt) or messages_at(connection, [prompt])[prompt]).message, *reversed(found)]
+    at: str | None = row.answer
+    while at is not None and at != row.prompt:
+        found.append(kept[at].message)
+        at = kept[at].parent
+    return (kept[row.prompt].message, *reversed(found))

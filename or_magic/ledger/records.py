@@ -12,7 +12,7 @@ from or_magic.messages import CostSource, Ending, Message, Part, ReasoningDetail
 
 TurnId = int
 State = Literal["open", "interrupted"] | Ending
-History = Literal["thread", "run", "none"]
+WhichHistory = Literal["thread", "run", "none"]
 MAIN = "main"  # the thread that a notebook begins with
 
 
@@ -45,7 +45,7 @@ class NewTurn:
     prompt: Message
     thread: str | None = None
     ask_number: int = 0
-    history: History = "thread"
+    history: WhichHistory = "thread"
     run: str = ""
 
 
@@ -81,23 +81,22 @@ class Placed:
     Attributes:
         context: what is sent along, the oldest first.
         later: how many answers were made after the turn that it takes the place of, by other cells.
-        thread_id: the thread; None where it stands alone, or the thread is yet to be made.
         previous: the turn before it on the path.
         displaced: the tip of the thread until now.
     """
 
     context: tuple[Exchange, ...] = ()
     later: int = 0
-    thread_id: int | None = None
     previous: TurnId | None = None
     displaced: TurnId | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A question that is written down: its id, which is never given again, and where it stands."""
+    """A question that is written down: its id, which is never given again, its thread (None: none), where it stands."""
 
     id: TurnId
+    thread_id: int | None
     placed: Placed
 
 
@@ -190,6 +189,7 @@ class Turn:
 
     Attributes:
         prompt_hash: the prompt's address in the tree of messages.
+        between: what passed between prompt and answer: calls of tools and what they gave; () as a rule.
         answer: None where nothing arrived. While the turn is open: what its last checkpoint had.
         answer_hash: the answer's address in the tree; None while the turn is open, or where nothing arrived.
         parent: the hash of the message before the prompt, the last that was sent along; None where none was.
@@ -215,6 +215,7 @@ class Turn:
     parent: str | None
     prompt: Message
     prompt_hash: str
+    between: tuple[Message, ...]
     answer: Message | None
     answer_hash: str | None
     generation_id: str

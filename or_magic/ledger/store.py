@@ -6,26 +6,28 @@ process that is killed between two of them leaves a file that opens and is sound
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import platformdirs
-from sqlalchemy import Connection, Row, Select, Table, case, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, Table, case, exists, func, insert, select, update
 
 from or_magic.errors import StoreError
-from or_magic.ledger.message_rows import keep_message, let_go, messages_at
+from or_magic.ledger.message_rows import keep_message, let_go, messages_of
 from or_magic.ledger.migrations import migrate
 from or_magic.ledger.owners import is_gone, this_process
 from or_magic.ledger.placing import keep_path, open_thread, place, settle
 from or_magic.ledger.postgres import SCHEMES, StoreServer
 from or_magic.ledger.records import NewTurn, Opened, Placed, Progress, Spent, State, Turn, TurnId
 from or_magic.ledger.sqlite import StoreFile
-from or_magic.ledger.tables import notebooks, threads, turns
+from or_magic.ledger.tables import notebooks, parts, threads, turns
 from or_magic.ledger.transactions import Store
 from or_magic.ledger.turn_rows import columns_of, partial_columns, partial_progress, row_of, turn_of
-from or_magic.messages import Ending, Usage
+from or_magic.messages import Ending, Message, Usage
 
+_IDS_PER_QUERY = 500
 _RECONCILED = frozenset(
     {
         *("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"),
@@ -94,7 +96,7 @@ class Ledger:
                 row["thread"] = open_thread(connection, notebook, turn.thread)
             id = _insert(connection, turns, row)
             connection.execute(update(threads).where(threads.c.id == row.get("thread")).values(tip=id))
-        return Opened(id, placed)
+        return Opened(id, row.get("thread"), placed)
 
     def checkpoint(self, turn_id: TurnId, progress: Progress) -> None:
         """Writes down what has arrived so far, in place of the last checkpoint.
@@ -177,6 +179,62 @@ class Ledger:
         query = _all_turns().order_by(turns.c.id)
         return self._turns(query if notebook is None else query.where(notebooks.c.identity == notebook))
 
+    def turns_of(self, ids: Sequence[TurnId]) -> list[Turn]:
+        """The turns with these ids, in this order; one that is not there is left out.
+
+        Raises:
+            StoreError: the ledger cannot be read.
+        """
+        found: dict[TurnId, Turn] = {}
+        for begin in range(0, len(ids), _IDS_PER_QUERY):
+            query = _all_turns().where(turns.c.id.in_(ids[begin : begin + _IDS_PER_QUERY]))
+            found |= {turn.id: turn for turn in self._turns(query)}
+        return [found[id] for id in ids if id in found]
+
+    def find(self, notebook: str | None, words: str = "", *, limit: int) -> list[Turn]:
+        """The newest turns of a notebook (None: of all) whose prompt or answer has these words, the oldest first.
+
+        Capital and small letters are alike, as far as the database knows them.
+
+        Raises:
+            StoreError: the ledger cannot be read.
+        """
+        query = _all_turns().order_by(turns.c.id.desc()).limit(limit)
+        query = query if notebook is None else query.where(notebooks.c.identity == notebook)
+        if words:
+            says = parts.c.content.icontains(words, autoescape=True) & (parts.c.kind == "text")
+            found = exists().where(parts.c.message.in_([turns.c.prompt, turns.c.answer]), says)
+            query = query.where(found.correlate(turns))
+        return self._turns(query)[::-1]
+
+    def finish_imported(self, turn_id: TurnId, replies: Sequence[Message]) -> None:
+        """Writes down all that followed a prompt that was not asked here: complete, at no cost. None: it has no answer.
+
+        Raises:
+            StoreError: it cannot be written, or there is no such turn.
+        """
+        with self.store.writing() as connection:
+            turn = self._unfinished(connection, turn_id, "open")
+            if turn is None:
+                return
+            at = turn.prompt
+            for reply in replies:
+                at = keep_message(connection, at, reply)
+            ended = {"state": "complete" if replies else "stopped", "ended_utc": datetime.now(UTC)}
+            if replies:
+                ended |= {"answer": at, "cost_source": "reported"}
+                connection.execute(update(turns).where(turns.c.id == turn_id).values(cost_pico_usd=0))
+            _update(connection, turn_id, ended)
+
+    def last_turn(self, notebook: str) -> Turn | None:
+        """The turn of a notebook that was opened last; None where there is none.
+
+        Raises:
+            StoreError: the ledger cannot be read.
+        """
+        query = _all_turns().where(notebooks.c.identity == notebook).order_by(turns.c.id.desc()).limit(1)
+        return next(iter(self._turns(query)), None)
+
     def spent(self, purse: str, service: str) -> Spent:
         """What was paid out of this purse at this service; nothing, for one that never was used.
 
@@ -201,8 +259,7 @@ class Ledger:
     def _turns(self, query: Select[Any]) -> list[Turn]:
         with self.store.reading() as connection:
             rows = connection.execute(query).all()
-            hashes = (hash for row in rows for hash in (row.prompt, row.answer) if hash is not None)
-            messages = messages_at(connection, hashes)
+            messages = messages_of(connection, rows)
         return [turn_of(row, messages) for row in rows]
 
     def _no_turn(self, turn_id: TurnId) -> StoreError:

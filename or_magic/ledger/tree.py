@@ -37,9 +37,12 @@ from or_magic.messages import (
     RefusalPart,
     TextPart,
     ToolCall,
+    ToolResultPart,
 )
 
-PartKind = Literal["text", "reasoning", "reasoning_details", "tool_call", "annotations", "image", "audio", "refusal"]
+PartKind = Literal[
+    "text", "reasoning", "reasoning_details", "tool_call", "tool_result", "annotations", "image", "audio", "refusal"
+]
 _PURPOSE = "or_magic message 1"
 
 
@@ -69,6 +72,8 @@ def kind_and_content(part: Part) -> tuple[PartKind, str]:
             return "reasoning_details", text
         case ToolCall(id, name, arguments):
             return "tool_call", _fields(id, name, arguments)
+        case ToolResultPart(call_id, text):
+            return "tool_result", _fields(call_id, text)
         case AnnotationsPart(text):
             return "annotations", text
         case ImagePart(url):
@@ -95,6 +100,8 @@ def part_of(kind: str, content: str) -> Part:
             return ReasoningDetailsPart(content)
         case "tool_call":
             return ToolCall(*json.loads(content))
+        case "tool_result":
+            return ToolResultPart(*json.loads(content))
         case "annotations":
             return AnnotationsPart(content)
         case "image":

@@ -72,7 +72,7 @@ def partial_progress(row: Row[Any]) -> Progress:
 
 
 def turn_of(row: Row[Any], messages: Mapping[str, KeptMessage]) -> Turn:
-    """The turn in a row of `turns`, with ``identity`` and ``thread_name``; `messages` hold its prompt and answer."""
+    """The turn in a row of `turns`, with ``identity`` and ``thread_name``; `messages` hold all of its messages."""
     prompt = messages[row.prompt]
     return Turn(
         id=row.id,
@@ -86,6 +86,7 @@ def turn_of(row: Row[Any], messages: Mapping[str, KeptMessage]) -> Turn:
         parent=prompt.parent,
         prompt=prompt.message,
         prompt_hash=row.prompt,
+        between=_between(row, messages),
         answer=_answer_of(row, messages),
         answer_hash=row.answer,
         generation_id=row.generation_id or "",
@@ -110,6 +111,15 @@ def turn_of(row: Row[Any], messages: Mapping[str, KeptMessage]) -> Turn:
         history_turns=row.history_turns or 0,
         run=row.run or "",
     )
+
+
+def _between(row: Row[Any], messages: Mapping[str, KeptMessage]) -> tuple[Message, ...]:
+    found: list[Message] = []
+    at = messages[row.answer].parent if row.answer is not None else None
+    while at is not None and at != row.prompt:
+        found.append(messages[at].message)
+        at = messages[at].parent
+    return tuple(reversed(found))
 
 
 def _answer_of(row: Row[Any], messages: Mapping[str, KeptMessage]) -> Message | None:

@@ -18,6 +18,7 @@ from or_magic.messages import (
     RefusalPart,
     TextPart,
     ToolCall,
+    ToolResultPart,
 )
 from or_magic.openrouter.lenient import parse_array
 
@@ -69,6 +70,8 @@ def encode(request: ChatRequest) -> bytes:
 
 def message_object(message: Message) -> dict[str, Any]:
     """A message as the API takes it. What the service itself attached to an answer goes back as it came."""
+    if results := [part for part in message.parts if isinstance(part, ToolResultPart)]:
+        return {"role": "tool", "tool_call_id": results[0].call_id, "content": results[0].text}
     return {"role": message.role, "content": _content(message)} | dict(_attachments(message))
 
 

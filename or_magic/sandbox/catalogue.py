@@ -137,6 +137,15 @@ CATALOGUE: tuple[Model, ...] = (
         completion_price="0.000004",
     ),
     Model(
+        id="sandbox/memory",
+        name="Sandbox: Memory",
+        description="A sandbox voice, no model: repeats what it was told so far, a line each; takes 10,000 tokens.",
+        speak=speeches.memory,
+        prompt_price="0.000001",
+        completion_price="0.000004",
+        context_length=10_000,
+    ),
+    Model(
         id="sandbox/small",
         name="Sandbox: Small",
         description="A sandbox voice, no model: an echo with room for 400 tokens; longer requests are refused.",

@@ -172,6 +172,15 @@ class ChatRequest(msgspec.Struct):
         """The texts before which the answer ends."""
         return [self.stop] if isinstance(self.stop, str) else self.stop or []
 
+    def fitted(self, limit: int) -> ChatRequest:
+        """Itself; where the middle may be cut out, without the messages in the middle that go beyond `limit`."""
+        plugins = {plugin.id for plugin in self.plugins or () if plugin.enabled is not False}
+        kept = list(self.messages)
+        room = limit - (self.max_answer_tokens() or 0)
+        while "context-compression" in plugins and len(kept) > 1 and sum(each.tokens() for each in kept) > room:
+            del kept[(len(kept) - 1) // 2]
+        return msgspec.structs.replace(self, messages=kept)
+
     def question(self) -> Question:
         """What the model hears."""
         place = next((n for n in reversed(range(len(self.messages))) if self.messages[n].role == "user"), None)
@@ -186,6 +195,8 @@ class ChatRequest(msgspec.Struct):
             tools=() if self.tool_choice == "none" else tuple(self.tools or ()),
             tool_results=tuple(message.text() for message in later if message.role == "tool"),
             schema=schema if isinstance(schema, dict) else None,
+            earlier=tuple(message.text() for message in self.messages[:place] if message.role == "user"),
+            system=next((message.text() for message in self.messages if message.role == "system"), ""),
             media=tuple(seen for part in parts if (seen := part.seen())),
         )
 

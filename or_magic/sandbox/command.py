@@ -38,6 +38,7 @@ models:
   sandbox/json         fills the JSON schema of response_format
   sandbox/vision       reports the images, files, sounds and films that it was sent
   sandbox/sources      answers with citations
+  sandbox/memory       repeats what it was told so far; takes 10,000 tokens
   sandbox/routed       served by four providers: sandbox, sandbox-cheap (half the price, trains, bills stopped
                        answers in full), sandbox-fast (three times the price), sandbox-down (always fails).
                        provider.order, only, ignore, sort, max_price, quantizations, data_collection,

@@ -77,7 +77,9 @@ def _plan_of(name: str, chat: ChatRequest, sent: Mapping[str, Any], controls: Co
     found = find_model(name)
     if found is None:
         raise Refusal(400, f"{name} is not a valid model ID")
-    model, question = speaker(found[0]), chat.question()
+    model = speaker(found[0])
+    chat = chat.fitted(model.context_length)
+    question = chat.question()
     behaviour = with_knobs(controls.behaviour, model.knobs) if model.knobs else controls.behaviour
     _check_length(model, chat)
     if model.knobs.get("fail_every") and controls.is_due(model.id, behaviour.fail_every):

@@ -19,7 +19,8 @@ class Question:
     """What a voice hears: the last user message, and how many tokens it may use (None: as it likes).
 
     `tools`: the functions it may call. `tool_results`: what the calls since that message gave. `schema`: the JSON
-    schema that its answer should fit; None for free text. `media`: what came besides text, a line each.
+    schema that its answer should fit; None for free text. `media`: what came besides text, a line each. `earlier`: what
+    the user said before, `system`: the system prompt.
     """
 
     text: str
@@ -28,6 +29,8 @@ class Question:
     tool_results: tuple[str, ...] = ()
     schema: Mapping[str, Any] | None = None
     media: tuple[str, ...] = ()
+    earlier: tuple[str, ...] = ()
+    system: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,14 @@ def viewer(question: Question) -> Speech:
     return Speech(_VIEW.format(seen=seen))
 
 
+def memory(question: Question) -> Speech:
+    """What it was told: the system prompt, what the user said before, and what was said now."""
+    told = [f"The system prompt is: {_line(question.system)}"] if question.system else []
+    told += [f"{number}. {_line(text)}" for number, text in enumerate(question.earlier, 1)]
+    heading = f"Before this I was told {len(question.earlier)}:" if question.earlier else "I was told nothing before."
+    return Speech("\n".join([heading, *told, f"Now: {_line(question.text)}"]))
+
+
 def librarian(question: Question) -> Speech:
     """The rehearsal, with sources."""
     sources = (("https://example.org/streams", "On streams"), ("https://example.org/prices", "On prices"))
@@ -113,6 +124,11 @@ def _encores(room: int) -> Iterator[str]:
 
 def _chapter(number: int) -> str:
     return f"## {number}. {_CHAPTERS[(number - 1) % len(_CHAPTERS)]}"
+
+
+def _line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 80 else f"{line[:79]}…"
 
 
 def _quoted(text: str, *, most_lines: int = 6, most_characters: int = 400) -> str:

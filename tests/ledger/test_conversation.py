@@ -71,11 +71,18 @@ class Conversation(RuleBasedStateMachine):
         own = [i for i, id in enumerate(line.path) if self.cells[id] == cell]
         return line.path[: own[-1]] if own else list(line.path)
 
+    @rule(cell=CELLS, ending=ENDINGS)
+    def run(self, cell: str, ending: Ending) -> None:
+        self.ask(cell)
+        self.end(len(self.pending) - 1, ending)
+
     @rule(cell=CELLS)
     def ask(self, cell: str) -> None:
         line = self.lines.setdefault(self.current, Line())
         kept = self.kept(line, cell)
-        asked = question(notebook=self.notebook, cell_id=cell, thread=self.current, prompt=Message.of_text("user", cell))
+        asked = question(
+            notebook=self.notebook, cell_id=cell, thread=self.current, prompt=Message.of_text("user", cell)
+        )
         opened = self.ledger.open_turn(asked)
         assert [each.turn_id for each in opened.placed.context] == [i for i in kept if self.states[i] == "complete"]
         self.states[opened.id], self.cells[opened.id] = "open", cell
@@ -181,7 +188,7 @@ def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     ledger.close()
 
 
-@pytest.mark.parametrize("examples", [12, pytest.param(150, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])])
+@pytest.mark.parametrize("examples", [16, pytest.param(150, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])])
 def test_any_sequence(shared: Ledger, examples: int) -> None:
     """Whatever is asked, undone, forked, switched, reset or cut by a crash, both agree, and the store is sound."""
     machine = type("Machine", (Conversation,), {"ledger": shared})

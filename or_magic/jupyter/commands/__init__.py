@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from or_magic.errors import CommandError
-from or_magic.jupyter.commands import account, asking, catalogue, configuration, money, service, state
+from or_magic.jupyter.commands import account, asking, catalogue, configuration, conversation, money, service, state
 from or_magic.jupyter.commands.desk import Desk
 from or_magic.jupyter.flags import flags_help
 
@@ -38,6 +38,19 @@ COMMANDS = (
     Command("model [ID]", "show the model of this notebook, or set it", state.model),
     Command("set [NAME VALUE]", "show or set an option of this notebook: times, retries, base_url", configuration.put),
     Command("config", "every setting, its value, and who set it", configuration.config),
+    Command("history", "this thread's turns; --all notebooks, --search TEXT; .df() is a table", conversation.history),
+    Command("show TURN", "one turn, whole", conversation.show),
+    Command("undo [N]", "take the last turns out of the conversation", conversation.undo),
+    Command("redo [N|all]", "bring back what was undone", conversation.redo),
+    Command("reset", "begin the conversation anew", conversation.reset),
+    Command("fork NAME", "a new thread that goes on from here", conversation.fork),
+    Command("switch NAME", "go to another thread", conversation.switch),
+    Command("threads", "the threads of this notebook", conversation.threads),
+    Command("system [TEXT]", "show or set the system prompt of this thread; none, unset", conversation.system),
+    Command("export FILE", "the conversation as .md, or .json of messages", conversation.export),
+    Command("import FILE", "a .json of messages as a new thread", conversation.import_),
+    Command("adopt OLD", "the conversation of a notebook that was renamed or copied", conversation.adopt),
+    Command("forget WHAT", "delete for good: --notebook, --thread [NAME], --before DATE", conversation.forget),
     Command("cost", "what this notebook has spent", money.cost),
     Command("endpoints [MODEL]", "who serves a model, and at which price", catalogue.endpoints),
     Command("credits", "what the account has left", account.credits),

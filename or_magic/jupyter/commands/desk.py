@@ -33,8 +33,11 @@ class Desk:
             self.session.ask(
                 prompt,
                 model=asked.values.get("model"),
-                parameters=asked.parameters,
-                in_background=asked.values.get("bg", "off").lower() not in ("off", "no", "false"),
+                parameters=asked.request_parameters,
+                thread=asked.values.get("thread"),
+                history=asked.history,
+                system=asked.system,
+                in_background=asked.values.get("bg", False),
             )
         finally:
             answer = self.session.last

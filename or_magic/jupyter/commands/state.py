@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from or_magic.errors import CommandError, MissingKeyError, StoreError
+from or_magic.jupyter.commands.conversation import thread_row
 from or_magic.jupyter.commands.desk import Desk
 from or_magic.jupyter.flags import model_id
 from or_magic.money import format_usd
@@ -19,6 +20,7 @@ def show(desk: Desk) -> None:
         "service": f"{desk.session.service} ({address.source})",
         "key": _key_row(desk),
         "notebook": _notebook_row(desk),
+        "thread": thread_row(desk),
         "spent": _spent_row(desk),
     }
     for name, value in rows.items():

@@ -1,0 +1,157 @@
+"""What goes along with a question: the earlier turns of its conversation, how long they are, and whether they fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from or_magic.answer import History, about_tokens
+from or_magic.errors import ContextLengthError, OrMagicError
+from or_magic.ledger.records import Exchange, Placed
+from or_magic.messages import Message, ReasoningDetailsPart, ReasoningPart, ToolCall
+
+if TYPE_CHECKING:
+    from or_magic.asking.models import Models
+
+_COMPRESSION = "context-compression"
+_COMPRESSED_UNASKED = 8_192  # up to this context the service cuts the middle out by itself
+_ALWAYS_FITS = 2_000  # no model takes less; nothing is looked up for a short question
+_DIGITS = 100  # an estimate is told to two figures
+_ROOM = 1.2  # how much more context than needed a model has that is offered instead
+_RATIOS = (0.5, 3.0)  # of what the service counted to what is estimated; beyond, something else was counted
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The messages that are sent, and what is told of them.
+
+    Attributes:
+        history: the earlier turns among them, for the footer.
+        tokens: about how many tokens all of them have.
+    """
+
+    messages: tuple[Message, ...]
+    history: History
+    tokens: int
+
+
+def compose_messages(placed: Placed, system: str | None, prompt: Message, service: str, model: str | None) -> Sent:
+    """What is sent for a question that stands where `placed` says."""
+    earlier = [_for(each, service, model) for each in placed.context]
+    opening = (Message.of_text("system", system),) if system else ()
+    messages = (*opening, *(message for exchange in earlier for message in exchange), prompt)
+    ratio = _ratio(placed.context, system, model)
+    in_history = round(sum(map(_tokens, (message for exchange in earlier for message in exchange))) * ratio)
+    tokens = in_history + round((about_tokens(system or "") + _tokens(prompt)) * ratio)
+    share = in_history / tokens if tokens else 0.0
+    return Sent(messages, History(len(earlier), in_history, share, placed.later), tokens)
+
+
+def check_length(sent: Sent, model: str | None, parameters: Mapping[str, Any], models: Models) -> str:
+    """Refuses what the model cannot take; else what is to be said of it, in one line, or "".
+
+    Nothing is checked where the catalogue is not at hand, or the middle may be cut out (``--compress``).
+
+    Raises:
+        ContextLengthError: it is too long. Nothing was sent.
+    """
+    if sent.tokens < _ALWAYS_FITS:
+        return ""
+    known = models.at_hand(model) if model is not None else None
+    limit = known.context_tokens if known is not None else None
+    answer = parameters.get("max_tokens") or parameters.get("max_completion_tokens") or 0
+    needed = sent.tokens + (answer if isinstance(answer, int) else 0)
+    if known is None or limit is None or needed <= limit or _compresses(parameters):
+        return ""
+    if limit <= _COMPRESSED_UNASKED:
+        return f"{known.id} takes {limit:,} tokens: the service cuts the middle out of about {_round(needed):,}."
+    error = ContextLengthError(
+        f"About {_round(sent.tokens):,} tokens would be sent{_of_which(sent.history)}{_and(answer)}; {known.id} takes "
+        f"{limit:,}. Nothing was sent. {_ways_out(sent.history, _roomier(models, known.id, needed))}",
+        may_be_charged=False,
+    )
+    error.limit_tokens, error.requested_tokens = limit, needed
+    raise error
+
+
+def goes_on(placed: Placed, run: str) -> str:
+    """What the first question of a run is told of the conversation that it goes on; "" for all others."""
+    if not placed.context or any(exchange.run == run for exchange in placed.context):
+        return ""
+    count, last = len(placed.context), placed.context[-1].started_utc.astimezone()
+    turns = f"{count} turn{'s' if count > 1 else ''}"
+    return f"Goes on from the conversation of {last:%d %b %Y, %H:%M} ({turns}). %openrouter reset begins anew."
+
+
+def _for(exchange: Exchange, service: str, model: str | None) -> tuple[Message, ...]:
+    """What is sent of an earlier turn: to another model or service, no signed reasoning, which is not theirs."""
+    if (exchange.service, exchange.model_asked) == (service, model):
+        return exchange.messages
+    return tuple(
+        Message(message.role, tuple(part for part in message.parts if not isinstance(part, ReasoningDetailsPart)))
+        for message in exchange.messages
+    )
+
+
+def _tokens(message: Message) -> int:
+    # Thoughts are sent along only with calls of tools; what is no text is counted as the service tells it.
+    calls = sum(about_tokens(part.arguments) for part in message.parts if isinstance(part, ToolCall))
+    thoughts = sum(about_tokens(part.text) for part in message.parts if isinstance(part, ReasoningPart)) if calls else 0
+    return about_tokens(message.text) + calls + thoughts
+
+
+def _ratio(context: Iterable[Exchange], system: str | None, model: str | None) -> float:
+    """What this model counted for the last turn, to what is estimated for it: languages and tokenizers differ."""
+    estimated, ratio = about_tokens(system or ""), 1.0
+    for exchange in context:
+        prompt = estimated + _tokens(exchange.messages[0])
+        if exchange.prompt_tokens and prompt and exchange.model_asked == model:
+            ratio = min(max(exchange.prompt_tokens / prompt, _RATIOS[0]), _RATIOS[1])
+        estimated += sum(map(_tokens, exchange.messages))
+    return ratio
+
+
+def _compresses(parameters: Mapping[str, Any]) -> bool:
+    plugins = parameters.get("plugins") or ()
+    return any(plugin.get("id") == _COMPRESSION and plugin.get("enabled", True) for plugin in plugins)
+
+
+def _of_which(history: History) -> str:
+    if not history.turns:
+        return ""
+    turns = f"{history.turns} earlier turn{'s' if history.turns > 1 else ''}"
+    return f" ({_round(history.about_tokens):,} of them {turns})"
+
+
+def _and(answer: Any) -> str:
+    return f", and {answer:,} may be answered" if isinstance(answer, int) and answer else ""
+
+
+def _ways_out(history: History, roomier: str) -> str:
+    ways = ["--compress cuts the middle out"]
+    ways += ["%openrouter undo N or reset", "--no-history"] if history.turns else ["a shorter prompt"]
+    ways += [f"a model with more room: {roomier}"] if roomier else []
+    return f"Ways out: {'; '.join(ways)}. %openrouter set context_check off sends it all the same."
+
+
+def _roomier(models: Models, id: str, needed: int) -> str:
+    """The cheapest model that takes so much, of the same author where there is one."""
+    try:
+        all_models = models.catalog(patience_s=0).models
+    except OrMagicError:
+        return ""
+    author = id.partition("/")[0]
+    priced = [
+        (model.author != author, model.prices.prompt, model.id)
+        for model in all_models
+        if (model.context_tokens or 0) >= needed * _ROOM
+        and not model.is_router
+        and "text" in model.output_modalities
+        and model.prices.prompt is not None
+    ]
+    return min(priced)[2] if priced else ""
+
+
+def _round(tokens: int) -> int:
+    return round(tokens / _DIGITS) * _DIGITS if tokens >= 10 * _DIGITS else tokens
