@@ -48,7 +48,7 @@ def session(sandbox: Sandbox, tmp_path: Path) -> Iterator[Session]:
 def ask(session: Session, line: str, prompt: str = PROMPT) -> Answer:
     """Asks as a cell with that first line does."""
     asked = parse_cell_line(line)
-    return session.ask(prompt, model=asked.values.get("model"), parameters=asked.parameters)
+    return session.ask(prompt, model=asked.values.get("model"), parameters=asked.request_parameters, history="none")
 
 
 def price_of_a_prompt_token(sandbox: Sandbox, answer: Answer) -> Decimal:
@@ -293,6 +293,7 @@ def test_only_what_is_set_is_sent(session: Session, sandbox: Sandbox) -> None:
 
 def test_a_request_beyond_all_measure(session: Session, sandbox: Sandbox) -> None:
     """A body over 100 MB is one line before anything is sent, and costs nothing."""
+    session.settings.notebook["context_check"] = "off"
     before = len(sandbox.requests)
 
     with pytest.raises(CommandError, match="120 MB; the service takes at most 100 MB"):

@@ -60,7 +60,7 @@ def test_the_account_model_is_not_sent(session: Session, sandbox: Sandbox) -> No
     session.ask("hi", model="account")
     assert "model" not in sandbox.requests[-1].body
 
-    session.ask("hi")
+    session.ask("hi", history="none")
     assert sandbox.requests[-1].body == {
         "model": "openrouter/auto",
         "messages": [{"role": "user", "content": "hi"}],

@@ -158,7 +158,7 @@ def test_footers(kernel: Kernel) -> None:
     shown = {}
     for length in ("full", "brief", "none"):
         kernel.run(f"%openrouter set footer {length}")
-        request = kernel.send("%%openrouter sandbox/echo\nhi")
+        request = kernel.send("%%openrouter sandbox/echo --no-history\nhi")
         kernel.finish(request)
         shown[length] = text_of(last_shown(kernel, request)[1])
 
