@@ -174,7 +174,9 @@ class Threads:
                 raise CommandError(f"{old} has no conversation to adopt.")
             target = made_notebook(connection, new)
             names, current = [], connection.scalar(select(notebooks.c.thread).where(notebooks.c.id == source))
-            for row in connection.execute(select(threads).where(threads.c.notebook == source)).all():
+            for row in connection.execute(
+                select(threads).where(threads.c.notebook == source).order_by(threads.c.id)
+            ).all():
                 names.append(name := self._free(connection, new, row.name))
                 copy = {"tip": row.tip, "undone": row.undone, "forked_from": row.forked_from, "system": row.system}
                 id = self._make(connection, new, name, copy)

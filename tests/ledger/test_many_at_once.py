@@ -19,27 +19,29 @@ from or_magic.ledger import sqlite as store_file
 from or_magic.ledger.audit import verify
 from or_magic.ledger.records import TurnId
 from or_magic.ledger.store import Ledger
+from or_magic.ledger.threads import Threads
 
 from .samples import REAL, arrived, ask, question
 from .writers import write_turns
 
-PROCESSES, TURNS = 4, 50
+FULL = [pytest.mark.soak, pytest.mark.timeout(3600)]
 
 
-def test_processes(tmp_path: Path) -> None:
-    """Four processes that make one file at the same moment and write 50 turns each lose none."""
-    location = str(tmp_path / "new" / "ledger.sqlite")
-
-    with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
-        ids = pool.starmap(write_turns, [(location, writer, TURNS) for writer in range(PROCESSES)], chunksize=1)
+@pytest.mark.parametrize(("processes", "count"), [(4, 50), pytest.param(8, 500, marks=FULL)])
+def test_processes(location: str, processes: int, count: int) -> None:
+    """Processes that open one new store at the same moment and write their turns into it lose none."""
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        ids = pool.starmap(write_turns, [(location, writer, count) for writer in range(processes)], chunksize=1)
 
     ledger = Ledger.open(location)
     assert sorted(turn_id for each in ids for turn_id in each) == [turn.id for turn in ledger.turns()]
-    for writer in range(PROCESSES):
+    for writer in range(processes):
         texts = [turn.answer and turn.answer.text for turn in ledger.turns(f"/{writer}")]
-        assert texts == [f"{writer}/{number}" for number in range(TURNS)]
-    assert ledger.spent(question().purse, REAL).pico_usd == PROCESSES * sum(range(TURNS))
+        assert texts == [f"{writer}/{number}" for number in range(count)]
+        assert Threads(ledger).path(f"/{writer}") == ids[writer]
+    assert ledger.spent(question().purse, REAL).pico_usd == processes * sum(range(count))
     assert verify(ledger) == []
+    ledger.close()
 
 
 @pytest.mark.parametrize("attempt", range(5))

@@ -16,7 +16,7 @@ def write_turns(location: str, writer: int, count: int) -> list[TurnId]:
     ledger = Ledger.open(location)
     ids = []
     for number in range(count):
-        turn_id = ledger.open_turn(question(notebook=f"/{writer}")).id
+        turn_id = ledger.open_turn(question(notebook=f"/{writer}", thread="main", cell_id=None)).id
         ledger.checkpoint(turn_id, arrived("so far"))
         ledger.finish_turn(turn_id, arrived(f"{writer}/{number}", cost=number), "complete", None)
         ids.append(turn_id)

@@ -1,0 +1,108 @@
+"""A conversation in a large store: ``python -m tests.benchmarks.bench_conversation [TURNS]``. Figures, not a test."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import insert, update
+
+from or_magic.ledger.records import NewTurn, Progress
+from or_magic.ledger.store import Ledger
+from or_magic.ledger.tables import messages, notebooks, parts, threads, turns
+from or_magic.ledger.threads import Threads
+from or_magic.ledger.tree import message_hash
+from or_magic.messages import Message, Usage
+
+from .bench_ledger import median_ms
+
+LENGTH = 100  # turns of a thread
+SIZES = (1_000, 1_000_000)
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
+SERVICE = "https://openrouter.ai"
+USAGE = Usage(prompt_tokens=900, completion_tokens=300, cost_pico_usd=2_300_000_000)
+
+
+def fill(ledger: Ledger, size: int) -> None:
+    """Writes notebooks of one thread each into the store, as a kernel would have left them."""
+    count = max(1, size // LENGTH)
+    with ledger.store.writing() as connection:
+        rows = [{"id": n, "identity": f"/{n}.ipynb", "created_utc": NOW} for n in range(1, count + 1)]
+        connection.execute(insert(notebooks), rows)
+        rows = [{"id": n, "notebook": n, "name": "main", "tip": None, "created_utc": NOW} for n in range(1, count + 1)]
+        connection.execute(insert(threads), rows)
+        connection.execute(update(notebooks).values(thread=notebooks.c.id))
+    for begin in range(1, count + 1, 200):
+        with ledger.store.writing() as connection:
+            rows_of: dict[Any, list[dict[str, Any]]] = {messages: [], parts: [], turns: []}
+            for number in range(begin, min(begin + 200, count + 1)):
+                for table, row in conversation(number):
+                    rows_of[table].append(row)
+            for table, rows in rows_of.items():
+                connection.execute(insert(table), rows)
+    with ledger.store.writing() as connection:
+        connection.execute(update(threads).values(tip=threads.c.id * LENGTH))
+
+
+def conversation(number: int) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """The rows of one notebook's turns and their messages."""
+    parent: str | None = None
+    for place in range(LENGTH):
+        id = (number - 1) * LENGTH + place + 1
+        hashes = []
+        for role, text in (("user", f"Question {id}? " * 10), ("assistant", f"Answer {id}. " * 20)):
+            hash = message_hash(parent, Message.of_text(role, text))  # type: ignore[arg-type]  # a role
+            yield messages, {"hash": hash, "parent": parent, "role": role}
+            yield parts, {"message": hash, "position": 0, "kind": "text", "content": text}
+            hashes.append(parent := hash)
+        row = {"id": id, "notebook": number, "purse": f"/{number}.ipynb", "service": SERVICE, "parameters": "{}"}
+        row |= {"state": "complete", "prompt": hashes[0], "answer": hashes[1], "started_utc": NOW, "ended_utc": NOW}
+        row |= {"thread": number, "previous": id - 1 if place else None, "cell_id": f"c{place}", "ask_number": 0}
+        row |= {"cost_pico_usd": 1_000, "cost_source": "reported", "prompt_tokens": 9, "completion_tokens": 3}
+        yield turns, row | {"owner": "elsewhere/1/1.0", "run": "then", "history_turns": place}
+
+
+def measure(folder: Path, size: int) -> dict[str, float]:
+    """Medians in milliseconds, by what was done, and the bytes of a turn on disk."""
+    ledger = Ledger.open(folder / f"{size}.sqlite")
+    fill(ledger, size)
+    ledger.close()
+    path = Path(ledger.location)
+    bytes_of_a_turn = path.stat().st_size / size
+    notebook, numbers = f"/{max(1, size // LENGTH // 2)}.ipynb", iter(range(10_000))
+
+    def append() -> None:
+        prompt = Message.of_text("user", f"New question {next(numbers)}?")
+        turn = NewTurn(notebook, notebook, None, SERVICE, "a/b", {}, None, prompt, thread="main")
+        opened = ledger.open_turn(turn)
+        ledger.finish_turn(opened.id, Progress("An answer. " * 20, usage=USAGE), "complete", None)
+        Threads(ledger).undo(notebook)  # so that each goes on from the same hundred
+
+    read = Threads(ledger)
+    return {
+        "open the store, look for dead turns": median_ms(lambda: Ledger.open(path).mark_interrupted(), 50),
+        f"append to a thread of {LENGTH}, and undo": median_ms(append, 100),
+        f"read a thread of {LENGTH}": median_ms(lambda: ledger.turns_of(read.path(notebook)), 50),
+        "sum of a notebook": median_ms(lambda: ledger.spent(notebook, SERVICE), 50),
+        "bytes of a turn": bytes_of_a_turn,
+    }
+
+
+def main() -> None:
+    """Prints the figures of a small and a large store, and their ratio."""
+    large = int(sys.argv[1]) if len(sys.argv) > 1 else SIZES[1]
+    with tempfile.TemporaryDirectory() as folder:
+        figures = [measure(Path(folder), size) for size in (SIZES[0], large)]
+    print(f"{'':<38}{SIZES[0]:>10,} turns{large:>12,} turns    ratio")
+    for name, small in figures[0].items():
+        big = figures[1][name]
+        unit = "B " if name.startswith("bytes") else "ms"
+        print(f"{name:<38}{small:>13.3f} {unit}{big:>15.3f} {unit}{big / small:>9.2f}")
+
+
+if __name__ == "__main__":
+    main()
