@@ -20,19 +20,19 @@ def conversation_html(shown: Conversation | Turns) -> str:
     turns = shown.turns
     older = len(turns) - _MOST
     note = f"{older:,} older ones are left out here; .df() has all." if older > 0 else ""
-    empty = "" if turns else "No turns yet." if isinstance(shown, Conversation) else "No turns."
-    title = f"Thread {escape_text(shown.thread)}" if isinstance(shown, Conversation) else "Turns"
+    count = f"{len(turns):,} turn{'' if len(turns) == 1 else 's'}"
+    title = f"Thread {escape_text(shown.thread)}" if isinstance(shown, Conversation) else "Found"
     lines = "".join(_turn(turn, is_open=len(turns) == 1) for turn in turns[-_MOST:])
     return sendable(
-        f"<style>{stylesheet()}</style>"
-        f'<div class="orm orm-status mathjax_ignore">{title} · {len(turns):,} {note}{empty}</div>{lines}'
+        f'<style>{stylesheet()}</style><div class="orm orm-status mathjax_ignore">{title} · {count} {note}</div>{lines}'
     )
 
 
 def _turn(turn: Turn, *, is_open: bool) -> str:
     usage = turn.usage
     cost = format_usd(usage.cost_pico_usd) if usage is not None and usage.cost_pico_usd is not None else ""
-    summary = " · ".join(escape_text(part) for part in (head(turn), cost, _line(turn.prompt.text)) if part)
+    facts = " · ".join(escape_text(part) for part in (head(turn), cost) if part)
+    summary = f'{escape_text(_line(turn.prompt.text))} <span class="orm-status">{facts}</span>'
     asked = "<br>".join(escape_text(line, limit=_LONGEST) for line in _cut(turn.prompt.text, is_open).split("\n"))
     answered = render(_cut(turn.answer.text, is_open), answer_id=f"orm{uuid.uuid4().hex[:8]}") if turn.answer else ""
     opened = " open" if is_open else ""

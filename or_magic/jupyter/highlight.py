@@ -205,6 +205,7 @@ _STYLESHEET = (
     ".orm section{font-size:.9em;border-top:1px solid var(--jp-border-color2,rgba(128,128,128,.4));margin-top:1em}"
     ".orm-status{opacity:.7;font-size:.9em}"
     ".orm.orm-thoughts{opacity:.8;font-size:.9em;margin:0 0 .6em}.orm.orm-thoughts>summary{cursor:pointer}"
+    ".orm.orm-turn{margin:0 0 .5em}.orm.orm-turn>summary{cursor:pointer}"
     ".orm.orm-sources{font-size:.9em}.orm.orm-calls{margin:0 0 .6em}"
     f".orm .orm-k{{color:var({_EDITOR}keyword-color,#1f883c)}}"
     f".orm .orm-s{{color:var({_EDITOR}string-color,#cc4a31)}}"

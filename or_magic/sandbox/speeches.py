@@ -93,10 +93,10 @@ def viewer(question: Question) -> Speech:
 
 def memory(question: Question) -> Speech:
     """What it was told: the system prompt, what the user said before, and what was said now."""
-    told = [f"The system prompt is: {_line(question.system)}"] if question.system else []
-    told += [f"{number}. {_line(text)}" for number, text in enumerate(question.earlier, 1)]
+    system = [f"My system prompt is: {_line(question.system)}\n"] if question.system else []
+    told = [f"{number}. {_line(text)}" for number, text in enumerate(question.earlier, 1)]
     heading = f"Before this I was told {len(question.earlier)}:" if question.earlier else "I was told nothing before."
-    return Speech("\n".join([heading, *told, f"Now: {_line(question.text)}"]))
+    return Speech("\n".join([*system, heading, *told, f"\nNow: {_line(question.text)}"]))
 
 
 def librarian(question: Question) -> Speech:
