@@ -16,7 +16,7 @@ define install
 	  touch $(VENV)/.installed-$(1); }
 endef
 
-.PHONY: help demo lab test lint types tests notebooks chromium soak bench pictures clean
+.PHONY: help demo lab test lint types tests notebooks chromium postgres soak bench pictures clean
 
 help:
 	@echo "make demo      run notebooks/01_first_cell.ipynb and watch the answer stream in (no key needed)"
@@ -34,7 +34,7 @@ lab:
 
 test:
 	$(call install,test)
-	@$(MAKE) --no-print-directory lint types chromium tests notebooks
+	@$(MAKE) --no-print-directory lint types chromium postgres tests notebooks
 
 lint:
 	$(BIN)/ruff check .
@@ -50,6 +50,14 @@ chromium:
 	    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
 	  else $(BIN)/playwright install chromium; fi || \
 	  echo "no Chromium could be installed: the browser tests will be skipped"; }
+
+postgres:
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "installing postgresql ..." && apt-get update -qq && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends postgresql >/dev/null; \
+	  else false; fi || \
+	  echo "no PostgreSQL could be installed: the ledger's tests on it will be skipped"; }
 
 tests:
 	$(BIN)/python -m pytest -q -m "not soak and not pictures and not bench"
