@@ -24,7 +24,9 @@ __version__ = "0.1.0"
 __all__ = ["Answer", "ask", "conversation", "load_ipython_extension", "provenance", "unload_ipython_extension"]
 
 
-def ask(prompt: str, *, model: str | None = None, history: WhichHistory = "none", **parameters: Any) -> Answer:
+def ask(
+    prompt: str, *, model: str | None = None, history: WhichHistory = "none", max_cost: object = None, **parameters: Any
+) -> Answer:
     """Asks and returns the whole answer; nothing is shown. Stands alone, unless `history` says otherwise.
 
     In a notebook that has loaded the extension it asks on the notebook's behalf (its model, its costs), elsewhere on
@@ -35,6 +37,7 @@ def ask(prompt: str, *, model: str | None = None, history: WhichHistory = "none"
         model: a model id; ``"account"`` sends none. Default: what is configured, else ``openrouter/auto``.
         history: which earlier turns of the notebook's conversation go along: ``"none"`` (a function that is called in a
             loop must not send all that it has said before), ``"thread"`` or ``"run"``. `conversation` goes on one.
+        max_cost: what it may cost at most, in USD, ``0.05`` or ``"0.05"``; else it is not sent.
         parameters: any of the API's, under its own names: ``temperature=0.2``, ``models=["a/b"]`` (fallbacks),
             ``provider={"order": ["openai"]}``, ``reasoning="high"``; ``param={...}`` for what is newer than this
             version. docs/parameters.md lists them. Only what is given, or set in a setting, is sent.
@@ -44,9 +47,11 @@ def ask(prompt: str, *, model: str | None = None, history: WhichHistory = "none"
         or_magic.errors.Stopped: interrupted; what had arrived is in the store.
     """
     from or_magic.asking.question import checked_arguments
+    from or_magic.money import amount
 
     checked = checked_arguments(parameters)
-    return _session().ask(prompt, model=model, parameters=checked, history=history, show=False)
+    most = None if max_cost is None else amount(str(max_cost), "max_cost")
+    return _session().ask(prompt, model=model, parameters=checked, history=history, max_cost=most, show=False)
 
 
 def conversation(thread: str | None = None) -> Conversation:

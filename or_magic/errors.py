@@ -8,6 +8,7 @@ script they are ordinary exceptions.
 
     OrMagicError                 anything below, except a stop
     ├── CommandError             a flag, a subcommand or a cell that cannot be taken as it was typed
+    ├── BudgetError              a budget does not allow the question; nothing was sent
     ├── MissingKeyError          there is no key for the address that would be asked
     ├── StoreError               what is kept on disk cannot be opened or read
     └── ServiceError             the service, or the way to it, said no
@@ -47,6 +48,16 @@ class OrMagicError(_OneLine, Exception):
 
 class CommandError(OrMagicError):
     """A flag, a subcommand or a cell cannot be taken as it was typed."""
+
+
+class BudgetError(OrMagicError):
+    """A budget does not allow the question, whatever it costs at most. Nothing was sent.
+
+    Attributes:
+        may_be_free_later: whether the rest is held back by questions under way, and not spent.
+    """
+
+    may_be_free_later = False
 
 
 class MissingKeyError(OrMagicError):

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
+from or_magic.errors import CommandError
+
 PICO_PER_USD = 10**12
 _EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
 
@@ -33,3 +35,18 @@ def format_usd(amount_pico_usd: int) -> str:
     digits = 2 if abs(amount) >= 1 else max(2, 1 - amount.adjusted())
     text = f"{abs(amount):,.{digits}f}"
     return f"-${text}" if amount < 0 else f"${text}"
+
+
+def amount(text: str, where: str) -> int:
+    """An amount of money as it was typed, ``2``, ``2.00`` or ``$2``, in 1e-12 USD.
+
+    Raises:
+        CommandError: it is none.
+    """
+    try:
+        value = Decimal(text.strip().lstrip("$"))
+        if not value.is_finite() or value < 0 or value > 1_000_000:
+            raise ArithmeticError
+    except ArithmeticError:
+        raise CommandError(f"{where} wants an amount in USD, such as 2.00; {text!r} was typed.") from None
+    return pico_usd(value)

@@ -77,6 +77,17 @@ def _text(text: str, where: str) -> str:
     return "" if text.lower() == "none" else text
 
 
+def _amount(text: str, where: str) -> str:
+    """The amount as a text, "" for none; `asking.budgeting.amount` reads it."""
+    try:
+        is_amount = float(text.lstrip("$")) >= 0
+    except ValueError:
+        is_amount = False
+    if text.lower() != "none" and not is_amount:
+        raise CommandError(f"{where} is {text!r}; it wants an amount in USD such as 2.00, or none.")
+    return "" if text.lower() == "none" else text
+
+
 _DAY_S = 86_400
 _P = Patience()
 
@@ -105,6 +116,8 @@ OPTIONS = (
     ),
     Option("system", "none", "", "a system prompt for all notebooks; %openrouter system sets this one's", _text),
     Option("context_check", "on", "", "refuse what is too long for the model before it is sent", _switch),
+    Option("daily_budget", "none", "", "USD that all notebooks together may spend a day (UTC) at a service", _amount),
+    Option("budget_wait", "0", "s", "how long to wait for what answers under way hold back", _number(0, _DAY_S)),
     Option("footer", "full", "", "what stands under an answer: full, brief or none", _word("full", "brief", "none")),
     Option("live", "on", "", "show answers as they arrive; off: once, at their end", _switch),
     Option("attribution", "on", "", "tell the service this program's name and a random id of the session", _switch),

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from or_magic.answer import Answer
+from or_magic.asking.estimates import answer_tokens, bytes_per_token
+from or_magic.asking.estimates import cost as estimated_cost
 from or_magic.asking.history import Sent, check_length, compose_messages, goes_on
 from or_magic.asking.host import Bill, Host, ScriptHost, View
 from or_magic.asking.reconciling import reconcile
 from or_magic.errors import CommandError, ModelNotFoundError, OrMagicError, ServiceError, Stopped, StoreError
-from or_magic.ledger.records import NewTurn, Placed
+from or_magic.ledger.records import NewTurn, Opened, Placed
+from or_magic.ledger.spending import Spending
 from or_magic.messages import Ending, Message, TextDelta, Usage, UsageReported
-from or_magic.money import format_usd, pico_usd
+from or_magic.money import format_usd
 from or_magic.openrouter import background
 from or_magic.settings import LOOPBACK
 
@@ -25,6 +30,9 @@ if TYPE_CHECKING:
     from or_magic.asking.session import Session
     from or_magic.asking.turn import Turn
     from or_magic.openrouter.client import Client
+
+
+_BUDGET_NAMES = {"notebook": "", "day": "today", "thread": "thread", "all": "all today"}
 
 
 class Ask:
@@ -44,6 +52,7 @@ class Ask:
         self._ledger = session.ledger
         self._headers = session.attribution() | dict(question.composed.headers)
         self.answer = Answer(model_asked=question.composed.model)
+        self._body = question.composed.body
         self.answer.notes, self.answer.parameters = question.notes, question.shareable
         self.turn_id = self._open_turn()
         self.answer.turn_id = self.turn_id
@@ -75,17 +84,32 @@ class Ask:
             history=seat.history,
             run=self._session.run,
         )
+        self._asked = turn
+        foreseen = self._ledger.foresee(turn)
+        sent = self._composed(foreseen)
         if settings.option_value("context_check"):
-            sent = self._composed(self._ledger.foresee(turn))
             note = check_length(sent, turn.model_asked, question.composed.body, self._session.models)
             self.answer.notes += (note,) if note else ()
-        opened = self._ledger.open_turn(turn)
+        turn = replace(turn, prompt_bytes=sent.bytes)
+        opened = self._opened(turn, sent, foreseen.thread_id)
         sent = self._composed(opened.placed)
         self._sent, self.answer.history = sent, sent.history
         self.answer.thread_id = opened.thread_id
         if self._session.host.is_watched() and (note := goes_on(opened.placed, turn.run)):
             self.answer.notes += (note,)
         return opened.id
+
+    def _opened(self, turn: NewTurn, sent: Sent, thread_id: int | None) -> Opened:
+        """Writes the question down; under a budget, with what it may cost at most held back."""
+        session, question = self._session, self._question
+        budgeting = session.budgeting(question.max_cost)
+        if question.is_over_budget or not budgeting.limits(turn, thread_id):
+            return self._ledger.open_turn(turn)
+        wait_s = float(session.settings.option_value("budget_wait"))
+        opened, allowed = budgeting.open(turn, sent.messages, thread_id, wait_s)
+        self._body = allowed.body
+        self.answer.notes += (allowed.note,) if allowed.note else ()
+        return opened
 
     def _composed(self, placed: Placed) -> Sent:
         question = self._question
@@ -100,7 +124,7 @@ class Ask:
         request = ChatRequest(
             messages=(*self._sent.messages, *prefill),
             model=self.answer.model_asked,
-            parameters=self._question.composed.body,
+            parameters=self._body,
             headers=self._headers,
             asks_for_usage=not self._client.endpoint.counts_unasked,
         )
@@ -195,13 +219,15 @@ class Ask:
         if self.answer.cost is not None:
             return
 
+        spending = Spending(self._ledger)
+
         def record(usage: Usage) -> None:
-            self._ledger.reconcile(self.turn_id, usage)
+            spending.reconcile(self.turn_id, usage)
             self.answer.reconcile(usage)
             if view is not None:
                 view.amend(self.answer, self._bill(None))
 
-        reconcile(self._client, self.answer.id, record)
+        reconcile(self._client, self.answer.id, record, functools.partial(spending.release, self.turn_id))
 
     def _estimate(self) -> None:
         """About what it cost, where the service did not tell: the catalogue's price for about so many tokens."""
@@ -210,11 +236,8 @@ class Ask:
         if answer.cost is not None or id is None or not (answer.text or answer.reasoning):
             return
         if (model := self._session.models.at_hand(id)) is not None:
-            prompt = self._sent.tokens
-            prices = model.prices.at(prompt)
-            if prices.prompt is not None and prices.completion is not None:
-                cost = prompt * prices.prompt + answer.about_tokens * prices.completion
-                answer.estimated_pico_usd = pico_usd(cost)
+            ratio = bytes_per_token(self._ledger, self._service, answer.model_asked, model.tokenizer)
+            answer.estimated_pico_usd = estimated_cost(model, self._sent.tokens, answer_tokens(answer, ratio))
 
     def abandon(self) -> None:
         """The process ends while the answer arrives."""
@@ -265,7 +288,13 @@ class Ask:
         footer = str(self._session.settings.option_value("footer"))
         spent = self._ledger.spent(self._place.purse, self._service)
         name = "sandbox" if is_rehearsal(self._service, self.answer) else self._place.purse_name
-        return Bill(name, spent.pico_usd, spent.unknown, hint if spent.turns == 1 else "", footer)
+        hint = hint if spent.turns == 1 else ""
+        return Bill(name, spent.pico_usd, spent.unknown, self._standings(), hint, footer)
+
+    def _standings(self) -> tuple[tuple[str, int, int], ...]:
+        """The budgets that are set, as the footer tells them."""
+        standings = self._session.budgeting().standings(self._asked, self.answer.thread_id)
+        return tuple((_BUDGET_NAMES[each.limit.scope], each.spent, each.limit.pico_usd) for each in standings)
 
 
 def is_rehearsal(service: str, answer: Answer) -> bool:

@@ -29,11 +29,13 @@ class Sent:
     Attributes:
         history: the earlier turns among them, for the footer.
         tokens: about how many tokens all of them have.
+        bytes: how many bytes of text they have, in UTF-8.
     """
 
     messages: tuple[Message, ...]
     history: History
     tokens: int
+    bytes: int
 
 
 def compose_messages(placed: Placed, system: str | None, prompt: Message, service: str, model: str | None) -> Sent:
@@ -45,7 +47,8 @@ def compose_messages(placed: Placed, system: str | None, prompt: Message, servic
     in_history = round(sum(map(_tokens, (message for exchange in earlier for message in exchange))) * ratio)
     tokens = in_history + round((about_tokens(system or "") + _tokens(prompt)) * ratio)
     share = in_history / tokens if tokens else 0.0
-    return Sent(messages, History(len(earlier), in_history, share, placed.later), tokens)
+    length = sum(len(message.text.encode("utf-8", "surrogatepass")) for message in messages)
+    return Sent(messages, History(len(earlier), in_history, share, placed.later), tokens, length)
 
 
 def check_length(sent: Sent, model: str | None, parameters: Mapping[str, Any], models: Models) -> str:

@@ -44,6 +44,7 @@ class Bill:
         spent_pico_usd: all that this purse has spent at this service, this answer included, in 1e-12 USD;
             None where the store cannot tell.
         unknown: how many of its answers have no known cost.
+        budgets: how the budgets stand: what counts (``today`` and the like; "" for the purse), spent, and the limit.
         hint: one sentence for the first answer of a notebook, else "".
         footer: how much of it all is told: ``full``, ``brief`` (who and the cost) or ``none``.
     """
@@ -51,6 +52,7 @@ class Bill:
     purse_name: str
     spent_pico_usd: int | None
     unknown: int = 0
+    budgets: tuple[tuple[str, int, int], ...] = ()
     hint: str = ""
     footer: str = "full"
 

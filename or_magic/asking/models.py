@@ -87,6 +87,7 @@ class Models:
         self._client, self._keyed, self._ledger = public, keyed, ledger
         self._holder = uuid.uuid4().hex
         self._copies: dict[str, _Copy] = {}
+        self._endpoints: dict[tuple[str, str], tuple[float, tuple[ModelEndpoint, ...]]] = {}
         self._refreshes: dict[str, _Refresh] = {}
         self.age_note = ""
 
@@ -154,6 +155,18 @@ class Models:
         """
         path = f"/models/{quote(id, safe='/:~@')}/endpoints"
         return decode_endpoints(wait_for(self._client().fetch(path, needs_key=False)))
+
+    def kept_endpoints(self, id: str) -> tuple[ModelEndpoint, ...]:
+        """The same, of at most an hour ago.
+
+        Raises:
+            ServiceError: or one of its kinds.
+        """
+        key = (self._client().endpoint.origin, id)
+        kept = self._endpoints.get(key)
+        if kept is None or time.monotonic() > kept[0] + FRESH_S:
+            kept = self._endpoints[key] = (time.monotonic(), self.endpoints(id))
+        return kept[1]
 
     def providers(self) -> tuple[Provider, ...]:
         """The companies that serve models. Asked anew each time.

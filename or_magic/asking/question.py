@@ -48,6 +48,8 @@ class Question:
         notes: what the user should know, one line each: old names, parameters that may have no effect.
         system: the system prompt; None for none.
         seat: where in which conversation it is asked.
+        max_cost: what it may cost at most in 1e-12 USD; None for what the budgets leave.
+        is_over_budget: whether it is asked whatever the budgets say.
         begun: the beginning of the answer that it is to go on from; "" for a new answer.
     """
 
@@ -57,6 +59,8 @@ class Question:
     notes: tuple[str, ...]
     system: str | None
     seat: Seat
+    max_cost: int | None = None
+    is_over_budget: bool = False
     begun: str = ""
 
     @property

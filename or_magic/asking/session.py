@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, cast
 from or_magic.answer import Answer
 from or_magic.asking.host import Host, ScriptHost
 from or_magic.errors import CommandError
+from or_magic.money import amount
 from or_magic.settings import Settings, origin_of
 
 if TYPE_CHECKING:  # each costs half a second to import, which `%load_ext` must not
     from or_magic.asking.ask import Ask
+    from or_magic.asking.budgeting import Budgeting
     from or_magic.asking.models import Models
     from or_magic.asking.question import Question, Seat
     from or_magic.ledger.records import Spent, WhichHistory
@@ -42,6 +44,7 @@ class Session:
         self._asks: list[Ask] = []  # those under way
         self._last_question: Question | None = None
         self._models: Models | None = None
+        self._has_settled = False  # whether the costs that other runs left open were asked for
         self._id = uuid.uuid4().hex  # told to the service, which serves one session by one provider
         self._run = uuid.uuid4().hex  # names this session in the store; told to nobody
         self._asked_in: tuple[str | None, int] = (None, 0)
@@ -121,6 +124,8 @@ class Session:
         thread: str | None = None,
         history: WhichHistory | None = None,
         system: str | None = None,
+        max_cost: int | None = None,
+        over_budget: bool = False,
         in_background: bool = False,
         show: bool = True,
     ) -> Answer:
@@ -133,6 +138,8 @@ class Session:
             thread: the thread to go on, made where there is none; None for the notebook's current one.
             history: which of its turns go along (``"none"``: the thread stays as it is); None for what is set.
             system: the system prompt for this question, "" for none; None for what is set.
+            max_cost: what this question may cost at most, in 1e-12 USD.
+            over_budget: whether to ask whatever the budgets say.
             in_background: whether to return at once, with an answer that is not `done` yet. Where nobody watches the
                 run (a headless one) it is waited for all the same: the answer would be lost with the process.
             show: whether the host shows the answer as it arrives.
@@ -140,10 +147,29 @@ class Session:
         Raises:
             CommandError: the prompt is empty, or a setting or a parameter cannot be used.
             MissingKeyError: there is no key for the address that is set.
+            BudgetError: it may cost more than a budget has left; nothing was sent.
             ContextLengthError: with the conversation so far it is too long for the model; nothing was sent.
             ServiceError: the service refused or failed.
             StoreError: the store cannot be opened; nothing was sent.
             Stopped: the user interrupted.
+        """
+        question = self.question(prompt, model, parameters, thread, history, system)
+        question = replace(question, max_cost=max_cost, is_over_budget=over_budget)
+        return self._follow(question, in_background=in_background, show=show)
+
+    def question(
+        self,
+        prompt: str,
+        model: str | None,
+        parameters: Mapping[str, Any] | None,
+        thread: str | None,
+        history: WhichHistory | None,
+        system: str | None,
+    ) -> Question:
+        """A question made ready, with the settings of this moment; `ask` explains the arguments.
+
+        Raises:
+            CommandError: the prompt is empty, or a setting or a parameter cannot be used.
         """
         from or_magic.asking.question import prepare
 
@@ -151,8 +177,7 @@ class Session:
             raise CommandError("There is nothing to ask: the prompt is empty.")
         seat = self._seat(thread, history)
         system = self.system(seat.thread) if system is None else system
-        question = prepare(self.settings, self.models, prompt, model, parameters, system, seat)
-        return self._follow(question, in_background=in_background, show=show)
+        return prepare(self.settings, self.models, prompt, model, parameters, system, seat)
 
     def system(self, thread: str | None) -> str:
         """The system prompt that is set: of the thread, else for all notebooks; "" for none.
@@ -220,8 +245,13 @@ class Session:
 
     def _follow(self, question: Question, *, in_background: bool, show: bool) -> Answer:
         from or_magic.asking.ask import Ask
+        from or_magic.asking.reconciling import settle_left
 
-        ask = Ask(self, question, self.client(), show=show)
+        client = self.client()
+        ask = Ask(self, question, client, show=show)
+        if not self._has_settled:
+            self._has_settled = True
+            settle_left(client, self.ledger, self.service, self.run)
         self.last, self._last_question = ask.answer, question
         self._asks.append(ask)
         if in_background and ask.can_run_in_background:
@@ -232,6 +262,18 @@ class Session:
         finally:
             self._asks.remove(ask)
         return ask.answer
+
+    def budgeting(self, max_cost: int | None = None) -> Budgeting:
+        """The budgets that questions are under now.
+
+        Raises:
+            CommandError: the daily budget that is set is no amount.
+        """
+        from or_magic.asking.budgeting import Budgeting
+
+        daily = str(self.settings.option_value("daily_budget"))
+        limit = amount(daily, "daily_budget") if daily else None
+        return Budgeting(self.ledger, self.models, limit, max_cost)
 
     def attribution(self) -> dict[str, str]:
         """What tells the service who asks: the program's name and a random id of this session; nothing if unwanted.

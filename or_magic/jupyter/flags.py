@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from or_magic.errors import CommandError
+from or_magic.money import amount
 from or_magic.openrouter.composing import OLD_NAMES
 from or_magic.options import BY_NAME
 from or_magic.parameter_table import PARAMETERS
@@ -84,6 +85,15 @@ def switched(word: str) -> bool:
     return word.lower() not in ("off", "no", "false")
 
 
+def max_cost(word: str) -> int:
+    """An amount in USD, as 1e-12 USD.
+
+    Raises:
+        CommandError: it is none.
+    """
+    return amount(word, "--max-cost")
+
+
 def which_history(word: str) -> str:
     """Which turns go along.
 
@@ -117,6 +127,9 @@ OWN_FLAGS = (
     Flag("--no-history", "", "", "send this prompt alone, and leave the conversation as it is", switched),
     Flag("--history", "", "WHICH", "what goes along: thread, run (what this kernel asked) or none", which_history),
     Flag("--compress", "", "", "let the service cut the middle out of what is too long", switched),
+    Flag("--max-cost", "", "USD", "what this question may cost at most; else it is not sent", max_cost),
+    Flag("--over-budget", "", "", "ask whatever the budgets say", switched),
+    Flag("--dry-run", "", "", "show what would be sent, its tokens and its price; nothing is sent", switched),
     Flag("--bg", "", "", "return at once; the answer goes on arriving here (%openrouter jobs, stop)", switched),
 )
 FLAGS = (*OWN_FLAGS, *map(_of_parameter, PARAMETERS))

@@ -7,6 +7,7 @@ from or_magic.asking.host import Bill
 from or_magic.money import format_usd
 
 SEPARATOR = " · "
+_WARN_AT = 0.8  # of a budget
 
 
 def footer_text(answer: Answer, bill: Bill, *, times: bool = True) -> str:
@@ -108,4 +109,17 @@ def _spent(bill: Bill) -> str:
     if bill.spent_pico_usd is None:
         return ""
     more = "" if not bill.unknown else f" + {bill.unknown} of unknown cost"
-    return f"{bill.purse_name} {format_usd(bill.spent_pico_usd)}{more}"
+    own = next((_of(spent, limit) for name, spent, limit in bill.budgets if not name), "")
+    others = [f"{name} {format_usd(spent)}{_of(spent, limit)}" for name, spent, limit in bill.budgets if name]
+    return SEPARATOR.join([f"{bill.purse_name} {format_usd(bill.spent_pico_usd)}{own}{more}", *others])
+
+
+def _of(spent: int, limit: int) -> str:
+    """The budget behind what was spent of it, with a warning where little is left."""
+    if spent < _WARN_AT * limit:
+        return f" of {format_usd(limit)}"
+    return (
+        f" of {format_usd(limit)} (the budget is used up)"
+        if spent >= limit
+        else f" of {format_usd(limit)} (" + (f"{100 * spent // limit} % of the budget)")
+    )

@@ -228,4 +228,32 @@ def _add_threads(connection: Connection) -> None:
     Index("messages_of_parent", messages.c.parent).create(connection)
 
 
-MIGRATIONS: tuple[Migration, ...] = (_make_first_tables, _add_all_kinds_of_parts_and_catalogs, _add_threads)
+def _add_budgets(connection: Connection) -> None:
+    schema = MetaData()
+    Table(
+        "budgets",
+        schema,
+        *(Column(name, Text, primary_key=True) for name in ("purse", "service", "scope")),
+        Column("limit_pico_usd", BigInteger, nullable=False),
+    )
+    schema.create_all(connection, checkfirst=False)
+    names = ("reserved_pico_usd", "estimated_pico_usd", "prompt_bytes", "answer_bytes")
+    for name in names:
+        connection.execute(text(f"ALTER TABLE turns ADD COLUMN {name} BIGINT"))
+    columns = ("id", "purse", "service", "thread", "started_utc", "model_asked", "cost_pico_usd", *names)
+    turns = Table("turns", MetaData(), *(Column(name, BigInteger) for name in columns))
+    is_unknown = turns.c.cost_pico_usd.is_(None)
+    # What is held back or guessed at any moment is little, and found without reading what has a cost.
+    unknown = (turns.c.service, turns.c.purse, turns.c.reserved_pico_usd, turns.c.estimated_pico_usd)
+    Index("turns_of_unknown_cost", *unknown, sqlite_where=is_unknown, postgresql_where=is_unknown).create(connection)
+    Index("turns_of_day", turns.c.service, turns.c.started_utc, turns.c.purse, turns.c.cost_pico_usd).create(connection)
+    Index("turns_of_thread", turns.c.thread, turns.c.service, turns.c.cost_pico_usd).create(connection)
+    Index("turns_of_model", turns.c.service, turns.c.model_asked, turns.c.id).create(connection)
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    _make_first_tables,
+    _add_all_kinds_of_parts_and_catalogs,
+    _add_threads,
+    _add_budgets,
+)

@@ -58,7 +58,7 @@ def place(connection: Connection, notebook: int | None, turn: NewTurn) -> Placed
     later = sum(row.state == "complete" and row.cell_id != turn.cell_id for row in after)
     sent = [row for row in kept if row.state == "complete" and (turn.history != "run" or row.run == turn.run)]
     context = () if turn.history == "none" else _exchanges(connection, sent)
-    return Placed(context, later, kept[-1].id if kept else None, thread.tip)
+    return Placed(context, later, thread.id, kept[-1].id if kept else None, thread.tip)
 
 
 def keep_path(connection: Connection, placed: Placed, prompt: Message) -> str:

@@ -12,8 +12,42 @@ from or_magic.messages import CostSource, Ending, Message, Part, ReasoningDetail
 
 TurnId = int
 State = Literal["open", "interrupted"] | Ending
+Scope = Literal["notebook", "day", "thread", "all", "cell"]
 WhichHistory = Literal["thread", "run", "none"]
 MAIN = "main"  # the thread that a notebook begins with
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """An amount that must not be passed.
+
+    Attributes:
+        scope: what counts: ``notebook`` (the purse), ``day`` (the purse since midnight UTC), ``thread``, or
+            ``all`` (every purse since midnight UTC), ``cell`` (the question alone); all of one service.
+        pico_usd: the amount in 1e-12 USD.
+    """
+
+    scope: Scope
+    pico_usd: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a limit stands, in 1e-12 USD.
+
+    Attributes:
+        spent: what was charged; where the service did not tell, what it is estimated at.
+        reserved: what questions under way, and those whose cost is not known yet, may cost at most.
+    """
+
+    limit: Limit
+    spent: int
+    reserved: int
+
+    @property
+    def rest(self) -> int:
+        """What may still be reserved; below 0 where the limit was passed, or lowered."""
+        return self.limit.pico_usd - self.spent - self.reserved
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +67,9 @@ class NewTurn:
         ask_number: 0, 1, ... for the questions of one run of the cell. With the cell it says which turn is replaced.
         history: which turns of the thread are sent along: all, those of this run, or none.
         run: names the session that asks, until its process ends.
+        worst_pico_usd: what it may cost at most, which is held back until its cost is known; None without a budget.
+        limits: what must not be passed.
+        prompt_bytes: of all text that is sent, in UTF-8.
     """
 
     notebook: str
@@ -47,6 +84,9 @@ class NewTurn:
     ask_number: int = 0
     history: WhichHistory = "thread"
     run: str = ""
+    worst_pico_usd: int | None = None
+    limits: tuple[Limit, ...] = ()
+    prompt_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +121,14 @@ class Placed:
     Attributes:
         context: what is sent along, the oldest first.
         later: how many answers were made after the turn that it takes the place of, by other cells.
+        thread_id: the thread; None where it stands alone, or the thread is yet to be made.
         previous: the turn before it on the path.
         displaced: the tip of the thread until now.
     """
 
     context: tuple[Exchange, ...] = ()
     later: int = 0
+    thread_id: int | None = None
     previous: TurnId | None = None
     displaced: TurnId | None = None
 
@@ -135,6 +177,7 @@ class Progress:
         may_be_billed_twice: an attempt that failed may be charged as well.
         seconds_to_first_token: from sending to the first piece of text or reasoning.
         seconds: from sending to the end.
+        estimated_pico_usd: about what it cost in 1e-12 USD, where the service did not tell.
     """
 
     text: str = ""
@@ -151,6 +194,7 @@ class Progress:
     may_be_billed_twice: bool = False
     seconds_to_first_token: float | None = None
     seconds: float | None = None
+    estimated_pico_usd: int | None = None
 
     @classmethod
     def of(cls, answer: Answer) -> Progress:
@@ -170,6 +214,7 @@ class Progress:
             may_be_billed_twice=answer.may_be_billed_twice,
             seconds_to_first_token=answer.seconds_to_first_token,
             seconds=answer.seconds,
+            estimated_pico_usd=answer.estimated_pico_usd,
         )
 
     @property
@@ -196,6 +241,8 @@ class Turn:
         thread: the name of its thread; None where it stands alone.
         previous: the turn before it on the path of its thread.
         history_turns: how many earlier turns were sent along.
+        reserved_pico_usd: what is held back for it until its cost is known; None where nothing is.
+        estimated_pico_usd: about what it cost, where the service did not tell.
         usage: None where the service told nothing, or told a `Usage` without any figure.
         cost_source: where ``usage.cost_pico_usd`` comes from; None where that is not known.
         state: ``"open"`` until it is finished; ``"interrupted"`` where its process was found dead.
@@ -239,6 +286,8 @@ class Turn:
     ask_number: int
     history_turns: int
     run: str
+    reserved_pico_usd: int | None
+    estimated_pico_usd: int | None
 
     def __repr__(self) -> str:
         asked, answered = _short(self.prompt.text), _short(self.answer.text) if self.answer else ""

@@ -15,6 +15,7 @@ import platformdirs
 from sqlalchemy import Connection, Row, Select, Table, case, exists, func, insert, select, update
 
 from or_magic.errors import StoreError
+from or_magic.ledger.limits import reserve
 from or_magic.ledger.message_rows import keep_message, let_go, messages_of
 from or_magic.ledger.migrations import migrate
 from or_magic.ledger.owners import is_gone, this_process
@@ -25,15 +26,9 @@ from or_magic.ledger.sqlite import StoreFile
 from or_magic.ledger.tables import notebooks, parts, threads, turns
 from or_magic.ledger.transactions import Store
 from or_magic.ledger.turn_rows import columns_of, partial_columns, partial_progress, row_of, turn_of
-from or_magic.messages import Ending, Message, Usage
+from or_magic.messages import Ending, Message
 
 _IDS_PER_QUERY = 500
-_RECONCILED = frozenset(
-    {
-        *("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"),
-        *("cost_pico_usd", "cost_source", "upstream_cost_pico_usd"),
-    }
-)
 
 
 class Ledger:
@@ -83,11 +78,13 @@ class Ledger:
         """Writes down a question that is about to be sent; from now on the thread ends with it.
 
         Raises:
+            BudgetError: one of ``turn.limits`` would be passed if it cost ``turn.worst_pico_usd``.
             StoreError: it cannot be written. Send nothing then.
         """
         now = datetime.now(UTC)
         with self.store.writing() as connection:
             notebook = made_notebook(connection, turn.notebook)
+            reserve(connection, turn, notebook)
             placed = place(connection, notebook, turn)
             row = row_of(turn) | {"notebook": notebook, "prompt": keep_path(connection, placed, turn.prompt)}
             row |= {"started_utc": now, "seen_utc": now, "owner": this_process()}
@@ -144,18 +141,6 @@ class Ledger:
                     _finish(connection, turn, arrived, "interrupted", "its process was killed")
                     marked += 1
         return marked
-
-    def reconcile(self, turn_id: TurnId, usage: Usage) -> None:
-        """Writes down what the service's record told of a finished turn whose cost was not known; else does nothing.
-
-        Raises:
-            StoreError: it cannot be written.
-        """
-        columns = columns_of(Progress(usage=usage)) | {"cost_source": "reconciled"}
-        told = {name: value for name, value in columns.items() if value is not None and name in _RECONCILED}
-        unknown = (turns.c.id == turn_id) & turns.c.cost_pico_usd.is_(None) & (turns.c.state != "open")
-        with self.store.writing() as connection:
-            connection.execute(update(turns).where(unknown).values(told))
 
     def turn(self, turn_id: TurnId) -> Turn:
         """The turn with this id.
@@ -299,8 +284,12 @@ def _finish(connection: Connection, turn: Row[Any], progress: Progress, ending: 
         "partial_text": None,
         "partial_reasoning": None,
         "partial_parts": None,
+        "answer_bytes": len(progress.text.encode("utf-8", "surrogatepass")),
+        "estimated_pico_usd": progress.estimated_pico_usd,
     }
     _update(connection, turn.id, columns_of(progress) | ended)
+    if ending == "interrupted" and turn.generation_id is None:
+        _update(connection, turn.id, {"reserved_pico_usd": None})  # nobody can tell what it cost
     let_go(connection, turn.answer)  # of an interruption that was none
     settle(connection, turn, is_complete=ending == "complete")
 

@@ -165,6 +165,19 @@ turns = Table(
     Column("run", Text),  # which session of which process asked
     Column("owner", Text),  # the process that writes it, see owners.py
     Column("seen_utc", UtcTime),  # when that process last wrote
+    Column("reserved_pico_usd", BigInteger),  # what it may cost at most, held back until its cost is known
+    Column("estimated_pico_usd", BigInteger),  # about what it cost, where the service did not tell
+    Column("prompt_bytes", BigInteger),  # of all text that was sent, in UTF-8
+    Column("answer_bytes", BigInteger),  # of the text that came
+)
+
+budgets = Table(
+    "budgets",
+    SCHEMA,
+    Column("purse", ExactText, primary_key=True),
+    Column("service", ExactText, primary_key=True),
+    Column("scope", ExactText, primary_key=True),  # notebook, day, or thread:<id>
+    Column("limit_pico_usd", BigInteger),
 )
 
 catalogs = Table(

@@ -28,6 +28,8 @@ def row_of(turn: NewTurn) -> dict[str, Any]:
         "system": turn.system,
         "ask_number": turn.ask_number,
         "run": turn.run,
+        "reserved_pico_usd": turn.worst_pico_usd,
+        "prompt_bytes": turn.prompt_bytes,
     }
 
 
@@ -110,6 +112,8 @@ def turn_of(row: Row[Any], messages: Mapping[str, KeptMessage]) -> Turn:
         ask_number=row.ask_number or 0,
         history_turns=row.history_turns or 0,
         run=row.run or "",
+        reserved_pico_usd=row.reserved_pico_usd if row.cost_pico_usd is None else None,
+        estimated_pico_usd=row.estimated_pico_usd,
     )
 
 

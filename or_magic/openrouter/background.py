@@ -15,15 +15,28 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+_STARTING = threading.Lock()
+
+
+def loop() -> asyncio.AbstractEventLoop:
+    """The loop; started at first use, and anew in a process that was forked, where the thread does not exist."""
+    with _STARTING:  # a cache alone lets two threads make one each at the same moment
+        return _loop()
 
 
 @functools.cache
-def loop() -> asyncio.AbstractEventLoop:
-    """The loop; started at first use, and anew in a process that was forked, where the thread does not exist."""
+def _loop() -> asyncio.AbstractEventLoop:
     new_loop = asyncio.new_event_loop()
     threading.Thread(target=new_loop.run_forever, name="or_magic", daemon=True).start()
-    os.register_at_fork(after_in_child=loop.cache_clear) if hasattr(os, "register_at_fork") else None
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_forget)
     return new_loop
+
+
+def _forget() -> None:
+    global _STARTING  # the parent's may have been held at that moment, for good here
+    _STARTING = threading.Lock()
+    _loop.cache_clear()
 
 
 def submit(coroutine: Coroutine[Any, Any, T]) -> Future[T]:

@@ -24,11 +24,12 @@ _Loader.add_constructor("!binary", lambda loader, node: base64.b64decode(loader.
 
 @dataclass(frozen=True)
 class Recording:
-    """One recorded HTTP answer."""
+    """One recorded HTTP answer. `asked` is the body of the request, as JSON text; "" where it was not recorded."""
 
     name: str
     status: int
     body: bytes
+    asked: str = ""
 
     @property
     def is_chat_stream(self) -> bool:
@@ -62,4 +63,13 @@ def _answers(file: Path) -> Iterator[Recording]:
         content = body.get("string") or base64.b64decode(body.get("base64_string", ""))
         if parsed := response.get("parsed_body"):  # one recorder keeps JSON answers parsed
             content = json.dumps(parsed)
-        yield Recording(f"{file.stem}-{number}", status, content if isinstance(content, bytes) else content.encode())
+        encoded = content if isinstance(content, bytes) else content.encode()
+        yield Recording(f"{file.stem}-{number}", status, encoded, _asked(interaction["request"]))
+
+
+def _asked(request: dict[str, Any]) -> str:
+    if parsed := request.get("parsed_body"):
+        return json.dumps(parsed, ensure_ascii=False)
+    body = request.get("body") or ""
+    text = body.get("string") or base64.b64decode(body.get("base64_string", "")) if isinstance(body, dict) else body
+    return text.decode() if isinstance(text, bytes) else str(text)

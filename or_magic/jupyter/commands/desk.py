@@ -11,6 +11,7 @@ from or_magic.answer import Answer
 from or_magic.asking.session import Session
 from or_magic.jupyter.flags import CellLine
 from or_magic.jupyter.hosts import ShellHost
+from or_magic.jupyter.plain_text import strip_terminal
 
 if TYPE_CHECKING:  # starlette and uvicorn are imported when a sandbox is started
     from or_magic.sandbox import Sandbox
@@ -29,6 +30,8 @@ class Desk:
         """Asks, shows the answer and binds it to ``_answer`` and the name given, also when it was stopped or failed."""
         asked = asked or CellLine()
         before = self.session.last
+        if asked.values.get("dry_run"):
+            return self._rehearse(prompt, asked)
         try:
             self.session.ask(
                 prompt,
@@ -37,12 +40,33 @@ class Desk:
                 thread=asked.values.get("thread"),
                 history=asked.history,
                 system=asked.system,
+                max_cost=asked.values.get("max_cost"),
+                over_budget=asked.values.get("over_budget", False),
                 in_background=asked.values.get("bg", False),
             )
         finally:
             answer = self.session.last
             if answer is not None and answer is not before:
                 self._bind(answer, asked.values.get("output"))
+        return None
+
+    def _rehearse(self, prompt: str, asked: CellLine) -> None:
+        """Prints what would be sent; nothing is."""
+        from or_magic.asking.dry_run import dry_run
+
+        print(
+            strip_terminal(
+                dry_run(
+                    self.session,
+                    prompt,
+                    model=asked.values.get("model"),
+                    parameters=asked.request_parameters,
+                    thread=asked.values.get("thread"),
+                    history=asked.history,
+                    system=asked.system,
+                )
+            )
+        )
 
     def go_on(self) -> None:
         """Asks for the rest of the last answer and binds the whole to ``_answer``."""

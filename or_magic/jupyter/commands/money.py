@@ -1,23 +1,82 @@
-"""Commands that tell what was spent."""
+"""Commands about money: what was spent, and what may be."""
 
 from __future__ import annotations
 
+import shlex
+from datetime import datetime
+from typing import TYPE_CHECKING
+
 from or_magic.errors import CommandError
 from or_magic.jupyter.commands.desk import Desk
-from or_magic.money import format_usd, usd
+from or_magic.money import amount, format_usd
+
+if TYPE_CHECKING:  # they import SQLAlchemy, which `%load_ext` must not
+    from or_magic.asking.costs import Costs
+
+_SCOPES = {"--day": "day", "--thread": "thread", "--notebook": "notebook"}
+_NAMES = {
+    "notebook": "this notebook",
+    "day": "this notebook, a day (UTC)",
+    "thread": "this thread",
+    "all": "all, a day",
+}
 
 
-def cost(desk: Desk, text: str) -> None:
-    """``%openrouter cost``: what this notebook has spent at the service that is set, to the last digit."""
-    if text:
-        raise CommandError(f"%openrouter cost takes nothing more; {text!r} was typed.")
-    place, spent = desk.host.where(), desk.session.spent()
-    answers = f"{spent.turns:,} answer{'' if spent.turns == 1 else 's'}"
-    print(f"This {place.purse_name} spent {format_usd(spent.pico_usd)} in {answers} at {_where(desk)}.")
-    print(f"Exactly: ${usd(spent.pico_usd):f}.")
-    if spent.unknown:
-        print(f"Of {spent.unknown:,} the cost is not known: they were stopped or failed before the service told it.")
+def cost(desk: Desk, text: str) -> Costs:
+    """``%openrouter cost [--all] [--since DATE]``: what this notebook (or all) spent at the service that is set.
+
+    What it returns is shown; its ``.df()`` is a table of the turns, ``.by("model")`` (day, thread, cell) of sums.
+    """
+    from or_magic.asking.costs import costs
+
+    words = shlex.split(text)
+    everything = "--all" in words
+    rest = [word for word in words if word != "--all"]
+    if rest and (rest[0] != "--since" or len(rest) != 2):
+        raise CommandError(f"%openrouter cost takes --all and --since 2026-11-25; {' '.join(rest)!r} was typed.")
+    return costs(desk.session, everything=everything, since=_moment(rest[1]) if rest else None)
 
 
-def _where(desk: Desk) -> str:
-    return "the sandbox (play money)" if desk.sandbox is not None else desk.session.service
+def budget(desk: Desk, text: str) -> None:
+    """``%openrouter budget [AMOUNT|off] [--day|--thread]``: shows or sets what may be spent; kept with the notebook."""
+    from or_magic.ledger.budgets import Budgets
+
+    words = text.split()
+    flags = [word for word in words if word.startswith("--")]
+    amounts = [word for word in words if not word.startswith("--")]
+    if len(flags) > 1 or len(amounts) > 1 or any(flag not in _SCOPES for flag in flags):
+        raise CommandError(
+            f"%openrouter budget takes an amount in USD (or off), and --day or --thread; {text!r} was typed."
+        )
+    place, session = desk.host.where(), desk.session
+    thread = next((each for each in session.threads.of(place.notebook) if each.is_current), None)
+    if amounts:
+        scope = _SCOPES[flags[0]] if flags else "notebook"
+        if scope == "thread" and thread is None:
+            raise CommandError(
+                "There is no thread yet: the first cell makes one. Set the notebook's budget, or ask first."
+            )
+        limit = None if amounts[0].lower() in ("off", "none") else amount(amounts[0], "%openrouter budget")
+        kept = f"thread:{thread.id}" if scope == "thread" and thread is not None else scope
+        Budgets(session.ledger).put(place.purse, session.service, kept, limit)
+    elif flags:
+        raise CommandError(f"%openrouter budget AMOUNT {flags[0]} sets one; off takes it away.")
+    _show(desk, thread.id if thread else None)
+
+
+def _show(desk: Desk, thread_id: int | None) -> None:
+    place, session = desk.host.where(), desk.session
+    standings = session.budgeting().standings_of(place.purse, session.service, thread_id)
+    for each in standings:
+        held = f", {format_usd(each.reserved)} held back by answers under way" if each.reserved else ""
+        limit = format_usd(each.limit.pico_usd)
+        print(f"{_NAMES[each.limit.scope]}: {format_usd(each.spent)} of {limit} spent{held}")
+    if not standings:
+        print("No budget is set. %openrouter budget 2.00 sets one; what may cost more than is left is not sent.")
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except ValueError:
+        raise CommandError(f"{text!r} is no date: 2026-11-25, or 2026-11-25T14:00.") from None

@@ -1,0 +1,189 @@
+"""A question under a budget: what it may cost at most, how long its answer may be, and what is sent so that it holds.
+
+Where no budget is set nothing here is looked up, and nothing is added to what the user asks for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from or_magic.asking.worst_case import (
+    WorstCase,
+    affordable_prices,
+    dearest,
+    prompt_tokens,
+    without_bound,
+)
+from or_magic.errors import BudgetError, OrMagicError
+from or_magic.ledger.budgets import Budgets
+from or_magic.ledger.limits import refusal
+from or_magic.ledger.records import Limit, NewTurn, Opened, Standing
+from or_magic.messages import Message
+from or_magic.money import format_usd
+from or_magic.openrouter.requests import ChatRequest, encode
+
+if TYPE_CHECKING:
+    from or_magic.asking.models import Models
+    from or_magic.ledger.store import Ledger
+    from or_magic.openrouter.prices import Prices
+
+_SHORTEST = 16  # tokens: some providers refuse fewer, and an answer of fewer is none
+_OF_A_ROUTER = 4_000  # tokens of answer that a router's price limit leaves room for
+_LOOK_AGAIN_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What a budget adds to a request.
+
+    Attributes:
+        body: the parameters, with the longest answer and the dearest price that are allowed.
+        worst_pico_usd: what it may cost at most.
+        note: what was set that the user did not set, in one line; "" for nothing.
+    """
+
+    body: Mapping[str, Any]
+    worst_pico_usd: int
+    note: str
+
+
+class Budgeting:
+    """The budgets that a question is under.
+
+    Args:
+        ledger, models: of the session that asks.
+        daily: the budget of all notebooks for a day in 1e-12 USD; None for none.
+        max_cost: that of this question alone; None for none.
+    """
+
+    def __init__(self, ledger: Ledger, models: Models, daily: int | None, max_cost: int | None) -> None:
+        self._ledger, self._models = ledger, models
+        self._own = (*([Limit("all", daily)] if daily is not None else ()),)
+        self._own += (Limit("cell", max_cost),) if max_cost is not None else ()
+
+    def limits(self, turn: NewTurn, thread_id: int | None) -> tuple[Limit, ...]:
+        """All that `turn` must not pass; () where there is no budget."""
+        return (*Budgets(self._ledger).limits(turn.purse, turn.service, thread_id), *self._own)
+
+    def standings(self, turn: NewTurn, thread_id: int | None) -> tuple[Standing, ...]:
+        """How the budgets of `turn` stand now."""
+        return self.standings_of(turn.purse, turn.service, thread_id)
+
+    def standings_of(self, purse: str, service: str, thread_id: int | None) -> tuple[Standing, ...]:
+        """How the budgets of a purse and a thread stand now."""
+        budgets = Budgets(self._ledger)
+        limits = (*budgets.limits(purse, service, thread_id), *self._own)
+        return budgets.standings(purse, service, thread_id, limits)
+
+    def open(
+        self, turn: NewTurn, messages: tuple[Message, ...], thread_id: int | None, wait_s: float
+    ) -> tuple[Opened, Allowed]:
+        """Writes the question down and reserves what it may cost.
+
+        Args:
+            messages: all that is sent.
+            wait_s: how long to wait for what questions under way hold back.
+
+        Raises:
+            BudgetError: it may cost more than is left. Nothing was sent.
+        """
+        give_up_at = time.monotonic() + wait_s
+        while True:
+            try:
+                standings = self.standings(turn, thread_id)
+                allowed = self.allow(turn, messages, min(standings, key=lambda each: each.rest))
+                reserved = replace(turn, worst_pico_usd=allowed.worst_pico_usd, limits=self.limits(turn, thread_id))
+                return self._ledger.open_turn(reserved), allowed
+            except BudgetError as error:
+                if not error.may_be_free_later or time.monotonic() > give_up_at:
+                    raise
+            time.sleep(_LOOK_AGAIN_S)
+
+    def allow(self, turn: NewTurn, messages: tuple[Message, ...], tightest: Standing) -> Allowed:
+        """What may be sent under the tightest budget.
+
+        Raises:
+            BudgetError: nothing, or nobody knows what it would cost.
+        """
+        body = dict(turn.parameters)
+        if reason := without_bound(body, turn.model_asked, messages):
+            raise BudgetError(f"Nobody can say before what {reason} will cost. --over-budget asks all the same.")
+        worst = self.worst_case(turn.model_asked, body, messages, tightest.rest)
+        wanted = body.get("max_tokens") or body.get("max_completion_tokens")
+        tokens = wanted or _shortest_of(worst.most_tokens, worst.affordable_tokens(tightest.rest))
+        if tokens is None:
+            raise BudgetError("Nobody tells how long an answer can be: set --max-tokens, or --over-budget.")
+        cost = worst.pico_usd(max(tokens, _SHORTEST) if wanted is None else tokens)
+        if cost > tightest.rest:
+            raise refusal(tightest, cost)
+        notes = []
+        if wanted is None:
+            body["max_tokens"] = tokens
+            if worst.most_tokens is None or tokens < worst.most_tokens:
+                notes.append(f"The budget affords an answer of {tokens:,} tokens (max_tokens was set to it).")
+        provider = dict(body.get("provider") or {})
+        if worst.dearest.prompt or worst.dearest.completion:
+            provider["max_price"] = worst.dearest.as_max_price | dict(provider.get("max_price") or {})
+            body["provider"] = provider
+        return Allowed(body, cost, " ".join(notes))
+
+    def worst_case(
+        self, model: str | None, body: Mapping[str, Any], messages: tuple[Message, ...], rest: int
+    ) -> WorstCase:
+        """What a request can cost, whichever of its models and providers answers.
+
+        Args:
+            rest: what is left in 1e-12 USD, from which a router's price limit is made.
+
+        Raises:
+            BudgetError: a price is not known.
+        """
+        length = prompt_tokens(
+            encode(ChatRequest(messages, model, body)), len(messages), has_tools=bool(body.get("tools"))
+        )
+        ids = [*([model] if model else []), *(body.get("models") or ())]
+        offers: list[Prices] = []
+        longest: list[int | None] = []
+        is_priced = bool(ids)
+        for id in ids:
+            found, most = self._offers(id)
+            is_priced &= bool(found)
+            offers += found
+            longest.append(most)
+        max_price = dict((body.get("provider") or {}).get("max_price") or {})
+        prices = dearest(offers, max_price) if is_priced or {"prompt", "completion"} <= max_price.keys() else None
+        if prices is None:
+            answer = body.get("max_tokens") or _OF_A_ROUTER
+            prices = affordable_prices(rest, length, answer)
+            longest = [answer]
+        known = [most for most in longest if most is not None]
+        return WorstCase(length, prices, max(known) if known and len(known) == len(longest) else None)
+
+    def _offers(self, id: str) -> tuple[list[Prices], int | None]:
+        """The prices of all who serve a model, none for a router; and its longest answer."""
+        try:
+            model = self._models.model(id)
+            if model is None or model.is_router:
+                return [], None
+            served = self._models.kept_endpoints(model.id)
+        except OrMagicError as error:
+            raise BudgetError(
+                f"What {id} costs cannot be looked up: {error} --over-budget asks all the same."
+            ) from error
+        prices = [model.prices, *(endpoint.prices for endpoint in served)]
+        most = [endpoint.max_output_tokens or endpoint.context_tokens for endpoint in served]
+        most.append(model.max_output_tokens or model.context_tokens)
+        return prices, max((each for each in most if each is not None), default=None)
+
+
+def told(standing: Standing) -> str:
+    """How a budget stands, in words."""
+    held = f", {format_usd(standing.reserved)} held back" if standing.reserved else ""
+    return f"{format_usd(standing.spent)} of {format_usd(standing.limit.pico_usd)} spent{held}"
+
+
+def _shortest_of(*lengths: int | None) -> int | None:
+    return min((length for length in lengths if length is not None), default=None)

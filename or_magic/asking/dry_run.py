@@ -1,0 +1,121 @@
+"""What would be sent, how long it is, and what it would cost. Nothing is sent; only public prices are looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from or_magic.asking.history import Sent, compose_messages
+from or_magic.asking.worst_case import prompt_tokens
+from or_magic.errors import OrMagicError
+from or_magic.ledger.records import NewTurn, WhichHistory
+from or_magic.money import format_usd, pico_usd
+from or_magic.openrouter.requests import ChatRequest, encode
+
+if TYPE_CHECKING:
+    from or_magic.asking.question import Question
+    from or_magic.asking.session import Session
+    from or_magic.openrouter.catalog import Model, ModelEndpoint
+
+_TYPICAL = 500  # tokens of answer, for a price where the longest answer is not told
+_LONGEST = 2_000  # characters of a message that are shown
+
+
+def dry_run(
+    session: Session,
+    prompt: str,
+    *,
+    model: str | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    thread: str | None = None,
+    history: WhichHistory | None = None,
+    system: str | None = None,
+) -> str:
+    """The very messages, about how many tokens, between which prices, and who would serve it. For people.
+
+    Raises:
+        CommandError: it could not be asked as it is.
+        StoreError: the store cannot be read.
+    """
+    question = session.question(prompt, model, parameters, thread, history, system)
+    place, seat = session.host.where(), question.seat
+    turn = NewTurn(
+        notebook=place.notebook,
+        purse=place.purse,
+        cell_id=seat.cell_id,
+        service=session.service,
+        model_asked=question.composed.model,
+        parameters=question.composed.body,
+        system=question.system,
+        prompt=question.prompt,
+        thread=seat.thread,
+        ask_number=seat.ask_number,
+        history=seat.history,
+        run=session.run,
+    )
+    placed = session.ledger.foresee(turn)
+    sent = compose_messages(placed, question.system, question.prompt, session.service, turn.model_asked)
+    body = encode(ChatRequest(sent.messages, turn.model_asked, question.composed.body))
+    most = prompt_tokens(body, len(sent.messages), has_tools=bool(question.composed.body.get("tools")))
+    lines = [
+        f"Nothing was sent. To {turn.model_asked or 'the default model of the account'} at {session.service} would go:",
+        *(f"  {message.role}: {_shown(message.text)}" for message in sent.messages),
+        *(f"  {name} = {value}" for name, value in question.composed.body.items()),
+        f"About {sent.tokens:,} tokens ({most:,} at most){_turns(sent)}.",
+        *_prices(session, question, sent.tokens, most),
+    ]
+    return "\n".join(lines)
+
+
+def _prices(session: Session, question: Question, tokens: int, most: int) -> list[str]:
+    id = question.composed.model
+    try:
+        model = session.models.model(id) if id is not None else None
+        if model is None or model.is_router or model.prices.prompt is None:
+            return ["What it would cost is not known before: the router, or the service, picks the model."]
+        served = session.models.kept_endpoints(model.id)
+    except OrMagicError as error:
+        return [f"What it would cost cannot be looked up: {error}"]
+    body = question.composed.body
+    wanted = body.get("max_tokens") or body.get("max_completion_tokens")
+    answer = wanted or model.max_output_tokens or _TYPICAL
+    low, high = _cost(model, tokens, 0), _cost(model, most, answer)
+    typical = _cost(model, tokens, min(_TYPICAL, answer))
+    lines = [
+        f"From {_usd(low)} (no answer) to {_usd(high)} ({answer:,} tokens of answer, the most); "
+        f"with {min(_TYPICAL, answer):,} tokens of answer about {_usd(typical)}."
+    ]
+    if served:
+        ordered = sorted(served, key=lambda each: each.prices.prompt or Decimal(0))
+        dearest = f"; the dearest: {_offer(ordered[-1])}" if len(served) > 1 else ""
+        lines.append(f"The cheapest of {len(served)} providers, asked most by default: {_offer(ordered[0])}{dearest}.")
+    return lines
+
+
+def _cost(model: Model, prompt: int, completion: int) -> Decimal:
+    prices = model.prices.at(prompt)
+    return (
+        (prices.request or Decimal(0))
+        + (prices.prompt or Decimal(0)) * prompt
+        + (prices.completion or Decimal(0)) * completion
+    )
+
+
+def _offer(endpoint: ModelEndpoint) -> str:
+    prompt, completion = endpoint.prices.prompt, endpoint.prices.completion
+    told = [_usd(price * 1_000_000) for price in (prompt, completion) if price is not None]
+    return f"{endpoint.provider} ({' in, '.join(told)} out per million tokens)"
+
+
+def _usd(amount: Decimal) -> str:
+    return format_usd(pico_usd(amount))
+
+
+def _turns(sent: Sent) -> str:
+    count = sent.history.turns
+    return f", {count} earlier turn{'s' if count > 1 else ''} among them" if count else ""
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} … ({len(text):,} characters)"

@@ -1,0 +1,143 @@
+"""What was spent: the costs of turns, put right afterwards, summed, and learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import func, select, update
+
+from or_magic.ledger.records import Progress, State, TurnId
+from or_magic.ledger.store import Ledger
+from or_magic.ledger.tables import notebooks, threads, turns
+from or_magic.ledger.turn_rows import columns_of
+from or_magic.messages import CostSource, Usage
+
+_TOLD_FOR = timedelta(days=30)  # after which a service's record of an answer is no longer asked for
+_MOST_UNSETTLED = 50
+_LEARNED_FROM = 50  # turns
+_ENOUGH_TOKENS = 100
+_RECONCILED = frozenset(
+    {
+        *("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"),
+        *("cost_pico_usd", "cost_source", "upstream_cost_pico_usd"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """What one turn cost, without what was said in it. Amounts are in 1e-12 USD, None is "not known"."""
+
+    turn_id: TurnId
+    notebook: str
+    purse: str
+    thread: str | None
+    cell_id: str | None
+    service: str
+    model: str
+    state: State
+    started_utc: datetime
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cached_tokens: int | None
+    reasoning_tokens: int | None
+    cost_pico_usd: int | None
+    cost_source: CostSource | None
+    upstream_cost_pico_usd: int | None
+    estimated_pico_usd: int | None
+
+
+class Spending:
+    """The costs in a ledger.
+
+    Args:
+        ledger: the ledger.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._store = ledger.store
+
+    def paid(self, purse: str | None, service: str | None, since: datetime | None = None) -> Sequence[Paid]:
+        """The turns of a purse (None: of all) at a service (None: at all) since a moment, the oldest first.
+
+        Raises:
+            StoreError: the ledger cannot be read.
+        """
+        names = [name for name in Paid.__dataclass_fields__ if name in turns.c]
+        query = select(
+            turns.c.id,
+            turns.c.model_asked,
+            notebooks.c.identity,
+            threads.c.name.label("thread_name"),
+            *(turns.c[name] for name in names if name not in ("notebook", "thread")),
+        )
+        query = query.join(notebooks, turns.c.notebook == notebooks.c.id)
+        query = query.outerjoin(threads, turns.c.thread == threads.c.id).order_by(turns.c.id)
+        query = query if purse is None else query.where(turns.c.purse == purse)
+        query = query if service is None else query.where(turns.c.service == service)
+        query = query if since is None else query.where(turns.c.started_utc >= since)
+        with self._store.reading() as connection:
+            rows = connection.execute(query).all()
+        told = [name for name in names if name not in ("notebook", "thread", "model")]
+        return [
+            Paid(
+                turn_id=row.id,
+                notebook=row.identity,
+                thread=row.thread_name,
+                model=row.model or row.model_asked or "",
+                **{name: getattr(row, name) for name in told},
+            )
+            for row in rows
+        ]
+
+    def release(self, turn_id: TurnId) -> None:
+        """Holds back no longer what a finished turn may have cost: its cost will not be told.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        with self._store.writing() as connection:
+            ended = (turns.c.id == turn_id) & (turns.c.state != "open")
+            connection.execute(update(turns).where(ended).values(reserved_pico_usd=None))
+
+    def unsettled(self, service: str, run: str) -> list[tuple[TurnId, str]]:
+        """Turns of other runs whose cost is not known, though the service could tell it: their generation ids.
+
+        Raises:
+            StoreError: the ledger cannot be read.
+        """
+        is_left = (turns.c.cost_pico_usd.is_(None)) & (turns.c.service == service) & (turns.c.state != "open")
+        is_left &= turns.c.generation_id.like("gen-%") & (turns.c.run != run)
+        recent = turns.c.started_utc > datetime.now(UTC) - _TOLD_FOR
+        query = select(turns.c.id, turns.c.generation_id).where(is_left, recent).order_by(turns.c.id.desc())
+        with self._store.reading() as connection:
+            return [(row.id, row.generation_id) for row in connection.execute(query.limit(_MOST_UNSETTLED))]
+
+    def bytes_per_token(self, service: str, model: str) -> float | None:
+        """How many bytes of answer a token of this model had, over its last turns; None where it has too few.
+
+        Raises:
+            StoreError: the ledger cannot be read.
+        """
+        of_model = (turns.c.service == service) & (turns.c.model_asked == model) & (turns.c.state == "complete")
+        told = turns.c.completion_tokens.is_not(None) & (turns.c.answer_bytes > 0)
+        tokens = turns.c.completion_tokens - func.coalesce(turns.c.reasoning_tokens, 0)
+        query = select(turns.c.answer_bytes, tokens.label("tokens")).where(of_model, told).order_by(turns.c.id.desc())
+        with self._store.reading() as connection:
+            rows = connection.execute(query.limit(_LEARNED_FROM)).all()
+        total = sum(row.tokens for row in rows)
+        return sum(row.answer_bytes for row in rows) / total if total >= _ENOUGH_TOKENS else None
+
+    def reconcile(self, turn_id: TurnId, usage: Usage) -> None:
+        """Writes down what the service's record told of a finished turn whose cost was not known; else does nothing.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        columns = columns_of(Progress(usage=usage)) | {"cost_source": "reconciled"}
+        told = {name: value for name, value in columns.items() if value is not None and name in _RECONCILED}
+        unknown = (turns.c.id == turn_id) & turns.c.cost_pico_usd.is_(None) & (turns.c.state != "open")
+        with self._store.writing() as connection:
+            connection.execute(update(turns).where(unknown).values(told))
