@@ -106,7 +106,7 @@ class Ask:
         if question.is_over_budget or not budgeting.limits(turn, thread_id):
             return self._ledger.open_turn(turn)
         wait_s = float(session.settings.option_value("budget_wait"))
-        opened, allowed = budgeting.open(turn, sent.messages, thread_id, wait_s)
+        opened, allowed = budgeting.open(turn, (*sent.messages, *self._prefill), thread_id, wait_s)
         self._body = allowed.body
         self.answer.notes += (allowed.note,) if allowed.note else ()
         return opened
@@ -115,14 +115,18 @@ class Ask:
         question = self._question
         return compose_messages(placed, question.system, question.prompt, self._service, question.composed.model)
 
+    @property
+    def _prefill(self) -> tuple[Message, ...]:
+        """The beginning of the answer, which a model that goes on is given as its own words."""
+        begun = self._question.begun
+        return (Message.of_text("assistant", begun),) if begun else ()
+
     def _send(self) -> Turn:
         from or_magic.asking.turn import Turn
         from or_magic.openrouter.requests import ChatRequest
 
-        begun = self._question.begun
-        prefill = (Message.of_text("assistant", begun),) if begun else ()
         request = ChatRequest(
-            messages=(*self._sent.messages, *prefill),
+            messages=(*self._sent.messages, *self._prefill),
             model=self.answer.model_asked,
             parameters=self._body,
             headers=self._headers,

@@ -78,7 +78,7 @@ class Costs:
             **{name: pd.array([getattr(each, name) for each in paid], dtype="Int64") for name in _COUNTS},
             "cost_usd": [_usd(each.cost_pico_usd) for each in paid],
             "cost_source": [each.cost_source for each in paid],
-            "upstream_usd": [_usd(each.upstream_cost_pico_usd) for each in paid],
+            "upstream_usd": [_usd(each.upstream_cost_pico_usd) if each.is_byok else None for each in paid],
             "estimated_usd": [
                 None if each.cost_pico_usd is not None else _usd(each.estimated_pico_usd) for each in paid
             ],
@@ -132,10 +132,8 @@ class Costs:
         if unknown := len(self._unknown):
             about = f" (about {format_usd(self.estimated_pico_usd)})" if self.estimated_pico_usd else ""
             lines.append(f"Of {unknown:,} the cost is not known{about}: they ended before the service told it.")
-        if upstream := sum(each.upstream_cost_pico_usd or 0 for each in self._paid):
-            lines.append(
-                f"Providers told {format_usd(upstream)} as their own price (that is what your own keys there pay)."
-            )
+        if upstream := sum(each.upstream_cost_pico_usd or 0 for each in self._paid if each.is_byok):
+            lines.append(f"Besides, your own keys at the providers paid {format_usd(upstream)} there.")
         if saved := self._saved_by_cache():
             lines.append(f"The providers' prompt caches saved about {format_usd(saved)}.")
         for group in ("model", "day", "thread"):

@@ -46,6 +46,7 @@ class Paid:
     cost_pico_usd: int | None
     cost_source: CostSource | None
     upstream_cost_pico_usd: int | None
+    is_byok: bool | None
     estimated_pico_usd: int | None
 
 

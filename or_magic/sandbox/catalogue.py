@@ -146,6 +146,15 @@ CATALOGUE: tuple[Model, ...] = (
         context_length=10_000,
     ),
     Model(
+        id="sandbox/byok",
+        name="Sandbox: Bring your own key",
+        description="A sandbox voice, no model: an echo as with your own key at the provider: a fee of 5 % is charged.",
+        speak=speeches.echo,
+        prompt_price="0.000001",
+        completion_price="0.000004",
+        is_byok=True,
+    ),
+    Model(
         id="sandbox/small",
         name="Sandbox: Small",
         description="A sandbox voice, no model: an echo with room for 400 tokens; longer requests are refused.",

@@ -43,6 +43,7 @@ models:
                        answers in full), sandbox-fast (three times the price), sandbox-down (always fails).
                        provider.order, only, ignore, sort, max_price, quantizations, data_collection,
                        allow_fallbacks, require_parameters and models (fallbacks) have their effects
+  sandbox/byok         an echo with a key of your own at the provider: a fee is charged
   sandbox/small        has room for 400 tokens
   sandbox/moderated    refuses questions with the word "forbidden"
   sandbox/flaky        is overloaded at every second request

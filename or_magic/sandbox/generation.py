@@ -33,6 +33,9 @@ class Piece:
     delta: Mapping[str, Any] | None = None
 
 
+_FEE = Decimal("0.05")
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens and what they cost."""
@@ -42,11 +45,17 @@ class Usage:
     reasoning_tokens: int
     prompt_cost_usd: Decimal
     completion_cost_usd: Decimal
+    is_byok: bool = False
+
+    @property
+    def upstream_usd(self) -> Decimal:
+        """What the provider asks for the answer."""
+        return self.prompt_cost_usd + self.completion_cost_usd
 
     @property
     def cost_usd(self) -> Decimal:
-        """The price of the answer, exactly."""
-        return self.prompt_cost_usd + self.completion_cost_usd
+        """What is charged for the answer, exactly: with a key of the user's own at the provider only a fee."""
+        return self.upstream_usd * (_FEE if self.is_byok else 1)
 
     def as_json(self, *, is_cached: bool = False) -> dict[str, Any]:
         """The `usage` object of an answer (recorded answers of 2026); all 0 for an answer out of the cache."""
@@ -58,7 +67,7 @@ class Usage:
             "completion_tokens": self.completion_tokens,
             "total_tokens": self.prompt_tokens + self.completion_tokens,
             "cost": cost,
-            "is_byok": False,
+            "is_byok": self.is_byok,
             "prompt_tokens_details": {
                 "cached_tokens": 0,
                 "cache_write_tokens": 0,
@@ -66,7 +75,7 @@ class Usage:
                 "video_tokens": 0,
             },
             "cost_details": {
-                "upstream_inference_cost": cost,
+                "upstream_inference_cost": json_number(self.upstream_usd),
                 "upstream_inference_prompt_cost": json_number(self.prompt_cost_usd),
                 "upstream_inference_completions_cost": json_number(self.completion_cost_usd),
             },
@@ -107,6 +116,7 @@ class Generation:
             reasoning_tokens=sum(piece.is_reasoning for piece in self.pieces[:produced]),
             prompt_cost_usd=self.prompt_tokens * self.offer.prompt_price,
             completion_cost_usd=produced * self.offer.completion_price,
+            is_byok=self.model.is_byok,
         )
 
     def is_shown(self, piece: Piece) -> bool:

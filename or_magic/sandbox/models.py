@@ -21,7 +21,8 @@ class Model:
     Prices are USD per token as decimal strings, "-1" where a router decides. `pace` is tokens per second, 0
     for as fast as possible. `keeps_pace`: the sandbox's pace knobs leave it alone. `routes_to`: it says
     nothing itself and hands the question on. `providers`: who serves it. `parameters`: what it hears besides the
-    usual. `refuses`: gives the refusal of a question that it will not answer. `knobs`: a behaviour of its own.
+    usual. `is_byok`: it is asked with a key of the user's own at the provider. `refuses`: gives the refusal of a
+    question that it will not answer. `knobs`: a behaviour of its own.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Model:
     providers: tuple[Provider, ...] = (SANDBOX,)
     inputs: tuple[str, ...] = ("text",)
     parameters: tuple[str, ...] = ()
+    is_byok: bool = False
     refuses: Callable[[Question], Refusal | None] = lambda _: None
     knobs: Mapping[str, Any] = field(default_factory=dict)
 

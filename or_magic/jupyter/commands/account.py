@@ -24,6 +24,7 @@ def credits(desk: Desk, text: str) -> pd.DataFrame:
     _nothing_more("credits", text)
     client = desk.session.client()
     if (credits := wait_for(account.credits(client))) is not None:
+        _warn(desk, credits)
         return _table(_credit_rows(credits), credits)
     state = wait_for(account.key_state(client))
     return _table(_key_rows(state), state)
@@ -37,6 +38,16 @@ def limits(desk: Desk, text: str) -> pd.DataFrame:
     _nothing_more("limits", text)
     state = wait_for(account.key_state(desk.session.client()))
     return _table(_limit_rows(state), state)
+
+
+def _warn(desk: Desk, credits: Credits) -> None:
+    """Says where a budget allows more than the account has."""
+    place, session = desk.host.where(), desk.session
+    standings = session.budgeting().standings_of(place.purse, session.service, None)
+    most = max((each.rest for each in standings), default=0)
+    if most > pico_usd(credits.left_usd):
+        left, allowed = (format_usd(amount) for amount in (pico_usd(credits.left_usd), most))
+        print(f"The account has {left} left, less than the {allowed} that the budget still allows.")
 
 
 def _nothing_more(command: str, text: str) -> None:
