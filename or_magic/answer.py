@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -86,6 +87,8 @@ class Answer:
         cache_status: ``"HIT"`` where the service gave an answer that it had kept, ``"MISS"`` where not; "" unasked.
         parameters: the fields of the request that may be shared: none that tells about the user.
         history: the earlier turns that were sent along.
+        replayed_utc: when it was first given, where it is given again from the store, at no cost; else None.
+        saved_pico_usd: what it cost then in 1e-12 USD; None where that is not known.
         turn_id: its turn in the store; None where it is in none.
         thread_id: the thread of its conversation; None where it stands alone.
         notes: what to know about how it was asked, one line each.
@@ -115,6 +118,8 @@ class Answer:
         self.cache_status = ""
         self.parameters: Mapping[str, Any] = {}
         self.history = History()
+        self.replayed_utc: datetime | None = None
+        self.saved_pico_usd: int | None = None
         self.turn_id: int | None = None
         self.thread_id: int | None = None
         self.notes: tuple[str, ...] = ()

@@ -114,6 +114,13 @@ OPTIONS = (
         "which earlier turns go along: thread (all of the conversation), run (those of this kernel) or none",
         _word("thread", "run", "none"),
     ),
+    Option(
+        "replay",
+        "restart",
+        "",
+        "when a kept answer is given again: restart (a cell's first run in a kernel), always or never",
+        _word("restart", "always", "never"),
+    ),
     Option("system", "none", "", "a system prompt for all notebooks; %openrouter system sets this one's", _text),
     Option("context_check", "on", "", "refuse what is too long for the model before it is sent", _switch),
     Option("daily_budget", "none", "", "USD that all notebooks together may spend a day (UTC) at a service", _amount),

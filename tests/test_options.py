@@ -67,5 +67,5 @@ def test_plain_http_is_for_this_machine_unless_allowed() -> None:
 def test_every_wait_can_be_set() -> None:
     """No field of the client's patience is without its option."""
     assert (
-        len(fields(Patience)) == len(OPTIONS) - 9
-    )  # history, system, context_check, budgets, footer, live, attribution, plain_http
+        len(fields(Patience)) == len(OPTIONS) - 10
+    )  # history, replay, system, context_check, budgets, footer, live, attribution, plain_http

@@ -17,8 +17,10 @@ from or_magic.asking.estimates import cost as estimated_cost
 from or_magic.asking.history import Sent, check_length, compose_messages, goes_on
 from or_magic.asking.host import Bill, Host, ScriptHost, View
 from or_magic.asking.reconciling import reconcile
+from or_magic.asking.replaying import Choice, events_of
 from or_magic.errors import CommandError, ModelNotFoundError, OrMagicError, ServiceError, Stopped, StoreError
 from or_magic.ledger.records import NewTurn, Opened, Placed
+from or_magic.ledger.records import Turn as KeptTurn
 from or_magic.ledger.spending import Spending
 from or_magic.messages import Ending, Message, TextDelta, Usage, UsageReported
 from or_magic.money import format_usd
@@ -40,11 +42,12 @@ class Ask:
 
     Attributes:
         answer: what has arrived.
+        client: what it is asked by; None where a kept answer is given again.
         turn_id: its id in the store.
         is_in_background: whether nobody waits for it.
     """
 
-    def __init__(self, session: Session, question: Question, client: Client, *, show: bool) -> None:
+    def __init__(self, session: Session, question: Question, choose: Choice, *, show: bool) -> None:
         self._session = session
         self._question = question
         self._place = session.host.where()
@@ -53,10 +56,12 @@ class Ask:
         self._headers = session.attribution() | dict(question.composed.headers)
         self.answer = Answer(model_asked=question.composed.model)
         self._body = question.composed.body
+        self._choose = choose
+        self._kept: KeptTurn | None = None
+        self.client: Client | None = None
         self.answer.notes, self.answer.parameters = question.notes, question.shareable
         self.turn_id = self._open_turn()
         self.answer.turn_id = self.turn_id
-        self._client = client
         self._host: Host = session.host if show else ScriptHost()
         self._turn: Turn | None = None
         self._is_stopped = threading.Event()
@@ -90,8 +95,13 @@ class Ask:
         if settings.option_value("context_check"):
             note = check_length(sent, turn.model_asked, question.composed.body, self._session.models)
             self.answer.notes += (note,) if note else ()
-        turn = replace(turn, prompt_bytes=sent.bytes)
-        opened = self._opened(turn, sent, foreseen.thread_id)
+        key, self._kept = self._choose(turn, (*sent.messages, *self._prefill))
+        turn = replace(turn, prompt_bytes=sent.bytes, replay_key=key)
+        if self._kept is not None:
+            opened = self._ledger.open_turn(replace(turn, replayed_from=self._kept.id))
+        else:
+            self.client = self._session.client()
+            opened = self._opened(turn, sent, foreseen.thread_id)
         sent = self._composed(opened.placed)
         self._sent, self.answer.history = sent, sent.history
         self.answer.thread_id = opened.thread_id
@@ -121,7 +131,15 @@ class Ask:
         begun = self._question.begun
         return (Message.of_text("assistant", begun),) if begun else ()
 
-    def _send(self) -> Turn:
+    def _replay(self, kept: KeptTurn, view: View) -> None:
+        """Shows a kept answer; nothing is sent."""
+        self.answer.replayed_utc = kept.started_utc
+        self.answer.saved_pico_usd = kept.usage.cost_pico_usd if kept.usage else None
+        for event in events_of(kept, self._question.begun):
+            self.answer.absorb(event)
+            view.show(event)
+
+    def _send(self, client: Client) -> Turn:
         from or_magic.asking.turn import Turn
         from or_magic.openrouter.requests import ChatRequest
 
@@ -130,10 +148,10 @@ class Ask:
             model=self.answer.model_asked,
             parameters=self._body,
             headers=self._headers,
-            asks_for_usage=not self._client.endpoint.counts_unasked,
+            asks_for_usage=not client.endpoint.counts_unasked,
         )
         self.answer.mark_sent()
-        return Turn(self._client, request, self.answer, self._checkpoint)
+        return Turn(client, request, self.answer, self._checkpoint)
 
     def follow(self) -> None:
         """Shows the answer as it arrives, to its end, and leaves it finished in the store and on the screen.
@@ -187,8 +205,11 @@ class Ask:
         error: str | None = None
         try:
             view = view or self._open_view()
-            self._turn = self._send()
-            for event in self._turn.events():
+            if self._kept is not None:
+                self._replay(self._kept, view)
+            elif self.client is not None:
+                self._turn = self._send(self.client)
+            for event in self._turn.events() if self._turn is not None else ():
                 view.rest() if event is None else view.show(event)
                 if self._is_stopped.is_set():
                     raise KeyboardInterrupt
@@ -220,7 +241,7 @@ class Ask:
 
     def _reconcile(self, view: View | None) -> None:
         """Asks what it cost, where the answer did not tell; the footer and the store are put right in place."""
-        if self.answer.cost is not None:
+        if self.answer.cost is not None or self.client is None:
             return
 
         spending = Spending(self._ledger)
@@ -231,7 +252,7 @@ class Ask:
             if view is not None:
                 view.amend(self.answer, self._bill(None))
 
-        reconcile(self._client, self.answer.id, record, functools.partial(spending.release, self.turn_id))
+        reconcile(self.client, self.answer.id, record, functools.partial(spending.release, self.turn_id))
 
     def _estimate(self) -> None:
         """About what it cost, where the service did not tell: the catalogue's price for about so many tokens."""

@@ -62,7 +62,8 @@ class Costs:
         ``model``, ``state`` (str or None), ``prompt_tokens``, ``completion_tokens``, ``cached_tokens``,
         ``reasoning_tokens`` (Int64), ``cost_usd`` (Decimal, exact; None where it is not known), ``cost_source``
         (reported, reconciled or None), ``upstream_usd`` (Decimal; what the provider charges a key of your own there),
-        ``estimated_usd`` (Decimal; about what it cost, where the service did not tell).
+        ``estimated_usd`` (Decimal; about what it cost, where the service did not tell), ``saved_usd`` (Decimal; what an
+        answer that was given again had cost when it was asked for).
         """
         import pandas as pd
 
@@ -82,6 +83,7 @@ class Costs:
             "estimated_usd": [
                 None if each.cost_pico_usd is not None else _usd(each.estimated_pico_usd) for each in paid
             ],
+            "saved_usd": [_usd(each.saved_pico_usd) for each in paid],
         }
         return pd.DataFrame(columns, index=pd.Index([each.turn_id for each in paid], name="turn", dtype="int64"))
 
@@ -134,6 +136,9 @@ class Costs:
             lines.append(f"Of {unknown:,} the cost is not known{about}: they ended before the service told it.")
         if upstream := sum(each.upstream_cost_pico_usd or 0 for each in self._paid if each.is_byok):
             lines.append(f"Besides, your own keys at the providers paid {format_usd(upstream)} there.")
+        if replayed := sum(each.saved_pico_usd or 0 for each in self._paid):
+            count = sum(each.saved_pico_usd is not None for each in self._paid)
+            lines.append(f"{count:,} answers were given again from the store, which saved {format_usd(replayed)}.")
         if saved := self._saved_by_cache():
             lines.append(f"The providers' prompt caches saved about {format_usd(saved)}.")
         for group in ("model", "day", "thread"):

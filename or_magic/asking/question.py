@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from or_magic.errors import CommandError
-from or_magic.ledger.records import WhichHistory
+from or_magic.ledger.records import Replay, WhichHistory
 from or_magic.messages import Message
 from or_magic.openrouter.composing import OLD_NAMES, Composed, compose, private_names
 from or_magic.parameter_table import PARAMETER_BY_NAME, PARAMETERS
@@ -50,6 +50,7 @@ class Question:
         seat: where in which conversation it is asked.
         max_cost: what it may cost at most in 1e-12 USD; None for what the budgets leave.
         is_over_budget: whether it is asked whatever the budgets say.
+        replay: when a kept answer is given again instead of asking; None for what is set.
         begun: the beginning of the answer that it is to go on from; "" for a new answer.
     """
 
@@ -61,6 +62,7 @@ class Question:
     seat: Seat
     max_cost: int | None = None
     is_over_budget: bool = False
+    replay: Replay | None = None
     begun: str = ""
 
     @property

@@ -19,7 +19,8 @@ if TYPE_CHECKING:  # each costs half a second to import, which `%load_ext` must 
     from or_magic.asking.budgeting import Budgeting
     from or_magic.asking.models import Models
     from or_magic.asking.question import Question, Seat
-    from or_magic.ledger.records import Spent, WhichHistory
+    from or_magic.asking.replaying import Replayer
+    from or_magic.ledger.records import Replay, Spent, WhichHistory
     from or_magic.ledger.store import Ledger
     from or_magic.ledger.threads import Threads
     from or_magic.openrouter.client import Client
@@ -44,6 +45,7 @@ class Session:
         self._asks: list[Ask] = []  # those under way
         self._last_question: Question | None = None
         self._models: Models | None = None
+        self._replayer: Replayer | None = None
         self._has_settled = False  # whether the costs that other runs left open were asked for
         self._id = uuid.uuid4().hex  # told to the service, which serves one session by one provider
         self._run = uuid.uuid4().hex  # names this session in the store; told to nobody
@@ -99,6 +101,15 @@ class Session:
             self._models = Models(lambda: self.client(needs_key=False), self.client, lambda: self.ledger)
         return self._models
 
+    @property
+    def replayer(self) -> Replayer:
+        """Which questions are answered from the store."""
+        from or_magic.asking.replaying import Replayer
+
+        if self._replayer is None:
+            self._replayer = Replayer(self)
+        return self._replayer
+
     def client(self, *, needs_key: bool = True) -> Client:
         """A client of the service that is set now, with its key and the patience that is set.
 
@@ -126,6 +137,7 @@ class Session:
         system: str | None = None,
         max_cost: int | None = None,
         over_budget: bool = False,
+        replay: Replay | None = None,
         in_background: bool = False,
         show: bool = True,
     ) -> Answer:
@@ -140,6 +152,7 @@ class Session:
             system: the system prompt for this question, "" for none; None for what is set.
             max_cost: what this question may cost at most, in 1e-12 USD.
             over_budget: whether to ask whatever the budgets say.
+            replay: when a kept answer is given again instead of asking; None for what is set.
             in_background: whether to return at once, with an answer that is not `done` yet. Where nobody watches the
                 run (a headless one) it is waited for all the same: the answer would be lost with the process.
             show: whether the host shows the answer as it arrives.
@@ -154,7 +167,7 @@ class Session:
             Stopped: the user interrupted.
         """
         question = self.question(prompt, model, parameters, thread, history, system)
-        question = replace(question, max_cost=max_cost, is_over_budget=over_budget)
+        question = replace(question, max_cost=max_cost, is_over_budget=over_budget, replay=replay)
         return self._follow(question, in_background=in_background, show=show)
 
     def question(
@@ -247,11 +260,10 @@ class Session:
         from or_magic.asking.ask import Ask
         from or_magic.asking.reconciling import settle_left
 
-        client = self.client()
-        ask = Ask(self, question, client, show=show)
-        if not self._has_settled:
+        ask = Ask(self, question, self.replayer.choose(question), show=show)
+        if ask.client is not None and not self._has_settled:
             self._has_settled = True
-            settle_left(client, self.ledger, self.service, self.run)
+            settle_left(ask.client, self.ledger, self.service, self.run)
         self.last, self._last_question = ask.answer, question
         self._asks.append(ask)
         if in_background and ask.can_run_in_background:

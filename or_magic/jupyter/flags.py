@@ -103,6 +103,15 @@ def which_history(word: str) -> str:
     return str(BY_NAME["history"].value(word, "--history"))
 
 
+def which_replay(word: str) -> str:
+    """When a kept answer is given again.
+
+    Raises:
+        CommandError: it is none of the words.
+    """
+    return str(BY_NAME["replay"].value(word, "--replay"))
+
+
 def _of_parameter(parameter: Parameter) -> Flag:
     def convert(text: str) -> Any:
         return UNSET if text == UNSET_WORD else parameter.parse(text, parameter.long_flag)
@@ -130,6 +139,8 @@ OWN_FLAGS = (
     Flag("--max-cost", "", "USD", "what this question may cost at most; else it is not sent", max_cost),
     Flag("--over-budget", "", "", "ask whatever the budgets say", switched),
     Flag("--dry-run", "", "", "show what would be sent, its tokens and its price; nothing is sent", switched),
+    Flag("--fresh", "", "", "ask anew, also where a kept answer would be given again", switched),
+    Flag("--replay", "", "WHEN", "when a kept answer is given again: restart, always or never", which_replay),
     Flag("--bg", "", "", "return at once; the answer goes on arriving here (%openrouter jobs, stop)", switched),
 )
 FLAGS = (*OWN_FLAGS, *map(_of_parameter, PARAMETERS))
@@ -160,6 +171,11 @@ class CellLine:
     def history(self) -> Any:
         """Which turns go along; None where the line does not say."""
         return "none" if self.values.get("no_history") else self.values.get("history")
+
+    @property
+    def replay(self) -> Any:
+        """When a kept answer is given again; None where the line does not say."""
+        return "never" if self.values.get("fresh") else self.values.get("replay")
 
     @property
     def system(self) -> str | None:

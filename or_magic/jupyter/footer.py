@@ -23,12 +23,13 @@ def footer_text(answer: Answer, bill: Bill, *, times: bool = True) -> str:
         return "\n".join(answer.notes)
     if bill.footer == "brief":
         history = _history(answer.history, answer.history.about_tokens)
-        parts = [_who(answer), _ending(answer), history, _cost(answer)]
+        parts = [_who(answer), _ending(answer), _replayed(answer), history, _cost(answer)]
         return "\n".join([*answer.notes, SEPARATOR.join(filter(None, parts))])
     parts = [
         _who(answer),
         _ending(answer),
         _attempts(answer),
+        _replayed(answer),
         "from the service's cache" if answer.cache_status.upper() == "HIT" else "",
         _tokens(answer),
         _seconds(answer) if times else "",
@@ -54,6 +55,13 @@ def _ending(answer: Answer) -> str:
     if answer.finish_reason == "length":
         return "cut at the length limit (%openrouter continue goes on)"
     return "" if answer.finish_reason in (None, "stop") else f"ended by {answer.finish_reason}"
+
+
+def _replayed(answer: Answer) -> str:
+    if answer.replayed_utc is None:
+        return ""
+    saved = "" if answer.saved_pico_usd is None else f", saved {format_usd(answer.saved_pico_usd)}"
+    return f"replayed from {answer.replayed_utc.astimezone():%d %b}{saved} (run it again to ask anew)"
 
 
 def _attempts(answer: Answer) -> str:
@@ -90,7 +98,7 @@ def _later(answer: Answer) -> str:
 
 
 def _seconds(answer: Answer) -> str:
-    if answer.seconds is None:
+    if answer.seconds is None or answer.replayed_utc is not None:
         return ""
     if answer.seconds_to_first_token is None:
         return f"{answer.seconds:.1f} s"

@@ -194,6 +194,7 @@ def provenance(answer: Answer) -> dict[str, Any]:
         "cost_usd": None if answer.cost is None else str(answer.cost),
         "cost_source": answer.cost_source,
         "ending": answer.ending,
+        "replayed": answer.replayed_utc is not None,
         "turn": answer.turn_id,
         "thread": answer.thread_id,
     }

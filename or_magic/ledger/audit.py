@@ -80,7 +80,7 @@ def _wrong_references(turn: Row[Any], parents: dict[str, str | None], known: dic
         yield f"its notebook {turn.notebook} is not there"
     if turn.thread is not None and turn.thread not in known["threads"]:
         yield f"its thread {turn.thread} is not there"
-    for name in ("previous", "displaced"):
+    for name in ("previous", "displaced", "replayed_from"):
         before = getattr(turn, name)
         if before is not None and (before >= turn.id or before not in known["turns"]):
             yield f"its {name} turn {before} is not there, or came later"

@@ -126,7 +126,8 @@ def _delete(connection: Connection, doomed: list[TurnId]) -> None:
 def _cut(connection: Connection, doomed: list[TurnId]) -> None:
     """Nothing that stays names what goes."""
     for portion in _portions(doomed):
-        for table, name in ((turns, "previous"), (turns, "displaced"), (threads, "tip"), (threads, "undone")):
+        named = ((turns, "previous"), (turns, "displaced"), (turns, "replayed_from"))
+        for table, name in (*named, (threads, "tip"), (threads, "undone")):
             connection.execute(update(table).where(table.c[name].in_(portion)).values({name: None}))
 
 

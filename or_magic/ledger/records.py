@@ -13,6 +13,7 @@ from or_magic.messages import CostSource, Ending, Message, Part, ReasoningDetail
 TurnId = int
 State = Literal["open", "interrupted"] | Ending
 Scope = Literal["notebook", "day", "thread", "all", "cell"]
+Replay = Literal["restart", "always", "never"]
 WhichHistory = Literal["thread", "run", "none"]
 MAIN = "main"  # the thread that a notebook begins with
 
@@ -70,6 +71,8 @@ class NewTurn:
         worst_pico_usd: what it may cost at most, which is held back until its cost is known; None without a budget.
         limits: what must not be passed.
         prompt_bytes: of all text that is sent, in UTF-8.
+        replay_key: equal for requests whose answers stand for each other; None where it stands for no other.
+        replayed_from: the turn whose answer is given again; None for a question that is asked.
     """
 
     notebook: str
@@ -87,6 +90,8 @@ class NewTurn:
     worst_pico_usd: int | None = None
     limits: tuple[Limit, ...] = ()
     prompt_bytes: int | None = None
+    replay_key: str | None = None
+    replayed_from: TurnId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +248,7 @@ class Turn:
         history_turns: how many earlier turns were sent along.
         reserved_pico_usd: what is held back for it until its cost is known; None where nothing is.
         estimated_pico_usd: about what it cost, where the service did not tell.
+        replayed_from: the turn whose answer was given again, at no cost; None where it was asked.
         usage: None where the service told nothing, or told a `Usage` without any figure.
         cost_source: where ``usage.cost_pico_usd`` comes from; None where that is not known.
         state: ``"open"`` until it is finished; ``"interrupted"`` where its process was found dead.
@@ -288,6 +294,7 @@ class Turn:
     run: str
     reserved_pico_usd: int | None
     estimated_pico_usd: int | None
+    replayed_from: TurnId | None
 
     def __repr__(self) -> str:
         asked, answered = _short(self.prompt.text), _short(self.answer.text) if self.answer else ""

@@ -28,7 +28,11 @@ _RECONCILED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """What one turn cost, without what was said in it. Amounts are in 1e-12 USD, None is "not known"."""
+    """What one turn cost, without what was said in it. Amounts are in 1e-12 USD, None is "not known".
+
+    Attributes:
+        saved_pico_usd: for an answer that was given again: what it had cost when it was asked for.
+    """
 
     turn_id: TurnId
     notebook: str
@@ -48,6 +52,7 @@ class Paid:
     upstream_cost_pico_usd: int | None
     is_byok: bool | None
     estimated_pico_usd: int | None
+    saved_pico_usd: int | None
 
 
 class Spending:
@@ -66,16 +71,19 @@ class Spending:
         Raises:
             StoreError: the ledger cannot be read.
         """
+        origins = turns.alias("origins")
         names = [name for name in Paid.__dataclass_fields__ if name in turns.c]
         query = select(
             turns.c.id,
             turns.c.model_asked,
             notebooks.c.identity,
             threads.c.name.label("thread_name"),
+            origins.c.cost_pico_usd.label("saved_pico_usd"),
             *(turns.c[name] for name in names if name not in ("notebook", "thread")),
         )
         query = query.join(notebooks, turns.c.notebook == notebooks.c.id)
         query = query.outerjoin(threads, turns.c.thread == threads.c.id).order_by(turns.c.id)
+        query = query.outerjoin(origins, turns.c.replayed_from == origins.c.id)
         query = query if purse is None else query.where(turns.c.purse == purse)
         query = query if service is None else query.where(turns.c.service == service)
         query = query if since is None else query.where(turns.c.started_utc >= since)
@@ -88,6 +96,7 @@ class Spending:
                 notebook=row.identity,
                 thread=row.thread_name,
                 model=row.model or row.model_asked or "",
+                saved_pico_usd=row.saved_pico_usd,
                 **{name: getattr(row, name) for name in told},
             )
             for row in rows

@@ -30,6 +30,8 @@ def row_of(turn: NewTurn) -> dict[str, Any]:
         "run": turn.run,
         "reserved_pico_usd": turn.worst_pico_usd,
         "prompt_bytes": turn.prompt_bytes,
+        "replay_key": turn.replay_key,
+        "replayed_from": turn.replayed_from,
     }
 
 
@@ -114,6 +116,7 @@ def turn_of(row: Row[Any], messages: Mapping[str, KeptMessage]) -> Turn:
         run=row.run or "",
         reserved_pico_usd=row.reserved_pico_usd if row.cost_pico_usd is None else None,
         estimated_pico_usd=row.estimated_pico_usd,
+        replayed_from=row.replayed_from,
     )
 
 

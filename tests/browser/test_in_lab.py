@@ -23,7 +23,7 @@ OpenNotebook = Callable[[str, NotebookNode], LabPage]
 
 DEMO = Path(__file__).parents[2] / "notebooks" / "01_first_cell.ipynb"
 ESSAY, ECHO = 1, 2
-FOOTER_LINE = re.compile(r"^sandbox/\w+ via Sandbox · [\d,]+ in / [\d,]+ out · .*\$0\.")
+FOOTER_LINE = re.compile(r"^sandbox/\w+ via Sandbox · [\d,]+ in( \([^)]*\))? / [\d,]+ out · .*\$0\.")
 READ = ("A List<String> here.", "if a<b then c>d", "It was $5 and $10 that day.")
 HOSTILE_TEXT = "\n\n".join(
     [

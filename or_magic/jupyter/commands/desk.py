@@ -42,6 +42,7 @@ class Desk:
                 system=asked.system,
                 max_cost=asked.values.get("max_cost"),
                 over_budget=asked.values.get("over_budget", False),
+                replay=asked.replay,
                 in_background=asked.values.get("bg", False),
             )
         finally:

@@ -1,0 +1,132 @@
+"""Answers that were paid for are not paid for again: which question is answered from the store, and how.
+
+Two requests stand for each other where the service, the model, all messages and all parameters that the user set are
+equal; what tells about the user, and what a budget added, does not count. The answer must have ended well.
+
+With ``restart`` a kept answer is given again where a cell is run for the first time in a kernel and its last answer was
+to the same request: so "Restart and Run All" costs nothing. Run again, the cell asks anew. In a run that nobody watches
+the n-th question of a request gets the n-th answer of the last run that asked it.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from or_magic.ledger.records import NewTurn, Turn
+from or_magic.ledger.replays import Replays
+from or_magic.messages import (
+    Annotated,
+    AnnotationsPart,
+    Began,
+    Event,
+    Finished,
+    ImageArrived,
+    ImagePart,
+    Message,
+    ReasoningDelta,
+    ReasoningDetailsDelta,
+    ReasoningDetailsPart,
+    ReasoningPart,
+    RefusalDelta,
+    RefusalPart,
+    TextDelta,
+    TextPart,
+    Usage,
+    UsageReported,
+)
+from or_magic.openrouter.composing import private_names
+from or_magic.openrouter.requests import message_object
+
+if TYPE_CHECKING:
+    from or_magic.asking.question import Question
+    from or_magic.asking.session import Session
+
+Choice = Callable[[NewTurn, tuple[Message, ...]], tuple[str, Turn | None]]
+_PURPOSE = "or_magic replay 1"
+
+
+class Replayer:
+    """Decides for one session which kept answers are given again.
+
+    Args:
+        session: the session.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._ran: set[tuple[str, str | None, int, bool]] = set()
+        self._asked: Counter[str] = Counter()
+
+    def choose(self, question: Question) -> Choice:
+        """A function that takes a question's turn and messages, and gives its key and the turn to give again, if any.
+
+        Called once for each question that is asked: it remembers which cells have run.
+        """
+        place, seat = self._session.host.where(), question.seat
+        cell = (place.notebook, seat.cell_id, seat.ask_number, bool(question.begun))
+        is_first = seat.cell_id is not None and cell not in self._ran
+        self._ran.add(cell)
+        when = question.replay or str(self._session.settings.option_value("replay"))
+        has_tools = bool(question.composed.body.get("tools") or question.composed.body.get("plugins"))
+        if when == "restart" and (not is_first or has_tools):
+            when = "never"
+        return functools.partial(self._chosen, when)
+
+    def _chosen(self, when: str, turn: NewTurn, messages: tuple[Message, ...]) -> tuple[str, Turn | None]:
+        key = replay_key(turn, messages)
+        number = self._asked[key]
+        self._asked[key] += 1
+        replays, run = Replays(self._session.ledger), self._session.run
+        if when == "never":
+            return key, None
+        if when == "always":
+            return key, replays.newest(key)
+        if not self._session.host.is_watched():
+            return key, replays.of_last_run(key, number, run)
+        return key, replays.of_cell(key, turn, run)
+
+
+def replay_key(turn: NewTurn, messages: tuple[Message, ...]) -> str:
+    """The key of a request, as 64 hex digits."""
+    private = private_names()
+    told = {
+        "purpose": _PURPOSE,
+        "service": turn.service,
+        "model": turn.model_asked,
+        "messages": [message_object(message) for message in messages],
+        "parameters": {name: value for name, value in turn.parameters.items() if name not in private},
+    }
+    text = json.dumps(told, ensure_ascii=False, sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def events_of(turn: Turn, begun: str) -> Iterator[Event]:
+    """A kept answer as the events that it came in; nothing is charged for it.
+
+    Args:
+        begun: the beginning of its text that is shown already; "" for none.
+    """
+    yield Began(turn.generation_id, turn.model, turn.provider, turn.service_tier)
+    for part in turn.answer.parts if turn.answer else ():
+        match part:
+            case ReasoningPart(text):
+                yield ReasoningDelta(text)
+            case ReasoningDetailsPart(text):
+                yield ReasoningDetailsDelta(tuple(json.loads(text)))
+            case TextPart(text):
+                yield TextDelta(text.removeprefix(begun))
+            case RefusalPart(text):
+                yield RefusalDelta(text)
+            case AnnotationsPart(text):
+                yield Annotated(tuple(json.loads(text)))
+            case ImagePart(url):
+                yield ImageArrived(url)
+            case _:
+                pass  # of calls and sounds: their turns are not given again
+    yield Finished(turn.finish_reason or "stop", turn.native_finish_reason)
+    yield UsageReported(Usage(cost_pico_usd=0))

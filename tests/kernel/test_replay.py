@@ -1,0 +1,156 @@
+"""Answers that were paid for are not paid for again: restarts and headless runs of real kernels."""
+
+from __future__ import annotations
+
+import os
+from decimal import Decimal
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_notebook
+
+from or_magic.sandbox import Sandbox
+
+from .conftest import Kernel
+from .test_conversation import Start, footer, heard, start
+
+__all__ = ["start"]  # a fixture
+
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+RETRIES = 3
+
+
+def chats(sandbox: Sandbox) -> int:
+    """How many chat requests came."""
+    return sum(bool(request.body and "messages" in request.body) for request in sandbox.requests)
+
+
+def run_all(kernel: Kernel, *names: str) -> list[str]:
+    """Runs a cell for each name; the footers."""
+    return [footer(kernel, name) for name in names]
+
+
+def test_restart_and_run_all(start: Start, sandbox: Sandbox) -> None:
+    """After a restart unchanged cells are answered from the store at no cost; a changed one asks, as do those below."""
+    first = start()
+    asked = run_all(first, "a", "b", "c")
+    first.close()
+    total, before = sandbox.book.total_usd(), chats(sandbox)
+
+    kernel = start()
+    told = run_all(kernel, "a", "b", "c")
+
+    assert (sandbox.book.total_usd(), chats(sandbox)) == (total, before)
+    assert all(" · replayed from " in line and ", saved $0.000" in line and " · $0 · " in line for line in told)
+    assert not any("replayed" in line for line in asked)
+    assert kernel.value("(_answer.text, str(_answer.cost), _answer.model)") == ("c", "0", "sandbox/echo")
+    assert "3 answers were given again from the store, which saved" in kernel.value(
+        "repr(get_ipython().run_line_magic('openrouter', 'cost'))"
+    )
+
+    footer(kernel, "b", "b2")
+    assert heard(sandbox) == ["a", "(a)", "b2"]
+    assert "replayed" not in footer(kernel, "c")
+
+
+def test_run_again(start: Start, sandbox: Sandbox) -> None:
+    """Run again in the same kernel, a cell asks anew; --fresh asks at once, --replay always never again."""
+    start().close()
+    first = start()
+    footer(first, "a")
+    first.close()
+    kernel = start()
+    assert "replayed" in footer(kernel, "a")
+    assert "replayed" not in footer(kernel, "a")
+    assert "replayed" in footer(kernel, "a", line="sandbox/echo --replay always")
+    kernel.close()
+
+    again = start()
+    assert "replayed" not in footer(again, "a", line="sandbox/echo --fresh")
+    again.run("%openrouter set replay never")
+    assert "replayed" not in footer(again, "b", "a")
+
+
+def test_what_makes_another_request(start: Start, sandbox: Sandbox) -> None:
+    """Another model, parameter or service is another request; who asks and what a budget adds are not."""
+    first = start()
+    footer(first, "a", line="sandbox/echo --user me")
+    first.close()
+    for line, is_replayed in (
+        ("sandbox/routed", False),
+        ("sandbox/echo -t 0.5", False),
+        ("sandbox/echo --user you", True),
+        ("sandbox/echo --max-cost 1 --user me", True),
+    ):
+        kernel = start()
+        assert ("replayed" in footer(kernel, "a", line=f"{line} --thread {len(line)}")) is is_replayed
+        kernel.close()
+
+
+def test_no_key_is_needed(start: Start, sandbox: Sandbox) -> None:
+    """What is answered from the store needs neither key nor service."""
+    first = start()
+    footer(first, "a")
+    first.close()
+    sandbox.close()
+
+    assert "replayed" in footer(start(), "a")
+
+
+def test_a_headless_run(environment: dict[str, str], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A notebook that is executed a second time asks nothing; the n-th question gets the n-th answer."""
+    cells = [
+        "%load_ext or_magic",
+        *["%%openrouter sandbox/echo --no-history\nagain"] * 2,
+        "%%openrouter sandbox/echo\nb",
+    ]
+    for name in os.environ:
+        if name.startswith(("OPENROUTER_", "OR_MAGIC_")):
+            monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    costs: list[Decimal] = []
+    texts = []
+    for _ in range(2):
+        notebook = new_notebook(cells=[new_code_cell(each) for each in cells])
+        NotebookClient(notebook, kernel_name="python3").execute()
+        costs.append(sandbox.book.total_usd())
+        texts.append([output.data["text/plain"].split("\n")[0] for cell in notebook.cells for output in cell.outputs])
+
+    assert costs[0] == costs[1] > 0
+    assert texts[0] == texts[1] == ["again", "again", "b"]
+    assert chats(sandbox) == 3
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_tutorials_twice(
+    path: Path, environment: dict[str, str], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tutorial, run twice on one sandbox: the second run shows the same, and nothing is charged.
+
+    What is asked again is what failed the first time, and what ``--fresh`` is for.
+    """
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    book, texts, failed = [], [], []
+    for _ in range(2):
+        notebook = nbformat.read(path, as_version=4)
+        for cell in notebook.cells:
+            cell.source = cell.source.replace("%openrouter set base_url {sandbox.base_url}", "pass")
+        NotebookClient(notebook, kernel_name="python3", allow_errors=True).execute()
+        book.append((chats(sandbox), sandbox.book.total_usd()))
+        answers = [
+            output
+            for cell in notebook.cells
+            for output in cell.get("outputs", [])
+            if "or_magic" in output.get("metadata", {})
+        ]
+        whole = [answer for answer in answers if answer.metadata["or_magic"]["ending"] == "complete"]
+        texts.append([answer.data["text/plain"].rpartition("\n\n")[0] for answer in whole])
+        failed.append(sum(answer.metadata["or_magic"]["ending"] != "complete" for answer in answers))
+
+    assert book[0][1] == book[1][1]
+    assert book[1][0] - book[0][0] <= failed[1] * (1 + RETRIES)
+    assert texts[0] == texts[1]
