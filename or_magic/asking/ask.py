@@ -96,7 +96,7 @@ class Ask:
             note = check_length(sent, turn.model_asked, question.composed.body, self._session.models)
             self.answer.notes += (note,) if note else ()
         key, self._kept = self._choose(turn, (*sent.messages, *self._prefill))
-        turn = replace(turn, prompt_bytes=sent.bytes, replay_key=key)
+        turn = replace(turn, prompt_bytes=sent.bytes, request_hash=key)
         if self._kept is not None:
             opened = self._ledger.open_turn(replace(turn, replayed_from=self._kept.id))
         else:

@@ -78,7 +78,7 @@ class Replayer:
         return functools.partial(self._chosen, when)
 
     def _chosen(self, when: str, turn: NewTurn, messages: tuple[Message, ...]) -> tuple[str, Turn | None]:
-        key = replay_key(turn, messages)
+        key = request_hash(turn, messages)
         number = self._asked[key]
         self._asked[key] += 1
         replays, run = Replays(self._session.ledger), self._session.run
@@ -91,7 +91,7 @@ class Replayer:
         return key, replays.of_cell(key, turn, run)
 
 
-def replay_key(turn: NewTurn, messages: tuple[Message, ...]) -> str:
+def request_hash(turn: NewTurn, messages: tuple[Message, ...]) -> str:
     """The key of a request, as 64 hex digits."""
     private = private_names()
     told = {

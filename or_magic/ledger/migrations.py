@@ -240,7 +240,7 @@ def _add_budgets(connection: Connection) -> None:
     names = ("reserved_pico_usd", "estimated_pico_usd", "prompt_bytes", "answer_bytes")
     for name in names:
         connection.execute(text(f"ALTER TABLE turns ADD COLUMN {name} BIGINT"))
-    connection.execute(text("ALTER TABLE turns ADD COLUMN replay_key TEXT"))
+    connection.execute(text("ALTER TABLE turns ADD COLUMN request_hash TEXT"))
     connection.execute(text("ALTER TABLE turns ADD COLUMN replayed_from BIGINT"))
     columns = ("id", "purse", "service", "thread", "started_utc", "model_asked", "cost_pico_usd", *names)
     turns = Table("turns", MetaData(), *(Column(name, BigInteger) for name in columns))
@@ -250,7 +250,7 @@ def _add_budgets(connection: Connection) -> None:
     Index("turns_of_unknown_cost", *unknown, sqlite_where=is_unknown, postgresql_where=is_unknown).create(connection)
     Index("turns_of_day", turns.c.service, turns.c.started_utc, turns.c.purse, turns.c.cost_pico_usd).create(connection)
     Index("turns_of_thread", turns.c.thread, turns.c.service, turns.c.cost_pico_usd).create(connection)
-    key = Table("turns", MetaData(), Column("replay_key", Text)).c.replay_key
+    key = Table("turns", MetaData(), Column("request_hash", Text)).c.request_hash
     Index("turns_of_replay", key, sqlite_where=key.is_not(None), postgresql_where=key.is_not(None)).create(connection)
     Index("turns_of_model", turns.c.service, turns.c.model_asked, turns.c.id).create(connection)
 

@@ -71,7 +71,7 @@ class NewTurn:
         worst_pico_usd: what it may cost at most, which is held back until its cost is known; None without a budget.
         limits: what must not be passed.
         prompt_bytes: of all text that is sent, in UTF-8.
-        replay_key: equal for requests whose answers stand for each other; None where it stands for no other.
+        request_hash: equal for requests whose answers stand for each other; None where it stands for no other.
         replayed_from: the turn whose answer is given again; None for a question that is asked.
     """
 
@@ -90,7 +90,7 @@ class NewTurn:
     worst_pico_usd: int | None = None
     limits: tuple[Limit, ...] = ()
     prompt_bytes: int | None = None
-    replay_key: str | None = None
+    request_hash: str | None = None
     replayed_from: TurnId | None = None
 
 

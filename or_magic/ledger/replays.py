@@ -59,5 +59,5 @@ class Replays:
 
 
 def _kept(key: str, *more: ColumnElement[bool]) -> Select[int]:
-    is_kept = (turns.c.replay_key == key) & (turns.c.state == "complete") & turns.c.replayed_from.is_(None)
+    is_kept = (turns.c.request_hash == key) & (turns.c.state == "complete") & turns.c.replayed_from.is_(None)
     return select(turns.c.id).where(is_kept, *more)

@@ -169,7 +169,7 @@ turns = Table(
     Column("estimated_pico_usd", BigInteger),  # about what it cost, where the service did not tell
     Column("prompt_bytes", BigInteger),  # of all text that was sent, in UTF-8
     Column("answer_bytes", BigInteger),  # of the text that came
-    Column("replay_key", Text),  # equal for requests whose answers stand for each other; see asking/replaying.py
+    Column("request_hash", Text),  # equal for requests whose answers stand for each other; see asking/replaying.py
     Column("replayed_from", BigInteger),  # the turn whose answer was given again, at no cost
 )
 

@@ -30,7 +30,7 @@ def row_of(turn: NewTurn) -> dict[str, Any]:
         "run": turn.run,
         "reserved_pico_usd": turn.worst_pico_usd,
         "prompt_bytes": turn.prompt_bytes,
-        "replay_key": turn.replay_key,
+        "request_hash": turn.request_hash,
         "replayed_from": turn.replayed_from,
     }
 

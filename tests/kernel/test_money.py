@@ -28,12 +28,12 @@ def shown(kernel: Kernel, line: str) -> str:
 def test_a_budget(kernel: Kernel, sandbox: Sandbox) -> None:
     """A budget is set and shown in a line, refuses in a line, stands in the footer, and is taken away again."""
     assert printed(kernel, "%openrouter budget").startswith("No budget is set. %openrouter budget 2.00 sets one")
-    assert printed(kernel, "%openrouter budget $0.01") == "this notebook: $0 of $0.01 spent\n"
+    assert printed(kernel, "%openrouter budget $0.01") == "this notebook: $0 of $0.010 spent\n"
 
     request = kernel.send("%%openrouter sandbox/echo\nhi")
     kernel.finish(request)
     footer = str(kernel.published(request, "update_display_data")[-1]["content"]["data"]["text/plain"])
-    assert " of $0.01" in footer
+    assert " of $0.010" in footer
     assert "max_tokens was set to it" in footer
 
     before = len([each for each in sandbox.requests if each.body])

@@ -19,7 +19,7 @@ from .talker import KEY, Talker
 
 @pytest.mark.parametrize("model", [m.id for m in CATALOGUE if not m.routes_to])
 def test_a_cost_is_tokens_times_price(talker: Talker, model: str) -> None:
-    """The cost in the usage is the tokens times the catalogue's prices, to the last digit."""
+    """The cost in the usage is tokens times the catalogue's prices, to the last digit; with a key of one's own, a fee."""
     found = find_model(model)
     assert found is not None
     pricing = found[0].row()["pricing"]
@@ -28,7 +28,9 @@ def test_a_cost_is_tokens_times_price(talker: Talker, model: str) -> None:
 
     prompt, completion = Decimal(pricing["prompt"]), Decimal(pricing["completion"])
     cost = usage["prompt_tokens"] * prompt + usage["completion_tokens"] * completion
-    assert usage["cost"] == cost == usage["cost_details"]["upstream_inference_cost"]
+    fee = Decimal("0.05") if usage["is_byok"] else 1
+    assert usage["cost"] == cost * fee
+    assert usage["cost_details"]["upstream_inference_cost"] == cost
     assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
 
 
