@@ -88,8 +88,13 @@ def _prices(session: Session, question: Question, tokens: int, most: int) -> lis
     ]
     if served:
         ordered = sorted(served, key=lambda each: each.prices.prompt or Decimal(0))
-        dearest = f"; the dearest: {_offer(ordered[-1])}" if len(served) > 1 else ""
-        lines.append(f"The cheapest of {len(served)} providers, asked most by default: {_offer(ordered[0])}{dearest}.")
+        if len(served) == 1:
+            lines.append(f"Served by {_offer(ordered[0])}.")
+        else:
+            cheapest, dearest = _offer(ordered[0]), _offer(ordered[-1])
+            lines.append(
+                f"The cheapest of {len(served)} providers, asked most by default: {cheapest}; the dearest: {dearest}."
+            )
     return lines
 
 
@@ -118,4 +123,5 @@ def _turns(sent: Sent) -> str:
 
 
 def _shown(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} … ({len(text):,} characters)"
+    shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} … ({len(text):,} characters)"
+    return shown.replace("\n", "\n    ")

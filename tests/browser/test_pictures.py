@@ -27,6 +27,13 @@ NOTEBOOKS = {
         "%%openrouter sandbox/memory\nIs that high or low?",
         "%openrouter history",
     ],
+    "money": [
+        "%openrouter budget 0.02",
+        "%%openrouter sandbox/memory\nMy barometer reads 1013 hPa.",
+        "%%openrouter sandbox/essay --max-tokens 2000\nTell me about barometers.",
+        "%%openrouter sandbox/memory --dry-run --max-tokens 100\nIs that high or low?",
+        "%openrouter cost",
+    ],
     "thoughts": [
         "%%openrouter sandbox/reasoner\nWhat is a stream?",
         "%%openrouter sandbox/sources --max-tokens 40\nWhere can I read about streams?",
@@ -68,4 +75,4 @@ def test_pictures(
     FOLDER.mkdir(parents=True, exist_ok=True)
     lab.page.screenshot(path=FOLDER / f"{name}_{theme}.png")
 
-    assert lab.outputs(len(NOTEBOOKS[name])).count() == (1 if name == "conversation" else 2)
+    assert lab.outputs(len(NOTEBOOKS[name])).count() == (1 if name in ("conversation", "money") else 2)

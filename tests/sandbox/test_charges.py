@@ -19,7 +19,7 @@ from .talker import KEY, Talker
 
 @pytest.mark.parametrize("model", [m.id for m in CATALOGUE if not m.routes_to])
 def test_a_cost_is_tokens_times_price(talker: Talker, model: str) -> None:
-    """The cost in the usage is tokens times the catalogue's prices, to the last digit; with a key of one's own, a fee."""
+    """The cost in the usage is tokens times the catalogue's prices, to the last digit; of one's own key, a fee."""
     found = find_model(model)
     assert found is not None
     pricing = found[0].row()["pricing"]
