@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _SHORTEST = 16  # tokens: some providers refuse fewer, and an answer of fewer is none
 _OF_A_ROUTER = 4_000  # tokens of answer that a router's price limit leaves room for
+_TOKENS_OF_A_BYTE = 0.4  # more than any language has, as a rule: what a prompt takes of the context
 _LOOK_AGAIN_S = 0.1
 
 
@@ -113,22 +114,23 @@ class Budgeting:
             raise BudgetError(f"Nobody can say before what {reason} will cost. --over-budget asks all the same.")
         worst = self.worst_case(turn.model_asked, body, messages, tightest.rest)
         wanted = body.get("max_tokens") or body.get("max_completion_tokens")
-        tokens = wanted or _shortest_of(worst.most_tokens, worst.affordable_tokens(tightest.rest))
+        affordable = worst.affordable_tokens(tightest.rest)
+        tokens = wanted or _shortest_of(worst.most_tokens, affordable)
         if tokens is None:
             raise BudgetError("Nobody tells how long an answer can be: set --max-tokens, or --over-budget.")
         cost = worst.pico_usd(max(tokens, _SHORTEST) if wanted is None else tokens)
         if cost > tightest.rest:
             raise refusal(tightest, cost)
-        notes = []
-        if wanted is None:
-            body["max_tokens"] = tokens
-            if worst.most_tokens is None or tokens < worst.most_tokens:
-                notes.append(f"The budget affords an answer of {tokens:,} tokens (max_tokens was set to it).")
+        note = ""
+        # Where the budget affords the longest answer there is, nothing needs to be set.
+        if wanted is None and (worst.most_tokens is None or tokens < worst.most_tokens):
+            body["max_tokens"] = _shortest_of(tokens, worst.room_tokens)
+            note = f"max_tokens was set to {body['max_tokens']:,}: the budget affords no longer answer."
         provider = dict(body.get("provider") or {})
         if worst.dearest.prompt or worst.dearest.completion:
             provider["max_price"] = worst.dearest.as_max_price | dict(provider.get("max_price") or {})
             body["provider"] = provider
-        return Allowed(body, cost, " ".join(notes))
+        return Allowed(body, cost, note)
 
     def worst_case(
         self, model: str | None, body: Mapping[str, Any], messages: tuple[Message, ...], rest: int
@@ -147,27 +149,30 @@ class Budgeting:
         ids = [*([model] if model else []), *(body.get("models") or ())]
         offers: list[Prices] = []
         longest: list[int | None] = []
+        rooms: list[int] = []
         is_priced = bool(ids)
         for id in ids:
-            found, most = self._offers(id)
+            found, most, context = self._offers(id)
             is_priced &= bool(found)
             offers += found
             longest.append(most)
+            rooms += [max(_SHORTEST, context - round(length * _TOKENS_OF_A_BYTE))] if context is not None else []
         max_price = dict((body.get("provider") or {}).get("max_price") or {})
         prices = dearest(offers, max_price) if is_priced or {"prompt", "completion"} <= max_price.keys() else None
         if prices is None:
             answer = body.get("max_tokens") or _OF_A_ROUTER
             prices = affordable_prices(rest, length, answer)
-            longest = [answer]
+            longest = [None]  # what the budget affords at these prices is set
         known = [most for most in longest if most is not None]
-        return WorstCase(length, prices, max(known) if known and len(known) == len(longest) else None)
+        most = max(known) if known and len(known) == len(longest) else None
+        return WorstCase(length, prices, most, min(rooms, default=None))
 
-    def _offers(self, id: str) -> tuple[list[Prices], int | None]:
-        """The prices of all who serve a model, none for a router; and its longest answer."""
+    def _offers(self, id: str) -> tuple[list[Prices], int | None, int | None]:
+        """The prices of all who serve a model, none for a router; its longest answer; and its context."""
         try:
             model = self._models.model(id)
             if model is None or model.is_router:
-                return [], None
+                return [], None, None
             served = self._models.kept_endpoints(model.id)
         except OrMagicError as error:
             raise BudgetError(
@@ -176,7 +181,9 @@ class Budgeting:
         prices = [model.prices, *(endpoint.prices for endpoint in served)]
         most = [endpoint.max_output_tokens or endpoint.context_tokens for endpoint in served]
         most.append(model.max_output_tokens or model.context_tokens)
-        return prices, max((each for each in most if each is not None), default=None)
+        context = model.context_tokens
+        told = max((each for each in most if each is not None), default=None)
+        return prices, _shortest_of(told, context), context
 
 
 def told(standing: Standing) -> str:

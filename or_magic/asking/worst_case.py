@@ -49,11 +49,13 @@ class WorstCase:
         prompt_tokens: how long its prompt is at most.
         dearest: at which prices.
         most_tokens: how long its answer can be; None where nobody tells.
+        room_tokens: about what the smallest context leaves for an answer; None where nobody tells.
     """
 
     prompt_tokens: int
     dearest: Dearest
     most_tokens: int | None
+    room_tokens: int | None = None
 
     def pico_usd(self, max_tokens: int) -> int:
         """The cost in 1e-12 USD of an answer of so many tokens."""

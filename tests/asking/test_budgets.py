@@ -71,12 +71,21 @@ def test_what_a_budget_adds(session: Session, sandbox: Sandbox) -> None:
     (sent,) = chats(sandbox)
     assert sent["provider"] == {"max_price": {"prompt": "3", "completion": "15"}}
     assert 16 < sent["max_tokens"] < 0.001 / 0.000015
-    assert answer.notes == (
-        f"The budget affords an answer of {sent['max_tokens']:,} tokens (max_tokens was set to it).",
-    )
+    assert answer.notes == (f"max_tokens was set to {sent['max_tokens']}: the budget affords no longer answer.",)
     assert answer.cost is not None
     assert answer.cost <= usd(amount("0.001", ""))
     assert "max_tokens" not in session.ledger.turns()[0].parameters
+
+
+def test_room_for_the_prompt(session: Session, sandbox: Sandbox) -> None:
+    """What a budget adds never makes a request too long; where it affords the longest answer, it adds no length."""
+    allow(session, "0.05")
+    session.ask("word " * 4000, model="sandbox/memory")
+    assert chats(sandbox)[0].get("max_tokens", 0) < 6000
+
+    allow(session, "100")
+    session.ask("hi", model="sandbox/memory", history="none")
+    assert "max_tokens" not in chats(sandbox)[1]
 
 
 def test_a_refusal(session: Session, sandbox: Sandbox) -> None:

@@ -34,7 +34,7 @@ def test_a_budget(kernel: Kernel, sandbox: Sandbox) -> None:
     kernel.finish(request)
     footer = str(kernel.published(request, "update_display_data")[-1]["content"]["data"]["text/plain"])
     assert " of $0.010" in footer
-    assert "max_tokens was set to it" in footer
+    assert "max_tokens was set to " in footer
 
     before = len([each for each in sandbox.requests if each.body])
     assert "This may cost up to $0.75" in printed(kernel, "%%openrouter sandbox/essay --max-tokens 50000\nhi")
