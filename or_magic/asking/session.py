@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from or_magic.answer import Answer
 from or_magic.asking.host import Host, ScriptHost
-from or_magic.errors import CommandError
+from or_magic.errors import CommandError, Stopped
 from or_magic.money import amount
 from or_magic.settings import Settings, origin_of
 
@@ -260,7 +260,10 @@ class Session:
         from or_magic.asking.ask import Ask
         from or_magic.asking.reconciling import settle_left
 
-        ask = Ask(self, question, self.replayer.choose(question), show=show)
+        try:
+            ask = Ask(self, question, self.replayer.choose(question), show=show)
+        except KeyboardInterrupt:
+            raise Stopped("Stopped before anything was sent. Nothing was charged.") from None
         if ask.client is not None and not self._has_settled:
             self._has_settled = True
             settle_left(ask.client, self.ledger, self.service, self.run)

@@ -100,6 +100,9 @@ class AnswerReader:
             TruncatedError: it broke off.
             ConnectionTrouble: the connection broke.
         """
+        if id := reply.headers.get("x-generation-id"):
+            # Before the first word: by it is found what an answer cost that is stopped, or breaks off, before any came.
+            self._take(Began(one_line(id)))
         if status := reply.headers.get("x-openrouter-cache-status"):
             age = reply.headers.get("x-openrouter-cache-age", "")
             self._take(CacheTold(one_line(status), int(age) if age.isdecimal() else None))

@@ -128,3 +128,14 @@ def test_no_store_no_question(environment: dict[str, str], sandbox: Sandbox, tmp
         Session(settings=Settings({**environment, "OR_MAGIC_STORE": str(tmp_path / "notes.txt")})).ask("hi")
 
     assert len(sandbox.requests) == before
+
+
+def test_the_id_comes_before_the_first_word(session: Session, sandbox: Sandbox) -> None:
+    """An answer that breaks off before its first word has its id, by which the service tells what it cost."""
+    sandbox.cut_next(after_bytes=0)
+
+    with pytest.raises(ServiceError):
+        session.ask("hi", model="sandbox/echo")
+
+    assert session.last is not None
+    assert (session.last.text, session.last.id[:4]) == ("", "gen-")

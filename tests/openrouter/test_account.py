@@ -58,7 +58,7 @@ def test_the_account_of_the_sandbox(sandbox: Sandbox) -> None:
     """What an answer cost is what the key, the credits and the generation's record tell, to the digit."""
     client, events = asked(sandbox.base_url), []
     run(client.stream(ChatRequest((Message.of_text("user", "one two three"),), "sandbox/echo"), events.append))
-    (began,) = [event for event in events if isinstance(event, Began)]
+    began = next(event for event in events if isinstance(event, Began))
 
     state, credits = run(account.key_state(client)), run(account.credits(client))
     record = run(account.generation(client, began.generation_id))
