@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import sqlite3
 import threading
 import time
@@ -31,6 +32,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from or_magic.errors import StoreError
 
 PATIENCE_S = 15.0  # how long a transaction waits for others; each takes about a millisecond
+_WRITE = "BEGIN IMMEDIATE"
 _PRIMARY_CODE = 0xFF  # an extended SQLite error code holds its primary code in the last byte
 
 _ADVICE = (
@@ -89,7 +91,7 @@ class StoreFile:
         Raises:
             StoreError: the file cannot be written.
         """
-        with self._transaction("BEGIN IMMEDIATE") as connection:
+        with self._transaction(_WRITE) as connection:
             yield connection
 
     def vacuum(self) -> None:
@@ -175,8 +177,35 @@ def _make_engine(path: Path) -> Engine:
 
 
 def _begin(connection: Connection) -> None:
-    if begin := connection.get_execution_options().get("begin", "BEGIN"):
+    begin = connection.get_execution_options().get("begin", "BEGIN")
+    if begin == _WRITE:
+        _wait_for_others(connection)
+    elif begin:
         connection.exec_driver_sql(begin)
+
+
+def _wait_for_others(connection: Connection) -> None:
+    """Begins to write once nobody else does.
+
+    SQLite's own wait looks every 100 ms in the end. Measured: of eight processes that write without a pause on a busy
+    machine, one found the file locked each time for 15 s. So this looks every few milliseconds, and at random.
+    """
+    file: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]  # that of sqlite3
+    give_up_at = time.monotonic() + PATIENCE_S
+    file.execute("PRAGMA busy_timeout=0")
+    try:
+        while time.monotonic() < give_up_at:
+            try:
+                file.execute(_WRITE)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & _PRIMARY_CODE != sqlite3.SQLITE_BUSY:
+                    break  # told by the attempt below, in SQLAlchemy's words
+                time.sleep(random.uniform(0.0005, 0.004))
+            else:
+                return
+        connection.exec_driver_sql(_WRITE)
+    finally:
+        file.execute(f"PRAGMA busy_timeout={round(PATIENCE_S * 1000)}")
 
 
 def _prepare(connection: sqlite3.Connection, _record: object) -> None:
