@@ -74,21 +74,8 @@ class Ask:
 
     def _open_turn(self) -> int:
         """Writes the question down, once it is known that what would be sent is not too long."""
-        question, seat, settings = self._question, self._question.seat, self._session.settings
-        turn = NewTurn(
-            notebook=self._place.notebook,
-            purse=self._place.purse,
-            cell_id=seat.cell_id,
-            service=self._service,
-            model_asked=question.composed.model,
-            parameters=question.composed.body,
-            system=question.system,
-            prompt=question.prompt,
-            thread=seat.thread,
-            ask_number=seat.ask_number,
-            history=seat.history,
-            run=self._session.run,
-        )
+        question, settings = self._question, self._session.settings
+        turn = question.turn(self._place, self._service, self._session.run)
         self._asked = turn
         foreseen = self._ledger.foresee(turn)
         sent = self._composed(foreseen)

@@ -188,7 +188,7 @@ class Budgeting:
 
 def told(standing: Standing) -> str:
     """How a budget stands, in words."""
-    held = f", {format_usd(standing.reserved)} held back" if standing.reserved else ""
+    held = f", {format_usd(standing.reserved)} held back by answers under way" if standing.reserved else ""
     return f"{format_usd(standing.spent)} of {format_usd(standing.limit.pico_usd)} spent{held}"
 
 

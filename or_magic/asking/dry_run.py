@@ -6,17 +6,18 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from or_magic.asking.estimates import cost
 from or_magic.asking.history import Sent, compose_messages
 from or_magic.asking.worst_case import prompt_tokens
 from or_magic.errors import OrMagicError
-from or_magic.ledger.records import NewTurn, WhichHistory
+from or_magic.ledger.records import WhichHistory
 from or_magic.money import format_usd, pico_usd
 from or_magic.openrouter.requests import ChatRequest, encode
 
 if TYPE_CHECKING:
     from or_magic.asking.question import Question
     from or_magic.asking.session import Session
-    from or_magic.openrouter.catalog import Model, ModelEndpoint
+    from or_magic.openrouter.catalog import ModelEndpoint
 
 _TYPICAL = 500  # tokens of answer, for a price where the longest answer is not told
 _LONGEST = 2_000  # characters of a message that are shown
@@ -39,21 +40,7 @@ def dry_run(
         StoreError: the store cannot be read.
     """
     question = session.question(prompt, model, parameters, thread, history, system)
-    place, seat = session.host.where(), question.seat
-    turn = NewTurn(
-        notebook=place.notebook,
-        purse=place.purse,
-        cell_id=seat.cell_id,
-        service=session.service,
-        model_asked=question.composed.model,
-        parameters=question.composed.body,
-        system=question.system,
-        prompt=question.prompt,
-        thread=seat.thread,
-        ask_number=seat.ask_number,
-        history=seat.history,
-        run=session.run,
-    )
+    turn = question.turn(session.host.where(), session.service, session.run)
     placed = session.ledger.foresee(turn)
     sent = compose_messages(placed, question.system, question.prompt, session.service, turn.model_asked)
     body = encode(ChatRequest(sent.messages, turn.model_asked, question.composed.body))
@@ -72,7 +59,7 @@ def _prices(session: Session, question: Question, tokens: int, most: int) -> lis
     id = question.composed.model
     try:
         model = session.models.model(id) if id is not None else None
-        if model is None or model.is_router or model.prices.prompt is None:
+        if model is None or model.is_router or model.prices.prompt is None or model.prices.completion is None:
             return ["What it would cost is not known before: the router, or the service, picks the model."]
         served = session.models.kept_endpoints(model.id)
     except OrMagicError as error:
@@ -80,11 +67,13 @@ def _prices(session: Session, question: Question, tokens: int, most: int) -> lis
     body = question.composed.body
     wanted = body.get("max_tokens") or body.get("max_completion_tokens")
     answer = wanted or model.max_output_tokens or _TYPICAL
-    low, high = _cost(model, tokens, 0), _cost(model, most, answer)
-    typical = _cost(model, tokens, min(_TYPICAL, answer))
+    short = min(_TYPICAL, answer)
+    low, high, typical = (
+        format_usd(cost(model, *counts) or 0) for counts in ((tokens, 0), (most, answer), (tokens, short))
+    )
     lines = [
-        f"From {_usd(low)} (no answer) to {_usd(high)} ({answer:,} tokens of answer, the most); "
-        f"with {min(_TYPICAL, answer):,} tokens of answer about {_usd(typical)}."
+        f"From {low} (no answer) to {high} ({answer:,} tokens of answer, the most); "
+        f"with {short:,} tokens of answer about {typical}."
     ]
     if served:
         ordered = sorted(served, key=lambda each: each.prices.prompt or Decimal(0))
@@ -96,15 +85,6 @@ def _prices(session: Session, question: Question, tokens: int, most: int) -> lis
                 f"The cheapest of {len(served)} providers, asked most by default: {cheapest}; the dearest: {dearest}."
             )
     return lines
-
-
-def _cost(model: Model, prompt: int, completion: int) -> Decimal:
-    prices = model.prices.at(prompt)
-    return (
-        (prices.request or Decimal(0))
-        + (prices.prompt or Decimal(0)) * prompt
-        + (prices.completion or Decimal(0)) * completion
-    )
 
 
 def _offer(endpoint: ModelEndpoint) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from or_magic.asking.host import Place
 from or_magic.errors import CommandError
-from or_magic.ledger.records import Replay, WhichHistory
+from or_magic.ledger.records import NewTurn, Replay, WhichHistory
 from or_magic.messages import Message
 from or_magic.openrouter.composing import OLD_NAMES, Composed, compose, private_names
 from or_magic.parameter_table import PARAMETER_BY_NAME, PARAMETERS
@@ -64,6 +65,24 @@ class Question:
     is_over_budget: bool = False
     replay: Replay | None = None
     begun: str = ""
+
+    def turn(self, place: Place, service: str, run: str) -> NewTurn:
+        """The turn that it would be, asked at `place` by the session that is named `run`."""
+        seat = self.seat
+        return NewTurn(
+            notebook=place.notebook,
+            purse=place.purse,
+            cell_id=seat.cell_id,
+            service=service,
+            model_asked=self.composed.model,
+            parameters=self.composed.body,
+            system=self.system,
+            prompt=self.prompt,
+            thread=seat.thread,
+            ask_number=seat.ask_number,
+            history=seat.history,
+            run=run,
+        )
 
     @property
     def shareable(self) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def _wrong_threads(connection: Connection) -> Iterator[str]:
 
 def _wrong_sums(connection: Connection) -> Iterator[str]:
     sums: dict[tuple[str, str], int] = {}
-    for row in connection.execute(select(turns.c.purse, turns.c.service, turns.c.cost_pico_usd, turns.c.started_utc)):
+    for row in connection.execute(select(turns.c.purse, turns.c.service, turns.c.cost_pico_usd)):
         key = (row.purse, row.service)
         sums[key] = sums.get(key, 0) + (row.cost_pico_usd or 0)
     for (purse, service), pico_usd in sums.items():

@@ -342,3 +342,15 @@ def test_too_long(start: Start, sandbox: Sandbox) -> None:
         assert expected in told
     assert "\n" not in told
     assert cell(kernel, "b", long, "sandbox/memory --compress") == ""
+
+
+def test_forget(start: Start, sandbox: Sandbox, turns: Callable[[], list[Turn]]) -> None:
+    """What is forgotten is gone, after asking; where nobody says yes, nothing is."""
+    kernel = start()
+    cell(kernel, "a")
+
+    for answer, left in (("n", 1), ("y", 0)):
+        # In a cell of its own: the kernel takes its way of asking anew at the start of each.
+        kernel.run(f"get_ipython().kernel.raw_input = lambda prompt='': {answer!r}")
+        assert kernel.run("%openrouter forget --thread")["status"] == "ok"
+        assert len(turns()) == left

@@ -66,7 +66,6 @@ def worst_and_cost(session: Session) -> tuple[int, int, int]:
     assert cost is not None
     actual = pico_usd(cost)
     for max_tokens in range(100, 10_000, 10):
-        session.ledger  # noqa: B018  # opened
         worst = worst_of(session, max_tokens)
         if worst >= TIMES_THE_COST * actual:
             return max_tokens, worst, actual

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 import shlex
-from datetime import datetime
 from pathlib import Path
 
 from or_magic.asking.conversation import Conversation, Turns
 from or_magic.asking.transcripts import LARGEST_FILE
 from or_magic.errors import CommandError, StoreError
 from or_magic.jupyter.commands.desk import Desk
+from or_magic.jupyter.commands.money import moment
 from or_magic.jupyter.flags import NO_SYSTEM
 
 _MOST = 1_000  # turns that are looked at in one view of all notebooks
@@ -167,7 +167,7 @@ def forget(desk: Desk, text: str) -> None:
             desk.session.threads.path(notebook, name)  # says what is near where there is none
             return forgetting.thread(notebook, name)
         if what == "--before" and len(values) == 1:
-            return forgetting.before(notebook, _moment(values[0]))
+            return forgetting.before(notebook, moment(values[0]))
         raise CommandError("%openrouter forget wants one of --notebook, --thread [NAME], --before 2026-11-25.")
 
     count = delete(Forgetting(ledger, really=False))
@@ -218,13 +218,6 @@ def _count(text: str, command: str) -> int:
     if text and (not text.isdecimal() or int(text) == 0):
         raise CommandError(f"%openrouter {command} wants a number of turns; {text!r} was typed.")
     return int(text or 1)
-
-
-def _moment(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text).astimezone()
-    except ValueError:
-        raise CommandError(f"{text!r} is no date: 2026-11-25, or 2026-11-25T14:00.") from None
 
 
 def _turns(count: int) -> str:

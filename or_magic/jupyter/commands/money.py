@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from or_magic.errors import CommandError
 from or_magic.jupyter.commands.desk import Desk
-from or_magic.money import amount, format_usd
+from or_magic.money import amount
 
 if TYPE_CHECKING:  # they import SQLAlchemy, which `%load_ext` must not
     from or_magic.asking.costs import Costs
@@ -29,12 +28,12 @@ def cost(desk: Desk, text: str) -> Costs:
     """
     from or_magic.asking.costs import costs
 
-    words = shlex.split(text)
+    words = text.split()
     everything = "--all" in words
     rest = [word for word in words if word != "--all"]
     if rest and (rest[0] != "--since" or len(rest) != 2):
         raise CommandError(f"%openrouter cost takes --all and --since 2026-11-25; {' '.join(rest)!r} was typed.")
-    return costs(desk.session, everything=everything, since=_moment(rest[1]) if rest else None)
+    return costs(desk.session, everything=everything, since=moment(rest[1]) if rest else None)
 
 
 def budget(desk: Desk, text: str) -> None:
@@ -65,17 +64,22 @@ def budget(desk: Desk, text: str) -> None:
 
 
 def _show(desk: Desk, thread_id: int | None) -> None:
+    from or_magic.asking.budgeting import told
+
     place, session = desk.host.where(), desk.session
     standings = session.budgeting().standings_of(place.purse, session.service, thread_id)
     for each in standings:
-        held = f", {format_usd(each.reserved)} held back by answers under way" if each.reserved else ""
-        limit = format_usd(each.limit.pico_usd)
-        print(f"{_NAMES[each.limit.scope]}: {format_usd(each.spent)} of {limit} spent{held}")
+        print(f"{_NAMES[each.limit.scope]}: {told(each)}")
     if not standings:
         print("No budget is set. %openrouter budget 2.00 sets one; what may cost more than is left is not sent.")
 
 
-def _moment(text: str) -> datetime:
+def moment(text: str) -> datetime:
+    """A day or a moment as it was typed, in the time zone of this machine where it names none.
+
+    Raises:
+        CommandError: it is none.
+    """
     try:
         return datetime.fromisoformat(text).astimezone()
     except ValueError:
