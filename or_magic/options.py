@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from or_magic.errors import CommandError
@@ -73,6 +74,18 @@ def _word(*words: str) -> Callable[[str, str], str]:
     return check
 
 
+def _word_or_folder(*words: str) -> Callable[[str, str], str]:
+    def check(text: str, where: str) -> str:
+        if text.lower() in words:
+            return text.lower()
+        folder = Path(text).expanduser().absolute()
+        if not text or not folder.is_dir():
+            raise CommandError(f"{where} is {text!r}; it wants one of {', '.join(words)}, or a folder that exists.")
+        return str(folder)
+
+    return check
+
+
 def _text(text: str, where: str) -> str:
     return "" if text.lower() == "none" else text
 
@@ -118,8 +131,8 @@ OPTIONS = (
         "replay",
         "restart",
         "",
-        "when a kept answer is given again: restart (a cell's first run in a kernel), always or never",
-        _word("restart", "always", "never"),
+        "when a kept answer is given again: restart (a cell's first run in a kernel), always, never, or a folder",
+        _word_or_folder("restart", "always", "never"),
     ),
     Option("system", "none", "", "a system prompt for all notebooks; %openrouter system sets this one's", _text),
     Option("context_check", "on", "", "refuse what is too long for the model before it is sent", _switch),

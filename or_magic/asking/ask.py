@@ -64,6 +64,7 @@ class Ask:
         self.answer.turn_id = self.turn_id
         self._host: Host = session.host if show else ScriptHost()
         self._turn: Turn | None = None
+        self._replayed = (0, 0)
         self._is_stopped = threading.Event()
         self.is_in_background = False
 
@@ -122,6 +123,9 @@ class Ask:
         """Shows a kept answer; nothing is sent."""
         self.answer.replayed_utc = kept.started_utc
         self.answer.saved_pico_usd = kept.usage.cost_pico_usd if kept.usage else None
+        self._replayed = self._session.replayer.note(kept)
+        if kept.between or self._body.get("tools") or self._body.get("plugins"):
+            self.answer.notes += ("Its tools were not run again.",)
         for event in events_of(kept, self._question.begun):
             self.answer.absorb(event)
             view.show(event)
@@ -301,7 +305,7 @@ class Ask:
         spent = self._ledger.spent(self._place.purse, self._service)
         name = "sandbox" if is_rehearsal(self._service, self.answer) else self._place.purse_name
         hint = hint if spent.turns == 1 else ""
-        return Bill(name, spent.pico_usd, spent.unknown, self._standings(), hint, footer)
+        return Bill(name, spent.pico_usd, spent.unknown, self._standings(), hint, footer, self._replayed)
 
     def _standings(self) -> tuple[tuple[str, int, int], ...]:
         """The budgets that are set, as the footer tells them."""

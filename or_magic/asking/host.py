@@ -47,6 +47,7 @@ class Bill:
         budgets: how the budgets stand: what counts (``today`` and the like; "" for the purse), spent, and the limit.
         hint: one sentence for the first answer of a notebook, else "".
         footer: how much of it all is told: ``full``, ``brief`` (who and the cost) or ``none``.
+        replayed: how many answers this session has given again so far, this one included, and what they saved.
     """
 
     purse_name: str
@@ -55,6 +56,7 @@ class Bill:
     budgets: tuple[tuple[str, int, int], ...] = ()
     hint: str = ""
     footer: str = "full"
+    replayed: tuple[int, int] = (0, 0)
 
 
 class View(Protocol):

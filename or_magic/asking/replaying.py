@@ -6,6 +6,9 @@ equal; what tells about the user, and what a budget added, does not count. The a
 With ``restart`` a kept answer is given again where a cell is run for the first time in a kernel and its last answer was
 to the same request: so "Restart and Run All" costs nothing. Run again, the cell asks anew. In a run that nobody watches
 the n-th question of a request gets the n-th answer of the last run that asked it.
+
+Where the setting names a folder, every answer comes from the files in it and a request that has none there is an error.
+No tool of a kept answer is run again.
 """
 
 from __future__ import annotations
@@ -15,13 +18,17 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from or_magic.asking.replay_files import ReplayFolder
 from or_magic.ledger.records import NewTurn, Turn
 from or_magic.ledger.replays import Replays
 from or_magic.messages import (
     Annotated,
     AnnotationsPart,
+    AudioDelta,
+    AudioPart,
     Began,
     Event,
     Finished,
@@ -36,6 +43,9 @@ from or_magic.messages import (
     RefusalPart,
     TextDelta,
     TextPart,
+    ToolCall,
+    ToolCallDelta,
+    ToolResultPart,
     Usage,
     UsageReported,
 )
@@ -47,6 +57,7 @@ if TYPE_CHECKING:
     from or_magic.asking.session import Session
 
 Choice = Callable[[NewTurn, tuple[Message, ...]], tuple[str, Turn | None]]
+_WHEN = ("restart", "always", "never")  # any other value of the setting is a folder
 _PURPOSE = "or_magic replay 1"
 
 
@@ -61,6 +72,14 @@ class Replayer:
         self._session = session
         self._ran: set[tuple[str, str | None, int, bool]] = set()
         self._asked: Counter[str] = Counter()
+        self._folders: dict[str, ReplayFolder] = {}
+        self._given = self._saved_pico_usd = 0
+
+    def note(self, kept: Turn) -> tuple[int, int]:
+        """Counts an answer that is given again: how many there were in this session, what they saved (1e-12 USD)."""
+        self._given += 1
+        self._saved_pico_usd += (kept.usage.cost_pico_usd if kept.usage else None) or 0
+        return self._given, self._saved_pico_usd
 
     def choose(self, question: Question) -> Choice:
         """A function that takes a question's turn and messages, and gives its key and the turn to give again, if any.
@@ -71,7 +90,8 @@ class Replayer:
         cell = (place.notebook, seat.cell_id, seat.ask_number, bool(question.begun))
         is_first = seat.cell_id is not None and cell not in self._ran
         self._ran.add(cell)
-        when = question.replay or str(self._session.settings.option_value("replay"))
+        setting = str(self._session.settings.option_value("replay"))
+        when = setting if setting not in _WHEN else question.replay or setting  # nothing is asked past a folder
         has_tools = bool(question.composed.body.get("tools") or question.composed.body.get("plugins"))
         if when == "restart" and (not is_first or has_tools):
             when = "never"
@@ -82,13 +102,21 @@ class Replayer:
         number = self._asked[key]
         self._asked[key] += 1
         replays, run = Replays(self._session.ledger), self._session.run
+        if when not in _WHEN:
+            kept = self._folder(when).answer(key, number)
+            return key, replays.keep(kept, turn.notebook, turn.purse)[0]
         if when == "never":
             return key, None
         if when == "always":
             return key, replays.newest(key)
         if not self._session.host.is_watched():
             return key, replays.of_last_run(key, number, run)
-        return key, replays.of_cell(key, turn, run)
+        return key, replays.of_cell(key, turn, run) or replays.imported(key, number, turn.notebook)
+
+    def _folder(self, path: str) -> ReplayFolder:
+        if path not in self._folders:
+            self._folders[path] = ReplayFolder(Path(path))
+        return self._folders[path]
 
 
 def request_hash(turn: NewTurn, messages: tuple[Message, ...]) -> str:
@@ -126,7 +154,11 @@ def events_of(turn: Turn, begun: str) -> Iterator[Event]:
                 yield Annotated(tuple(json.loads(text)))
             case ImagePart(url):
                 yield ImageArrived(url)
-            case _:
-                pass  # of calls and sounds: their turns are not given again
+            case AudioPart(id, data, transcript):
+                yield AudioDelta(id, data, transcript)
+            case ToolCall(id, name, arguments):
+                yield ToolCallDelta(None, id, name, arguments)
+            case ToolResultPart():
+                pass  # no answer of a model holds one
     yield Finished(turn.finish_reason or "stop", turn.native_finish_reason)
     yield UsageReported(Usage(cost_pico_usd=0))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from or_magic.errors import CommandError
-from or_magic.ledger.records import NewTurn, Turn
+from or_magic.ledger.records import IMPORTED, NewTurn, Turn
 from or_magic.messages import ImagePart, Message, Part, ReasoningDetailsPart, TextPart, ToolCall, ToolResultPart
 from or_magic.openrouter.requests import message_object
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from or_magic.asking.session import Session
 
 LARGEST_FILE = 20_000_000
-IMPORTED = "imported"  # the service of imported turns: no signature is sent to it, and no money is counted under it
 _ROLES = ("system", "developer", "user", "assistant", "tool")
 _IMAGE = re.compile(r"https://|data:image/(png|jpeg|gif|webp);base64,", re.ASCII)
 

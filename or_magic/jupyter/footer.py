@@ -23,13 +23,13 @@ def footer_text(answer: Answer, bill: Bill, *, times: bool = True) -> str:
         return "\n".join(answer.notes)
     if bill.footer == "brief":
         history = _history(answer.history, answer.history.about_tokens)
-        parts = [_who(answer), _ending(answer), _replayed(answer), history, _cost(answer)]
+        parts = [_who(answer), _ending(answer), _replayed(answer, bill), history, _cost(answer)]
         return "\n".join([*answer.notes, SEPARATOR.join(filter(None, parts))])
     parts = [
         _who(answer),
         _ending(answer),
         _attempts(answer),
-        _replayed(answer),
+        _replayed(answer, bill),
         "from the service's cache" if answer.cache_status.upper() == "HIT" else "",
         _tokens(answer),
         _seconds(answer) if times else "",
@@ -57,11 +57,13 @@ def _ending(answer: Answer) -> str:
     return "" if answer.finish_reason in (None, "stop") else f"ended by {answer.finish_reason}"
 
 
-def _replayed(answer: Answer) -> str:
+def _replayed(answer: Answer, bill: Bill) -> str:
     if answer.replayed_utc is None:
         return ""
     saved = "" if answer.saved_pico_usd is None else f", saved {format_usd(answer.saved_pico_usd)}"
-    return f"replayed from {answer.replayed_utc.astimezone():%d %b}{saved} (run it again to ask anew)"
+    count, sum = bill.replayed
+    more = f"{count:,} replayed so far, saved {format_usd(sum)}" if count > 1 else "run it again to ask anew"
+    return f"replayed from {answer.replayed_utc.astimezone():%d %b}{saved} ({more})"
 
 
 def _attempts(answer: Answer) -> str:

@@ -16,6 +16,7 @@ Scope = Literal["notebook", "day", "thread", "all", "cell"]
 Replay = Literal["restart", "always", "never"]
 WhichHistory = Literal["thread", "run", "none"]
 MAIN = "main"  # the thread that a notebook begins with
+IMPORTED = "imported"  # the service, and the run, of turns that were not asked here: no money is counted under it
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +300,33 @@ class Turn:
     def __repr__(self) -> str:
         asked, answered = _short(self.prompt.text), _short(self.answer.text) if self.answer else ""
         return f"<turn {self.id}, {self.state}: {asked!r} -> {answered!r}>"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """An answer that stands for itself, outside of any ledger: in a file.
+
+    Attributes:
+        key: the hash of the request that it answers.
+        cell_id, ask_number: see `NewTurn`.
+        answer: what the model said.
+        cost_pico_usd: what it cost, in 1e-12 USD; None where that is not known.
+        asked_utc: when it was asked for.
+    """
+
+    key: str
+    cell_id: str | None
+    ask_number: int
+    answer: Message
+    model_asked: str | None
+    model: str
+    provider: str
+    service_tier: str
+    generation_id: str
+    finish_reason: str | None
+    native_finish_reason: str
+    cost_pico_usd: int | None
+    asked_utc: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,15 @@
-"""Kept answers, found by the key of their request. Only those that were asked for, ended well, and hold text alone."""
+"""Kept answers, found by the key of their request. Only those that were asked for and ended well."""
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, select, update
 
-from or_magic.ledger.records import NewTurn, Turn
+from or_magic.ledger.records import IMPORTED, KeptAnswer, NewTurn, Progress, Turn
 from or_magic.ledger.store import Ledger
 from or_magic.ledger.tables import notebooks, turns
-from or_magic.messages import AudioPart, ToolCall
+from or_magic.messages import Message, ReasoningPart, TextPart, ToolCall, Usage
+
+_NOT_KEPT = Message.of_text("user", "(the question of an imported answer is not kept)")
 
 
 class Replays:
@@ -37,7 +39,17 @@ class Replays:
         cell = (notebooks.c.identity == turn.notebook) & (turns.c.cell_id == turn.cell_id)
         cell &= (turns.c.ask_number == turn.ask_number) & (turns.c.run != run)
         query = _kept(key, cell).join(notebooks, turns.c.notebook == notebooks.c.id)
-        return self._turn(query.order_by(turns.c.id.desc()).limit(1))
+        return self._without_calls(self._turn(query.order_by(turns.c.id.desc()).limit(1)))
+
+    def imported(self, key: str, number: int, notebook: str) -> Turn | None:
+        """The imported answer of that number (0, 1, ...) to such a request of this notebook.
+
+        Raises:
+            StoreError: the ledger cannot be read.
+        """
+        query = _kept(key, (notebooks.c.identity == notebook) & (turns.c.run == IMPORTED))
+        query = query.join(notebooks, turns.c.notebook == notebooks.c.id)
+        return self._without_calls(self._turn(query.order_by(turns.c.id).offset(number).limit(1)))
 
     def of_last_run(self, key: str, number: int, run: str) -> Turn | None:
         """The answer to the question of that number (0, 1, ...) with such a request, in the last run that asked it.
@@ -47,15 +59,106 @@ class Replays:
         """
         last = _kept(key, turns.c.run != run).with_only_columns(turns.c.run).order_by(turns.c.id.desc()).limit(1)
         query = _kept(key, turns.c.run == last.scalar_subquery()).order_by(turns.c.id)
-        return self._turn(query.offset(number).limit(1))
+        return self._without_calls(self._turn(query.offset(number).limit(1)))
+
+    def of_run(self, notebook: str, service: str, run: str) -> list[KeptAnswer]:
+        """What a run of a notebook has shown, asked for or given again, the oldest first; of each cell the last run.
+
+        Raises:
+            StoreError: the ledger cannot be read.
+        """
+        query = select(turns.c.id, turns.c.request_hash, turns.c.replayed_from, turns.c.cell_id, turns.c.ask_number)
+        query = query.join(notebooks, turns.c.notebook == notebooks.c.id).order_by(turns.c.id)
+        query = query.where(notebooks.c.identity == notebook, turns.c.service == service, turns.c.run == run)
+        query = query.where(turns.c.state == "complete", turns.c.request_hash.is_not(None))
+        with self._ledger.store.reading() as connection:
+            rows = connection.execute(query).all()
+        last = {(row.cell_id or row.id, row.ask_number): row for row in rows}
+        answers = ((row, self._ledger.turn(row.replayed_from or row.id)) for row in last.values())
+        return [_kept_answer(row.request_hash, row.cell_id, row.ask_number, turn) for row, turn in answers if turn]
+
+    def keep(self, kept: KeptAnswer, notebook: str, purse: str) -> tuple[Turn, bool]:
+        """Puts an answer from outside among those of a notebook; its turn, and whether it is new there.
+
+        Its money is not counted: it was paid elsewhere.
+
+        Raises:
+            StoreError: the ledger cannot be written.
+        """
+        query = _kept(kept.key, (notebooks.c.identity == notebook) & (turns.c.generation_id == kept.generation_id))
+        there = self._turn(query.join(notebooks, turns.c.notebook == notebooks.c.id).limit(1))
+        if there is not None and kept.generation_id:
+            return there, False
+        opened = self._ledger.open_turn(
+            NewTurn(
+                notebook=notebook,
+                purse=purse,
+                cell_id=kept.cell_id,
+                service=IMPORTED,
+                model_asked=kept.model_asked,
+                parameters={},
+                system=None,
+                prompt=_NOT_KEPT,
+                ask_number=kept.ask_number,
+                history="none",
+                run=IMPORTED,
+                request_hash=kept.key,
+            )
+        )
+        self._ledger.finish_turn(opened.id, _progress(kept), "complete", None)
+        with self._ledger.store.writing() as connection:
+            connection.execute(update(turns).where(turns.c.id == opened.id).values(started_utc=kept.asked_utc))
+        return self._ledger.turn(opened.id) or self._lost(), True
+
+    def _lost(self) -> Turn:
+        raise AssertionError("a turn that was written is there")
 
     def _turn(self, query: Select[int]) -> Turn | None:
         with self._ledger.store.reading() as connection:
             id = connection.scalar(query)
         turn = None if id is None else self._ledger.turn(id)
+        return turn if turn is not None and turn.answer is not None else None
+
+    @staticmethod
+    def _without_calls(turn: Turn | None) -> Turn | None:
+        """The turn if no tool took part in it: one might have changed the world, and would not again."""
         if turn is None or turn.answer is None or turn.between:
             return None
-        return None if any(isinstance(part, ToolCall | AudioPart) for part in turn.answer.parts) else turn
+        return None if any(isinstance(part, ToolCall) for part in turn.answer.parts) else turn
+
+
+def _kept_answer(key: str, cell_id: str | None, ask_number: int, turn: Turn) -> KeptAnswer:
+    return KeptAnswer(
+        key=key,
+        cell_id=cell_id,
+        ask_number=ask_number,
+        answer=turn.answer or Message("assistant", ()),
+        model_asked=turn.model_asked,
+        model=turn.model,
+        provider=turn.provider,
+        service_tier=turn.service_tier,
+        generation_id=turn.generation_id,
+        finish_reason=turn.finish_reason,
+        native_finish_reason=turn.native_finish_reason,
+        cost_pico_usd=turn.usage.cost_pico_usd if turn.usage else None,
+        asked_utc=turn.started_utc,
+    )
+
+
+def _progress(kept: KeptAnswer) -> Progress:
+    parts = kept.answer.parts
+    return Progress(
+        text="".join(part.text for part in parts if isinstance(part, TextPart)),
+        reasoning="".join(part.text for part in parts if isinstance(part, ReasoningPart)),
+        others=tuple(part for part in parts if not isinstance(part, TextPart | ReasoningPart)),
+        generation_id=kept.generation_id,
+        model=kept.model,
+        provider=kept.provider,
+        service_tier=kept.service_tier,
+        finish_reason=kept.finish_reason,
+        native_finish_reason=kept.native_finish_reason,
+        usage=Usage(cost_pico_usd=kept.cost_pico_usd),
+    )
 
 
 def _kept(key: str, *more: ColumnElement[bool]) -> Select[int]:

@@ -29,6 +29,7 @@ T = TypeVar("T")
 _LARGEST_REFUSAL = 1 << 20
 _LARGEST_DOCUMENT = 64 << 20
 _PATIENCE = Patience()
+_CACHE_HEADER = "X-OpenRouter-Cache"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,12 @@ class Client:
                 await reader.read(reply)
 
         async with _lanes(os.getpid()).lane(self._patience.max_in_flight, lambda busy: take(self._queued(busy))):
-            await self._persist(lambda: reader.timed(attempt), take, has_begun=lambda: reader.has_begun)
+            await self._persist(
+                lambda: reader.timed(attempt),
+                take,
+                has_begun=lambda: reader.has_begun,
+                is_cached=request.headers.get(_CACHE_HEADER) == "true",
+            )
 
     async def fetch(self, path: str, *, params: Mapping[str, str] | None = None, needs_key: bool = True) -> bytes:
         """The body of ``GET path`` below the base URL.
@@ -132,12 +138,14 @@ class Client:
         *,
         has_begun: Callable[[], bool] = lambda: False,
         is_harmless: bool = False,
+        is_cached: bool = False,
     ) -> T:
         """Tries until it succeeds, or until trying again is of no use or not safe.
 
         Args:
             has_begun: whether something of an answer was handed on.
             is_harmless: it changes and costs nothing, however often it is received.
+            is_cached: the service keeps its answer; if it had one, asking again once is answered by it, for nothing.
         """
         began, number, has_renewed = time.monotonic(), 1, False
         while True:
@@ -151,7 +159,7 @@ class Client:
                     number += 1
                     announce(self._waiting(trouble.reason, 0.0, number, may_be_billed_twice=True))
                     continue
-                can_retry = trouble.nothing_sent or is_harmless
+                can_retry = trouble.nothing_sent or is_harmless or (is_cached and number == 1 and not has_begun())
             except ServiceError as failure:
                 error = failure
                 can_retry = is_passing(failure) and not has_begun()

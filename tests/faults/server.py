@@ -84,27 +84,36 @@ class Server:
 
 
 @contextlib.contextmanager
-def serve(*answers: Answer, tls: ssl.SSLContext | None = None, listens: bool = True) -> Iterator[Server]:
-    """Answers the first request by the first script, and so on; the last script is used for all that follow."""
+def serve(
+    *answers: Answer, tls: ssl.SSLContext | None = None, listens: bool = True, records: Answer = ()
+) -> Iterator[Server]:
+    """Answers the first request by the first script, and so on; the last script is used for all that follow.
+
+    Where `records` is given, it answers all that is no question, and only questions are counted.
+    """
     server = Server()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server.origin = f"http{'s' if tls else ''}://127.0.0.1:{listener.getsockname()[1]}"
         if listens:
-            threading.Thread(target=_accept, args=(listener, server, answers, tls), daemon=True).start()
+            threading.Thread(target=_accept, args=(listener, server, answers, tls, records), daemon=True).start()
         yield server
 
 
-def _accept(listener: socket.socket, server: Server, answers: Sequence[Answer], tls: ssl.SSLContext | None) -> None:
+def _accept(
+    listener: socket.socket, server: Server, answers: Sequence[Answer], tls: ssl.SSLContext | None, records: Answer
+) -> None:
     while True:
         try:
             connection, _ = listener.accept()
         except OSError:
             return
         server.connections += 1
-        threading.Thread(target=_talk, args=(connection, server, answers, tls), daemon=True).start()
+        threading.Thread(target=_talk, args=(connection, server, answers, tls, records), daemon=True).start()
 
 
-def _talk(raw: socket.socket, server: Server, answers: Sequence[Answer], tls: ssl.SSLContext | None) -> None:
+def _talk(
+    raw: socket.socket, server: Server, answers: Sequence[Answer], tls: ssl.SSLContext | None, records: Answer
+) -> None:
     with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
         connection = stack.enter_context(raw)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -112,7 +121,10 @@ def _talk(raw: socket.socket, server: Server, answers: Sequence[Answer], tls: ss
             connection = stack.enter_context(tls.wrap_socket(connection, server_side=True))
         while request := _read_request(connection):
             server.requests.append(request)
-            script = answers[min(len(server.requests), len(answers)) - 1]
+            number = server.questions if records else len(server.requests)
+            script = answers[min(number, len(answers)) - 1]
+            if records and not request.startswith(b"POST"):
+                script = records
             if not _play(connection, server, script):
                 return
 

@@ -9,13 +9,29 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 
 import pytest
 
 from or_magic.asking.session import Session
 from or_magic.errors import CommandError, Stopped, TruncatedError
 from tests.faults.conftest import Open
-from tests.faults.server import CLOSE, COMMENT, HELLO, OPEN_HEAD, RESET, Answer, event, response, serve
+from tests.faults.server import (
+    CHUNKED_HEAD,
+    CLOSE,
+    COMMENT,
+    DONE,
+    FINISH,
+    HELLO,
+    LAST,
+    OPEN_HEAD,
+    RESET,
+    Answer,
+    chunk,
+    event,
+    response,
+    serve,
+)
 from tests.faults.test_faults import WHOLE_JSON, ask
 
 WHOLE = "Hello world"
@@ -223,3 +239,32 @@ def test_a_fork_asks_on_connections_of_its_own(session_for: Open) -> None:
 
     assert child.exitcode == 0
     assert (server.connections, len(server.requests)) == (2, 3)
+
+
+def test_a_broken_question_that_the_service_keeps(session_for: Open) -> None:
+    """With the service's cache a question whose connection broke is asked once more; if the first was answered, its
+    answer comes for nothing, and its cost is that of the first."""
+    source = '{"data":{"id":"gen-0","model":"a/b","total_cost":0.0123456,"tokens_prompt":7,"tokens_completion":2}}'
+    hit = CHUNKED_HEAD.replace(
+        b"\r\n\r\n", b"\r\nX-OpenRouter-Cache-Status: HIT\r\nX-OpenRouter-Cache-Source-Id: gen-0\r\n\r\n"
+    )
+    free = LAST.replace(b"0.0123456", b"0")
+    script = (hit, *map(chunk, (HELLO, FINISH, free, DONE)), b"0\r\n\r\n")
+    with serve((RESET,), script, records=(response(200, source.encode()),)) as server:
+        session = session_for(server.base_url)
+        answer = session.ask("hi", model="a/b", parameters={"cache": True})
+        give_up_at = time.monotonic() + 20
+        while answer.cost is None and time.monotonic() < give_up_at:
+            time.sleep(0.05)
+
+    assert (answer.text, answer.attempts, answer.cache_status) == (WHOLE, 2, "HIT")
+    assert (answer.id, answer.cost, answer.cost_source) == ("gen-0", Decimal("0.0123456"), "reconciled")
+    assert server.questions == 2
+
+
+def test_a_broken_question_that_the_service_does_not_keep(session_for: Open) -> None:
+    """It may have been charged, so it is not sent again."""
+    with serve((RESET,), KEPT) as server, pytest.raises(TruncatedError, match="was not sent again"):
+        session_for(server.base_url).ask("hi", model="a/b")
+
+    assert server.questions == 1

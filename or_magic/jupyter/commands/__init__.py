@@ -53,6 +53,7 @@ COMMANDS = (
     Command("forget WHAT", "delete for good: --notebook, --thread [NAME], --before DATE", conversation.forget),
     Command("cost", "what this notebook has spent; --all, --since DATE; .df() and .by() are tables", money.cost),
     Command("budget [USD]", "show or set what may be spent; --day, --thread; off", money.budget),
+    Command("replay WHAT FILE", "answers of this kernel in a file: export FILE, import FILE", money.replay),
     Command("endpoints [MODEL]", "who serves a model, and at which price", catalogue.endpoints),
     Command("credits", "what the account has left", account.credits),
     Command("limits", "what this key may spend, and has", account.limits),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import shlex
 from pathlib import Path
 
 from or_magic.asking.conversation import Conversation, Turns
 from or_magic.asking.transcripts import LARGEST_FILE
 from or_magic.errors import CommandError, StoreError
-from or_magic.jupyter.commands.desk import Desk
+from or_magic.jupyter.commands.desk import Desk, words_of
 from or_magic.jupyter.commands.money import moment
 from or_magic.jupyter.flags import NO_SYSTEM
 
@@ -22,7 +21,7 @@ def history(desk: Desk, text: str) -> Conversation | Turns:
 
     What it returns is shown; its ``.df()`` is a table, one row a turn.
     """
-    words = _words(text)
+    words = words_of(text)
     if not words:
         return Conversation(desk.session)
     is_all = "--all" in words
@@ -111,7 +110,7 @@ def system(desk: Desk, text: str) -> None:
 
 def export(desk: Desk, text: str) -> None:
     """``%openrouter export FILE [--force]``: the conversation as .md to read or .json as messages."""
-    words = _words(text)
+    words = words_of(text)
     files = [word for word in words if word != "--force"]
     if len(files) != 1:
         raise CommandError("%openrouter export wants one file, such as talk.md or talk.json.")
@@ -122,7 +121,7 @@ def export(desk: Desk, text: str) -> None:
 
 def import_(desk: Desk, text: str) -> None:
     """``%openrouter import FILE``: a new thread with the messages of a .json file. Nothing in it is carried out."""
-    words = _words(text)
+    words = words_of(text)
     if len(words) != 1:
         raise CommandError(
             f"%openrouter import wants one .json file of messages, of at most {LARGEST_FILE // 1_000_000} MB."
@@ -136,7 +135,7 @@ def adopt(desk: Desk, text: str) -> None:
 
     Where the front end does not tell which notebook this is, the kernel becomes OLD from now on.
     """
-    words = _words(text)
+    words = words_of(text)
     if len(words) != 1:
         raise CommandError("%openrouter adopt wants the notebook's old name, such as adopt old.ipynb.")
     place, known = desk.host.where(), desk.session.threads.notebooks()
@@ -154,7 +153,7 @@ def forget(desk: Desk, text: str) -> None:
     """``%openrouter forget [--notebook | --thread [NAME] | --before DATE] [--yes]``: deletes for good, after asking."""
     from or_magic.ledger.forgetting import Forgetting
 
-    words = _words(text)
+    words = words_of(text)
     is_sure = "--yes" in words
     what, *values = [word for word in words if word != "--yes"] or [""]
     notebook, ledger = desk.host.where().notebook, desk.session.ledger
@@ -200,13 +199,6 @@ def _notebook(typed: str, known: list[str], folder: Path) -> str:
     near = difflib.get_close_matches(Path(typed).name, [Path(name).name for name in known], n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]}?" if near else ""
     raise CommandError(f"No notebook {typed!r} has a conversation here.{hint}")
-
-
-def _words(text: str) -> list[str]:
-    try:
-        return shlex.split(text)
-    except ValueError:
-        raise CommandError(f"A quote is not closed in {text!r}.") from None
 
 
 def _nothing(text: str, command: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from or_magic.answer import Answer
 from or_magic.asking.session import Session
+from or_magic.errors import CommandError
 from or_magic.jupyter.flags import CellLine
 from or_magic.jupyter.hosts import ShellHost
 from or_magic.jupyter.plain_text import strip_terminal
@@ -83,3 +85,15 @@ class Desk:
         self.shell.user_ns["_answer"] = answer
         if output:
             self.shell.user_ns[output] = answer
+
+
+def words_of(text: str) -> list[str]:
+    """What was typed behind a command, cut as a shell does.
+
+    Raises:
+        CommandError: a quote is not closed.
+    """
+    try:
+        return shlex.split(text)
+    except ValueError:
+        raise CommandError(f"A quote is not closed in {text!r}.") from None

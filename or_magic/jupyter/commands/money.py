@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from or_magic.errors import CommandError
-from or_magic.jupyter.commands.desk import Desk
+from or_magic.jupyter.commands.desk import Desk, words_of
 from or_magic.money import amount
 
 if TYPE_CHECKING:  # they import SQLAlchemy, which `%load_ext` must not
@@ -61,6 +62,33 @@ def budget(desk: Desk, text: str) -> None:
     elif flags:
         raise CommandError(f"%openrouter budget AMOUNT {flags[0]} sets one; off takes it away.")
     _show(desk, thread.id if thread else None)
+
+
+def replay(desk: Desk, text: str) -> None:
+    """``%openrouter replay export|import FILE [--force]``: the answers of this kernel in a file, and back from one."""
+    from or_magic.asking.replay_files import read_answers, write_answers
+    from or_magic.ledger.replays import Replays
+
+    words = words_of(text)
+    is_forced = "--force" in words
+    what, *files = [word for word in words if word != "--force"] or [""]
+    if what not in ("export", "import") or len(files) != 1 or (is_forced and what == "import"):
+        raise CommandError("%openrouter replay wants export FILE.json (--force replaces a file) or import FILE.json.")
+    place, replays = desk.host.where(), Replays(desk.session.ledger)
+    if what == "export":
+        answers = replays.of_run(place.notebook, desk.session.service, desk.session.run)
+        if not answers:
+            raise CommandError("No cell of this kernel has an answer yet: run the notebook, then export.")
+        path = write_answers(Path(files[0]), answers, overwrite=is_forced)
+        return print(f"Wrote {_answers(len(answers))} to {path.name}, without their questions.")
+    kept = read_answers(Path(files[0]))
+    new = sum(replays.keep(each, place.notebook, place.purse)[1] for each in kept)
+    known = f" {_answers(len(kept) - new)} were here already." if new < len(kept) else ""
+    return print(f"Took in {_answers(new)}.{known} A cell whose request has one here shows it at no cost.")
+
+
+def _answers(count: int) -> str:
+    return f"{count:,} answer{'' if count == 1 else 's'}"
 
 
 def _show(desk: Desk, thread_id: int | None) -> None:
