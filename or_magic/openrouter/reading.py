@@ -216,7 +216,7 @@ def _paid_before(take: Callable[[Event], None], source: str) -> Callable[[Event]
 
     def hand_on(event: Event) -> None:
         if isinstance(event, Began):
-            event = msgspec.structs.replace(event, id=source)
+            event = msgspec.structs.replace(event, generation_id=source)
         elif isinstance(event, UsageReported):
             event = UsageReported(replace(event.usage, cost_pico_usd=None))
         take(event)

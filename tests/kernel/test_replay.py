@@ -14,7 +14,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from or_magic.sandbox import Sandbox
 
 from .conftest import Kernel
-from .test_conversation import Start, footer, heard, start
+from .test_conversation import Start, cell, footer, heard, start
 
 __all__ = ["start"]  # a fixture
 
@@ -137,8 +137,8 @@ def test_the_tutorials_twice(
     book, texts, failed = [], [], []
     for _ in range(2):
         notebook = nbformat.read(path, as_version=4)
-        for cell in notebook.cells:
-            cell.source = cell.source.replace("%openrouter set base_url {sandbox.base_url}", "pass")
+        for each in notebook.cells:
+            each.source = each.source.replace("%openrouter set base_url {sandbox.base_url}", "pass")
         NotebookClient(notebook, kernel_name="python3", allow_errors=True).execute()
         book.append((chats(sandbox), sandbox.book.total_usd()))
         answers = [
@@ -154,3 +154,69 @@ def test_the_tutorials_twice(
     assert book[0][1] == book[1][1]
     assert book[1][0] - book[0][0] <= failed[1] * (1 + RETRIES)
     assert texts[0] == texts[1]
+
+
+def test_answers_in_a_file(start: Start, sandbox: Sandbox, environment: dict[str, str], tmp_path: Path) -> None:
+    """Exported answers are shown on a machine that never asked, by a copy of the notebook; its money they are not."""
+    teacher, lesson = start(), tmp_path / "lesson.json"
+    run_all(teacher, "a", "b")
+    footer(teacher, "a", "a2")
+    footer(teacher, "b")
+    exported = teacher.send(f"%openrouter replay export {lesson}")
+    teacher.finish(exported)
+    assert teacher.printed(exported) == "Wrote 2 answers to lesson.json, without their questions.\n"
+    teacher.close()
+    asked, total = chats(sandbox), sandbox.book.total_usd()
+    environment["OR_MAGIC_STORE"] = str(tmp_path / "pupil.sqlite")
+
+    pupil = start("copy.ipynb")
+    for told in ("Took in 2 answers. A cell", "Took in 0 answers. 2 answers were here already. A cell"):
+        taken = pupil.send(f"%openrouter replay import {lesson}")
+        pupil.finish(taken)
+        assert pupil.printed(taken).startswith(told)
+    footers = [footer(pupil, "a", "a2"), footer(pupil, "b")]
+
+    assert all(" · replayed from " in line and " · $0 · " in line for line in footers)
+    assert "2 replayed so far, saved $0.00" in footers[1]
+    assert (chats(sandbox), sandbox.book.total_usd()) == (asked, total)
+    assert "spent $0 in 2 answers" in pupil.value("repr(get_ipython().run_line_magic('openrouter', 'cost'))")
+    assert "replayed" not in footer(pupil, "c")
+
+
+def test_a_folder_is_all_there_is(start: Start, sandbox: Sandbox, environment: dict[str, str], tmp_path: Path) -> None:
+    """With a folder as OR_MAGIC_REPLAY nothing is ever asked, not even by --fresh: a miss is an error of one line."""
+    lessons = tmp_path / "lessons"
+    lessons.mkdir()
+    first = start()
+    run_all(first, "a", "b")
+    first.run(f"%openrouter replay export {lessons / 'one.json'}")
+    first.close()
+    sandbox.close()
+    del environment["OPENROUTER_API_KEY"]
+    environment |= {"OR_MAGIC_STORE": str(tmp_path / "pupil.sqlite"), "OR_MAGIC_REPLAY": str(lessons)}
+
+    pupil = start("elsewhere.ipynb")
+    told = [footer(pupil, "x", "a"), footer(pupil, "y", "b", line="sandbox/echo --fresh")]
+
+    assert all(" · replayed from " in line for line in told)
+    assert cell(pupil, "z", "c") == (
+        f"None of the 2 kept answers in {lessons} is to this request: the cell, one before it, the model or a "
+        "parameter is not as it was exported. Nothing was sent. %openrouter set replay restart asks."
+    )
+
+
+def test_tools_are_not_run_again(start: Start, sandbox: Sandbox) -> None:
+    """An answer that calls tools is given again only on demand; it says that nothing was run."""
+    tools = '[{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]'
+    line = f"sandbox/tools --no-history --param 'tools={tools}'"
+    first = start()
+    footer(first, "a", "call f", line=line)
+    first.close()
+    kernel = start()
+
+    assert "replayed" not in footer(kernel, "a", "call f", line=line)
+    again = footer(kernel, "a", "call f", line=f"{line} --replay always")
+
+    assert again.startswith("Its tools were not run again.\n")
+    assert " · replayed from " in again
+    assert kernel.value("[call.name for call in _answer.tool_calls]") == ["f"]

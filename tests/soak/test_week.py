@@ -84,6 +84,11 @@ def gone_on_with(session: Session, chance: random.Random) -> None:
     session.go_on()
 
 
+def given_again(session: Session, chance: random.Random) -> None:
+    for replay in ("never", "always", "always"):
+        session.ask(TEXT, model="sandbox/echo", replay=replay)
+
+
 EVENTS: dict[Callable[[Session, random.Random], None], int] = {
     stream: 60,
     free: 5,
@@ -94,6 +99,7 @@ EVENTS: dict[Callable[[Session, random.Random], None], int] = {
     fallen_back: 6,
     stopped: 3,
     gone_on_with: 3,
+    given_again: 3,
 }
 
 
