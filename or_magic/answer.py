@@ -85,6 +85,7 @@ class Answer:
         logprobs: how likely each token was, where it was asked for: the API's objects, in order.
         routing: how the request was routed, where it was asked for (``--router-metadata``); else empty.
         cache_status: ``"HIT"`` where the service gave an answer that it had kept, ``"MISS"`` where not; "" unasked.
+        cache_source_id: the generation that a kept answer was made by; "" where it is none.
         parameters: the fields of the request that may be shared: none that tells about the user.
         history: the earlier turns that were sent along.
         replayed_utc: when it was first given, where it is given again from the store, at no cost; else None.
@@ -115,7 +116,7 @@ class Answer:
         self.images: tuple[str, ...] = ()
         self.logprobs: list[Mapping[str, Any]] = []
         self.routing: Mapping[str, Any] = {}
-        self.cache_status = ""
+        self.cache_status = self.cache_source_id = ""
         self.parameters: Mapping[str, Any] = {}
         self.history = History()
         self.replayed_utc: datetime | None = None
@@ -268,8 +269,8 @@ class Answer:
                 self.logprobs.extend(items)
             case RoutingTold(facts):
                 self.routing = facts
-            case CacheTold(status):
-                self.cache_status = status
+            case CacheTold(status, _, source_id):
+                self.cache_status, self.cache_source_id = status, source_id
             case Waiting():
                 self.attempts = event.attempt
                 self.may_be_billed_twice |= event.may_be_billed_twice
@@ -303,6 +304,10 @@ class Answer:
         self.seconds = time.monotonic() - self.sent_at
         self.ending, self.error = ending, error
         self._done.set()
+
+    def take_over(self) -> None:
+        """What the service's cache gave is what a broken attempt of the same question had paid for: once, not twice."""
+        self.id, self.usage, self.may_be_billed_twice = self.cache_source_id, None, False
 
     def reconcile(self, usage: Usage) -> None:
         """The service's record has told afterwards what the answer consumed."""

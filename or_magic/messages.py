@@ -243,10 +243,14 @@ class RoutingTold(_Value, frozen=True):
 
 
 class CacheTold(_Value, frozen=True):
-    """Whether the service gave an answer that it had kept: ``HIT`` or ``MISS``; `age_s` is how old it is."""
+    """Whether the service gave an answer that it had kept: ``HIT`` or ``MISS``.
+
+    `age_s` is how old it is, `source_id` the generation that it was made by; "" where there is none.
+    """
 
     status: str
     age_s: int | None = None
+    source_id: str = ""
 
 
 class Finished(_Value, frozen=True):

@@ -268,6 +268,7 @@ class Ask:
         self.answer.finish(ending, error)
         trouble: StoreError | None = None
         try:
+            self._find_what_paid()
             self._record_uninterrupted(ending, error)
         except StoreError as failure:
             trouble = failure
@@ -275,6 +276,12 @@ class Ask:
             view.close(self.answer, self._bill(trouble))
         if trouble is not None:
             raise trouble
+
+    def _find_what_paid(self) -> None:
+        """A kept answer of the service costs nothing, unless a broken attempt of this very question made it."""
+        source, spending = self.answer.cache_source_id, Spending(self._ledger)
+        if source and self.answer.may_be_billed_twice and not spending.is_known(self._service, source):
+            self.answer.take_over()
 
     def _record_uninterrupted(self, ending: Ending, error: str | None) -> None:
         # In a thread of its own: a second interrupt falls on this one and must not lose an answer that was paid for.

@@ -14,6 +14,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
+from or_magic.asking.files import read_json, write_text
 from or_magic.errors import CommandError, StoreError
 from or_magic.ledger.records import KeptAnswer
 from or_magic.ledger.tree import kind_and_content, part_of
@@ -69,14 +70,8 @@ def write_answers(path: Path, answers: Sequence[KeptAnswer], *, overwrite: bool 
     if path.suffix.lower() != ".json":
         raise CommandError(f"{path.name} does not end in .json. Name a file that does.")
     told = {"or_magic_replay": _VERSION, "answers": [_object(kept) for kept in answers]}
-    try:
-        with path.open("w" if overwrite else "x", encoding="utf-8") as file:
-            json.dump(told, file, indent=1)  # in ASCII: an answer may hold half of a surrogate pair
-            file.write("\n")
-    except FileExistsError:
-        raise CommandError(f"{path.name} is there already. Name another file, or add --force to replace it.") from None
-    except OSError as error:
-        raise CommandError(f"{path.name} cannot be written: {error.strerror}. Name another file.") from None
+    # In ASCII: an answer may hold half of a surrogate pair.
+    write_text(path, json.dumps(told, indent=1) + "\n", overwrite=overwrite)
     return path
 
 
@@ -87,14 +82,7 @@ def read_answers(path: Path) -> list[KeptAnswer]:
         CommandError: it cannot be read, is too large, or holds something else; the message says where.
     """
     path = path.expanduser()
-    try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise CommandError(f"{path.name} has over {LARGEST_FILE // 1_000_000} MB, which no kept answers have.")
-        told = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise CommandError(f"{path.name} cannot be read: {error.strerror}.") from None
-    except (ValueError, RecursionError):
-        raise CommandError(f"{path.name} is no JSON. {_HOW}") from None
+    told = read_json(path, LARGEST_FILE, _HOW)
     listed = told.get("answers") if isinstance(told, dict) and told.get("or_magic_replay") == _VERSION else None
     if not isinstance(listed, list):
         raise CommandError(f"{path.name} holds no kept answers. {_HOW}")

@@ -19,10 +19,10 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from or_magic.asking.replay_files import ReplayFolder
-from or_magic.ledger.records import NewTurn, Turn
+from or_magic.ledger.records import NewTurn, Replay, Turn
 from or_magic.ledger.replays import Replays
 from or_magic.messages import (
     Annotated,
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from or_magic.asking.session import Session
 
 Choice = Callable[[NewTurn, tuple[Message, ...]], tuple[str, Turn | None]]
-_WHEN = ("restart", "always", "never")  # any other value of the setting is a folder
+_WHEN = get_args(Replay)  # any other value of the setting is a folder
 _PURPOSE = "or_magic replay 1"
 
 
@@ -104,7 +104,7 @@ class Replayer:
         replays, run = Replays(self._session.ledger), self._session.run
         if when not in _WHEN:
             kept = self._folder(when).answer(key, number)
-            return key, replays.keep(kept, turn.notebook, turn.purse)[0]
+            return key, self._session.ledger.turn(replays.keep(kept, turn.notebook, turn.purse)[0])
         if when == "never":
             return key, None
         if when == "always":
@@ -140,7 +140,7 @@ def events_of(turn: Turn, begun: str) -> Iterator[Event]:
         begun: the beginning of its text that is shown already; "" for none.
     """
     yield Began(turn.generation_id, turn.model, turn.provider, turn.service_tier)
-    for part in turn.answer.parts if turn.answer else ():
+    for number, part in enumerate(turn.answer.parts if turn.answer else ()):
         match part:
             case ReasoningPart(text):
                 yield ReasoningDelta(text)
@@ -157,7 +157,7 @@ def events_of(turn: Turn, begun: str) -> Iterator[Event]:
             case AudioPart(id, data, transcript):
                 yield AudioDelta(id, data, transcript)
             case ToolCall(id, name, arguments):
-                yield ToolCallDelta(None, id, name, arguments)
+                yield ToolCallDelta(number, id, name, arguments)
             case ToolResultPart():
                 pass  # no answer of a model holds one
     yield Finished(turn.finish_reason or "stop", turn.native_finish_reason)

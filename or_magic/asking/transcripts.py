@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from or_magic.asking.files import read_json, write_text
 from or_magic.errors import CommandError
 from or_magic.ledger.records import IMPORTED, NewTurn, Turn
 from or_magic.messages import ImagePart, Message, Part, ReasoningDetailsPart, TextPart, ToolCall, ToolResultPart
@@ -36,13 +37,7 @@ def write(path: Path, turns: Sequence[Turn], system: str, *, overwrite: bool = F
     if path.suffix.lower() not in (".md", ".json"):
         raise CommandError(f"{path.name} ends in neither .md (to read) nor .json (as messages). Name a file that does.")
     text = _markdown(turns, system) if path.suffix.lower() == ".md" else _json(turns, system)
-    try:
-        with path.open("w" if overwrite else "x", encoding="utf-8", errors="replace") as file:
-            file.write(text)
-    except FileExistsError:
-        raise CommandError(f"{path.name} is there already. Name another file, or add --force to replace it.") from None
-    except OSError as error:
-        raise CommandError(f"{path.name} cannot be written: {error.strerror}. Name another file.") from None
+    write_text(path, text, overwrite=overwrite)
     return path
 
 
@@ -99,14 +94,7 @@ def _markdown(turns: Sequence[Turn], system: str) -> str:
 
 def _read(path: Path) -> list[Message]:
     path = path.expanduser()
-    try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise CommandError(f"{path.name} has over {LARGEST_FILE // 1_000_000} MB, which no conversation has.")
-        told = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise CommandError(f"{path.name} cannot be read: {error.strerror}.") from None
-    except (ValueError, RecursionError):
-        raise CommandError(f"{path.name} is no JSON. %openrouter import takes what export FILE.json wrote.") from None
+    told = read_json(path, LARGEST_FILE, "%openrouter import takes what export FILE.json wrote.")
     listed = told.get("messages") if isinstance(told, dict) else told
     if not isinstance(listed, list) or not listed:
         raise CommandError(f'{path.name} holds no messages: [{{"role": "user", "content": "..."}}, ...] is expected.')

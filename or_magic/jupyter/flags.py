@@ -8,9 +8,10 @@ import re
 import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from or_magic.errors import CommandError
+from or_magic.ledger.records import Replay
 from or_magic.money import amount
 from or_magic.openrouter.composing import OLD_NAMES
 from or_magic.options import BY_NAME
@@ -109,7 +110,9 @@ def which_replay(word: str) -> str:
     Raises:
         CommandError: it is none of the words.
     """
-    return str(BY_NAME["replay"].value(word, "--replay"))
+    if word.lower() not in get_args(Replay):
+        raise CommandError(f"--replay is {word!r}; it wants one of {', '.join(get_args(Replay))}.")
+    return word.lower()
 
 
 def _of_parameter(parameter: Parameter) -> Flag:

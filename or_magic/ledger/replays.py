@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, Select, select, update
 
-from or_magic.ledger.records import IMPORTED, KeptAnswer, NewTurn, Progress, Turn
+from or_magic.ledger.records import IMPORTED, KeptAnswer, NewTurn, Progress, Turn, TurnId
 from or_magic.ledger.store import Ledger
 from or_magic.ledger.tables import notebooks, turns
 from or_magic.messages import Message, ReasoningPart, TextPart, ToolCall, Usage
@@ -77,8 +77,8 @@ class Replays:
         answers = ((row, self._ledger.turn(row.replayed_from or row.id)) for row in last.values())
         return [_kept_answer(row.request_hash, row.cell_id, row.ask_number, turn) for row, turn in answers if turn]
 
-    def keep(self, kept: KeptAnswer, notebook: str, purse: str) -> tuple[Turn, bool]:
-        """Puts an answer from outside among those of a notebook; its turn, and whether it is new there.
+    def keep(self, kept: KeptAnswer, notebook: str, purse: str) -> tuple[TurnId, bool]:
+        """Puts an answer from outside among those of a notebook; its turn's id, and whether it is new there.
 
         Its money is not counted: it was paid elsewhere.
 
@@ -86,8 +86,9 @@ class Replays:
             StoreError: the ledger cannot be written.
         """
         query = _kept(kept.key, (notebooks.c.identity == notebook) & (turns.c.generation_id == kept.generation_id))
-        there = self._turn(query.join(notebooks, turns.c.notebook == notebooks.c.id).limit(1))
-        if there is not None and kept.generation_id:
+        with self._ledger.store.reading() as connection:
+            there = connection.scalar(query.join(notebooks, turns.c.notebook == notebooks.c.id).limit(1))
+        if there is not None:
             return there, False
         opened = self._ledger.open_turn(
             NewTurn(
@@ -108,10 +109,7 @@ class Replays:
         self._ledger.finish_turn(opened.id, _progress(kept), "complete", None)
         with self._ledger.store.writing() as connection:
             connection.execute(update(turns).where(turns.c.id == opened.id).values(started_utc=kept.asked_utc))
-        return self._ledger.turn(opened.id) or self._lost(), True
-
-    def _lost(self) -> Turn:
-        raise AssertionError("a turn that was written is there")
+        return opened.id, True
 
     def _turn(self, query: Select[int]) -> Turn | None:
         with self._ledger.store.reading() as connection:

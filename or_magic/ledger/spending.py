@@ -125,6 +125,16 @@ class Spending:
         with self._store.reading() as connection:
             return [(row.id, row.generation_id) for row in connection.execute(query.limit(_MOST_UNSETTLED))]
 
+    def is_known(self, service: str, generation_id: str) -> bool:
+        """Whether a turn that has ended was answered by this generation.
+
+        Raises:
+            StoreError: the ledger cannot be read.
+        """
+        known = (turns.c.generation_id == generation_id) & (turns.c.service == service) & (turns.c.state != "open")
+        with self._store.reading() as connection:
+            return connection.scalar(select(turns.c.id).where(known).limit(1)) is not None
+
     def bytes_per_token(self, service: str, model: str) -> float | None:
         """How many bytes of answer a token of this model had, over its last turns; None where it has too few.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
-from sqlalchemy import Connection, Row, Select, Table, case, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, case, exists, func, insert, select, update
 
 from or_magic.errors import StoreError
 from or_magic.ledger.limits import reserve
@@ -21,7 +21,7 @@ from or_magic.ledger.migrations import migrate
 from or_magic.ledger.owners import is_gone, this_process
 from or_magic.ledger.placing import keep_path, open_thread, place, settle
 from or_magic.ledger.postgres import SCHEMES, StoreServer
-from or_magic.ledger.records import NewTurn, Opened, Placed, Progress, Spent, State, Turn, TurnId
+from or_magic.ledger.records import IMPORTED, NewTurn, Opened, Placed, Progress, Spent, State, Turn, TurnId
 from or_magic.ledger.sqlite import StoreFile
 from or_magic.ledger.tables import notebooks, parts, threads, turns
 from or_magic.ledger.transactions import Store
@@ -184,7 +184,7 @@ class Ledger:
         Raises:
             StoreError: the ledger cannot be read.
         """
-        query = _all_turns().order_by(turns.c.id.desc()).limit(limit)
+        query = _all_turns().where(_was_said()).order_by(turns.c.id.desc()).limit(limit)
         query = query if notebook is None else query.where(notebooks.c.identity == notebook)
         if words:
             says = parts.c.content.icontains(words, autoescape=True) & (parts.c.kind == "text")
@@ -217,7 +217,7 @@ class Ledger:
         Raises:
             StoreError: the ledger cannot be read.
         """
-        query = _all_turns().where(notebooks.c.identity == notebook).order_by(turns.c.id.desc()).limit(1)
+        query = _all_turns().where(notebooks.c.identity == notebook, _was_said()).order_by(turns.c.id.desc()).limit(1)
         return next(iter(self._turns(query)), None)
 
     def spent(self, purse: str, service: str) -> Spent:
@@ -267,6 +267,11 @@ def _store_at(location: str | Path | None) -> Store:
             f"OR_MAGIC_STORE names {what}; a ledger is kept in a file or in a postgresql:// database. Name one of them."
         )
     return StoreFile(Path(location))
+
+
+def _was_said() -> ColumnElement[bool]:
+    """Not an answer from a file, which is there to be given again: its question is not known."""
+    return turns.c.run.is_distinct_from(IMPORTED) | turns.c.thread.is_not(None)
 
 
 def _all_turns() -> Select[Any]:

@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import replace
-
-import msgspec
 
 from or_magic.errors import ProviderError, ServiceError, TimedOutError, TruncatedError
-from or_magic.messages import Began, CacheTold, Event, Failed, Finished, UsageReported
+from or_magic.messages import Began, CacheTold, Event, Failed, Finished
 from or_magic.openrouter.chunks import ChunkDecoder
 from or_magic.openrouter.excerpts import excerpt, one_line
 from or_magic.openrouter.lenient import parse_object
@@ -74,7 +71,6 @@ class AnswerReader:
     def __init__(self, service: str, model: str | None, take: Callable[[Event], None], patience: Patience) -> None:
         self._service, self._model, self._take, self._patience = service, model, take, patience
         self.has_begun = False
-        self._attempts = 0
         self.deadline = Deadline(patience)
         self._decoder = ChunkDecoder(service, model)
         self._unread: list[bytes] = []  # what came before the first event
@@ -87,7 +83,6 @@ class AnswerReader:
         """
         self._decoder = ChunkDecoder(self._service, self._model)
         self._unread = []
-        self._attempts += 1
         try:
             async with asyncio.timeout(self._patience.total_s) as total:
                 async with asyncio.timeout(self._patience.first_event_s) as silence:
@@ -105,16 +100,13 @@ class AnswerReader:
             TruncatedError: it broke off.
             ConnectionTrouble: the connection broke.
         """
-        status = reply.headers.get("x-openrouter-cache-status", "")
-        source = reply.headers.get("x-openrouter-cache-source-id")
-        if self._attempts > 1 and status.upper() == "HIT" and source:
-            self._take = _paid_before(self._take, one_line(source))
         if id := reply.headers.get("x-generation-id"):
             # Before the first word: by it is found what an answer cost that is stopped, or breaks off, before any came.
             self._take(Began(one_line(id)))
-        if status:
+        if status := reply.headers.get("x-openrouter-cache-status"):
             age = reply.headers.get("x-openrouter-cache-age", "")
-            self._take(CacheTold(one_line(status), int(age) if age.isdecimal() else None))
+            source = one_line(reply.headers.get("x-openrouter-cache-source-id", ""))
+            self._take(CacheTold(one_line(status), int(age) if age.isdecimal() else None, source))
         if reply.content_type == "application/json":
             await self._read_whole(reply)
             return
@@ -208,17 +200,3 @@ class AnswerReader:
         else:
             text = f"{self._service} sent nothing for {self._patience.first_event_s:g} s (first_event_timeout)."
         return TimedOutError(f"{text} {kept} may have been charged. %openrouter set changes the limit.")
-
-
-def _paid_before(take: Callable[[Event], None], source: str) -> Callable[[Event], None]:
-    """Hands on an answer that an attempt whose connection broke had paid for: its cost is that of its source, `source`,
-    which is to be asked for. The service charges nothing for giving it again."""
-
-    def hand_on(event: Event) -> None:
-        if isinstance(event, Began):
-            event = msgspec.structs.replace(event, generation_id=source)
-        elif isinstance(event, UsageReported):
-            event = UsageReported(replace(event.usage, cost_pico_usd=None))
-        take(event)
-
-    return hand_on

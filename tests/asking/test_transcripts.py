@@ -129,7 +129,7 @@ def test_a_file_that_is_too_large(talk: Conversation, tmp_path: Path, monkeypatc
     """A file beyond the limit is not even read."""
     monkeypatch.setattr(transcripts, "LARGEST_FILE", 10)
 
-    with pytest.raises(CommandError, match="which no conversation has"):
+    with pytest.raises(CommandError, match="more than such a file ever has"):
         talk.import_(talk.export(tmp_path / "talk.json"))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import insert, update
 
 from or_magic.ledger.records import NewTurn, Progress
+from or_magic.ledger.replays import Replays
 from or_magic.ledger.store import Ledger
 from or_magic.ledger.tables import messages, notebooks, parts, threads, turns
 from or_magic.ledger.threads import Threads
@@ -64,6 +65,7 @@ def conversation(number: int) -> Iterator[tuple[Any, dict[str, Any]]]:
         row |= {"thread": number, "previous": id - 1 if place else None, "cell_id": f"c{place}", "ask_number": 0}
         row |= {"cost_pico_usd": 1_000, "cost_source": "reported", "prompt_tokens": 9, "completion_tokens": 3}
         yield turns, row | {"owner": "elsewhere/1/1.0", "run": "then", "history_turns": place}
+        row |= {"request_hash": hashes[0]}
 
 
 def measure(folder: Path, size: int) -> dict[str, float]:
@@ -82,11 +84,18 @@ def measure(folder: Path, size: int) -> dict[str, float]:
         ledger.finish_turn(opened.id, Progress("An answer. " * 20, usage=USAGE), "complete", None)
         Threads(ledger).undo(notebook)  # so that each goes on from the same hundred
 
+    def find_kept() -> None:
+        again = NewTurn(notebook, notebook, first.cell_id, SERVICE, "a/b", {}, None, first.prompt)
+        if Replays(ledger).of_cell(first.prompt_hash, again, "now") is None:
+            raise RuntimeError("the kept answer was not found")
+
     read = Threads(ledger)
+    first = ledger.turns_of(read.path(notebook))[0]
     return {
         "open the store, look for dead turns": median_ms(lambda: Ledger.open(path).mark_interrupted(), 50),
         f"append to a thread of {LENGTH}, and undo": median_ms(append, 100),
         f"read a thread of {LENGTH}": median_ms(lambda: ledger.turns_of(read.path(notebook)), 50),
+        "find the kept answer of a cell": median_ms(find_kept, 50),
         "sum of a notebook": median_ms(lambda: ledger.spent(notebook, SERVICE), 50),
         "bytes of a turn": bytes_of_a_turn,
     }

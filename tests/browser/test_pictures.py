@@ -34,6 +34,11 @@ NOTEBOOKS = {
         "%%openrouter sandbox/memory --dry-run --max-tokens 100\nIs that high or low?",
         "%openrouter cost",
     ],
+    "replay": [
+        "%%openrouter sandbox/memory\nMy barometer reads 1013 hPa.",
+        "%%openrouter sandbox/memory --no-history --replay always\nMy barometer reads 1013 hPa.",
+        "%%openrouter sandbox/memory --no-history --replay always\nMy barometer reads 1013 hPa.",
+    ],
     "thoughts": [
         "%%openrouter sandbox/reasoner\nWhat is a stream?",
         "%%openrouter sandbox/sources --max-tokens 40\nWhere can I read about streams?",

@@ -22,6 +22,7 @@ from tests.faults.server import (
     COMMENT,
     DONE,
     FINISH,
+    GOOD,
     HELLO,
     LAST,
     OPEN_HEAD,
@@ -241,15 +242,18 @@ def test_a_fork_asks_on_connections_of_its_own(session_for: Open) -> None:
     assert (server.connections, len(server.requests)) == (2, 3)
 
 
+def hit(source: str) -> bytes:
+    """The head of an answer from the service's cache."""
+    told = f"\r\nX-OpenRouter-Cache-Status: HIT\r\nX-OpenRouter-Cache-Source-Id: {source}\r\n\r\n"
+    return CHUNKED_HEAD.replace(b"\r\n\r\n", told.encode())
+
+
 def test_a_broken_question_that_the_service_keeps(session_for: Open) -> None:
     """With the service's cache a question whose connection broke is asked once more; if the first was answered, its
     answer comes for nothing, and its cost is that of the first."""
     source = '{"data":{"id":"gen-0","model":"a/b","total_cost":0.0123456,"tokens_prompt":7,"tokens_completion":2}}'
-    hit = CHUNKED_HEAD.replace(
-        b"\r\n\r\n", b"\r\nX-OpenRouter-Cache-Status: HIT\r\nX-OpenRouter-Cache-Source-Id: gen-0\r\n\r\n"
-    )
     free = LAST.replace(b"0.0123456", b"0")
-    script = (hit, *map(chunk, (HELLO, FINISH, free, DONE)), b"0\r\n\r\n")
+    script = (hit("gen-0"), *map(chunk, (HELLO, FINISH, free, DONE)), b"0\r\n\r\n")
     with serve((RESET,), script, records=(response(200, source.encode()),)) as server:
         session = session_for(server.base_url)
         answer = session.ask("hi", model="a/b", parameters={"cache": True})
@@ -259,7 +263,19 @@ def test_a_broken_question_that_the_service_keeps(session_for: Open) -> None:
 
     assert (answer.text, answer.attempts, answer.cache_status) == (WHOLE, 2, "HIT")
     assert (answer.id, answer.cost, answer.cost_source) == ("gen-0", Decimal("0.0123456"), "reconciled")
-    assert server.questions == 2
+    assert (server.questions, answer.may_be_billed_twice) == (2, False)
+
+
+def test_a_kept_answer_of_an_earlier_question(session_for: Open) -> None:
+    """What an earlier question had paid for is not counted again, also where the connection broke in between."""
+    script = (hit("gen-1"), *map(chunk, (HELLO, FINISH, LAST.replace(b"0.0123456", b"0"), DONE)), b"0\r\n\r\n")
+    with serve(GOOD, (RESET,), script, records=(response(404, b"{}"),)) as server:
+        session = session_for(server.base_url)
+        first = session.ask("hi", model="a/b", parameters={"cache": True})
+        answer = session.ask("hi", model="a/b", parameters={"cache": True})
+
+    assert (first.cost, answer.cost, answer.attempts) == (Decimal("0.0123456"), 0, 2)
+    assert session.spent().pico_usd == 12_345_600_000
 
 
 def test_a_broken_question_that_the_service_does_not_keep(session_for: Open) -> None:

@@ -181,6 +181,10 @@ def test_answers_in_a_file(start: Start, sandbox: Sandbox, environment: dict[str
     assert (chats(sandbox), sandbox.book.total_usd()) == (asked, total)
     assert "spent $0 in 2 answers" in pupil.value("repr(get_ipython().run_line_magic('openrouter', 'cost'))")
     assert "replayed" not in footer(pupil, "c")
+    said = pupil.value(
+        "[turn.prompt.text for turn in get_ipython().run_line_magic('openrouter', 'history --all').turns]"
+    )
+    assert said == ["a2", "b", "c"]
 
 
 def test_a_folder_is_all_there_is(start: Start, sandbox: Sandbox, environment: dict[str, str], tmp_path: Path) -> None:
