@@ -64,7 +64,7 @@ class Ask:
         self.answer.turn_id = self.turn_id
         self._host: Host = session.host if show else ScriptHost()
         self._turn: Turn | None = None
-        self._replayed = (0, 0)
+        self._replayed = ""
         self._is_stopped = threading.Event()
         self.is_in_background = False
 
@@ -123,7 +123,7 @@ class Ask:
         """Shows a kept answer; nothing is sent."""
         self.answer.replayed_utc = kept.started_utc
         self.answer.saved_pico_usd = kept.usage.cost_pico_usd if kept.usage else None
-        self._replayed = self._session.replayer.note(kept)
+        self._replayed = self._session.replayer.note(self._question, kept)
         if kept.between or self._body.get("tools") or self._body.get("plugins"):
             self.answer.notes += ("Its tools were not run again.",)
         for event in events_of(kept, self._question.begun):

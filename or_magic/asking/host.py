@@ -47,7 +47,7 @@ class Bill:
         budgets: how the budgets stand: what counts (``today`` and the like; "" for the purse), spent, and the limit.
         hint: one sentence for the first answer of a notebook, else "".
         footer: how much of it all is told: ``full``, ``brief`` (who and the cost) or ``none``.
-        replayed: how many answers this session has given again so far, this one included, and what they saved.
+        replayed: of an answer that is given again: how many there were in this session, or how to ask anew; else "".
     """
 
     purse_name: str
@@ -56,7 +56,7 @@ class Bill:
     budgets: tuple[tuple[str, int, int], ...] = ()
     hint: str = ""
     footer: str = "full"
-    replayed: tuple[int, int] = (0, 0)
+    replayed: str = ""
 
 
 class View(Protocol):

@@ -49,6 +49,7 @@ from or_magic.messages import (
     Usage,
     UsageReported,
 )
+from or_magic.money import format_usd
 from or_magic.openrouter.composing import private_names
 from or_magic.openrouter.requests import message_object
 
@@ -75,11 +76,20 @@ class Replayer:
         self._folders: dict[str, ReplayFolder] = {}
         self._given = self._saved_pico_usd = 0
 
-    def note(self, kept: Turn) -> tuple[int, int]:
-        """Counts an answer that is given again: how many there were in this session, what they saved (1e-12 USD)."""
+    def note(self, question: Question, kept: Turn) -> str:
+        """Counts an answer that is given again; what is to be said: how many there were, or how to ask anew."""
         self._given += 1
         self._saved_pico_usd += (kept.usage.cost_pico_usd if kept.usage else None) or 0
-        return self._given, self._saved_pico_usd
+        if self._given > 1:
+            return f"{self._given:,} replayed so far, saved {format_usd(self._saved_pico_usd)}"
+        when = self.when(question)
+        ways = {"restart": "run it again to ask anew", "always": "--fresh asks anew"}
+        return ways.get(when) or f"kept in {Path(when).name}"
+
+    def when(self, question: Question) -> str:
+        """When a kept answer is given again for this question: one of the words of `Replay`, or a folder."""
+        setting = str(self._session.settings.option_value("replay"))
+        return setting if setting not in _WHEN else question.replay or setting  # nothing is asked past a folder
 
     def choose(self, question: Question) -> Choice:
         """A function that takes a question's turn and messages, and gives its key and the turn to give again, if any.
@@ -90,8 +100,7 @@ class Replayer:
         cell = (place.notebook, seat.cell_id, seat.ask_number, bool(question.begun))
         is_first = seat.cell_id is not None and cell not in self._ran
         self._ran.add(cell)
-        setting = str(self._session.settings.option_value("replay"))
-        when = setting if setting not in _WHEN else question.replay or setting  # nothing is asked past a folder
+        when = self.when(question)
         has_tools = bool(question.composed.body.get("tools") or question.composed.body.get("plugins"))
         if when == "restart" and (not is_first or has_tools):
             when = "never"

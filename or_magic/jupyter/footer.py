@@ -61,9 +61,7 @@ def _replayed(answer: Answer, bill: Bill) -> str:
     if answer.replayed_utc is None:
         return ""
     saved = "" if answer.saved_pico_usd is None else f", saved {format_usd(answer.saved_pico_usd)}"
-    count, sum = bill.replayed
-    more = f"{count:,} replayed so far, saved {format_usd(sum)}" if count > 1 else "run it again to ask anew"
-    return f"replayed from {answer.replayed_utc.astimezone():%d %b}{saved} ({more})"
+    return f"replayed from {answer.replayed_utc.astimezone():%d %b}{saved} ({bill.replayed})"
 
 
 def _attempts(answer: Answer) -> str:

@@ -64,8 +64,8 @@ def conversation(number: int) -> Iterator[tuple[Any, dict[str, Any]]]:
         row |= {"state": "complete", "prompt": hashes[0], "answer": hashes[1], "started_utc": NOW, "ended_utc": NOW}
         row |= {"thread": number, "previous": id - 1 if place else None, "cell_id": f"c{place}", "ask_number": 0}
         row |= {"cost_pico_usd": 1_000, "cost_source": "reported", "prompt_tokens": 9, "completion_tokens": 3}
-        yield turns, row | {"owner": "elsewhere/1/1.0", "run": "then", "history_turns": place}
         row |= {"request_hash": hashes[0]}
+        yield turns, row | {"owner": "elsewhere/1/1.0", "run": "then", "history_turns": place}
 
 
 def measure(folder: Path, size: int) -> dict[str, float]:

@@ -44,6 +44,8 @@ def test_restart_and_run_all(start: Start, sandbox: Sandbox) -> None:
 
     assert (sandbox.book.total_usd(), chats(sandbox)) == (total, before)
     assert all(" · replayed from " in line and ", saved $0.000" in line and " · $0 · " in line for line in told)
+    assert "(run it again to ask anew)" in told[0]
+    assert "(3 replayed so far, saved $0.000" in told[2]
     assert not any("replayed" in line for line in asked)
     assert kernel.value("(_answer.text, str(_answer.cost), _answer.model)") == ("c", "0", "sandbox/echo")
     assert "3 answers were given again from the store, which saved" in kernel.value(
@@ -203,6 +205,7 @@ def test_a_folder_is_all_there_is(start: Start, sandbox: Sandbox, environment: d
     told = [footer(pupil, "x", "a"), footer(pupil, "y", "b", line="sandbox/echo --fresh")]
 
     assert all(" · replayed from " in line for line in told)
+    assert "(kept in lessons)" in told[0]
     assert cell(pupil, "z", "c") == (
         f"None of the 2 kept answers in {lessons} is to this request: the cell, one before it, the model or a "
         "parameter is not as it was exported. Nothing was sent. %openrouter set replay restart asks."
@@ -221,6 +224,7 @@ def test_tools_are_not_run_again(start: Start, sandbox: Sandbox) -> None:
     assert "replayed" not in footer(kernel, "a", "call f", line=line)
     again = footer(kernel, "a", "call f", line=f"{line} --replay always")
 
+    assert "(--fresh asks anew)" in again
     assert again.startswith("Its tools were not run again.\n")
     assert " · replayed from " in again
     assert kernel.value("[call.name for call in _answer.tool_calls]") == ["f"]
