@@ -6,6 +6,7 @@ In Python the same: ``from or_magic import ask``. Every name is resolved at firs
 from __future__ import annotations
 
 import functools
+import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +18,33 @@ if TYPE_CHECKING:
 
     from or_magic.answer import Answer
     from or_magic.asking.conversation import Conversation
+    from or_magic.asking.forms import Format
     from or_magic.asking.session import Session
     from or_magic.ledger.records import WhichHistory
 
 __version__ = "0.1.0"
-__all__ = ["Answer", "ask", "conversation", "load_ipython_extension", "provenance", "unload_ipython_extension"]
+__all__ = [
+    "Answer",
+    "ask",
+    "content",
+    "conversation",
+    "load_ipython_extension",
+    "provenance",
+    "unload_ipython_extension",
+]
 
 
 def ask(
-    prompt: str, *, model: str | None = None, history: WhichHistory = "none", max_cost: object = None, **parameters: Any
+    prompt: object,
+    *,
+    model: str | None = None,
+    system: str | None = None,
+    schema: object = None,
+    format: Format | None = None,
+    rows: int | None = None,
+    history: WhichHistory = "none",
+    max_cost: object = None,
+    **parameters: Any,
 ) -> Answer:
     """Asks and returns the whole answer; nothing is shown. Stands alone, unless `history` says otherwise.
 
@@ -33,8 +52,14 @@ def ask(
     behalf of this process.
 
     Args:
-        prompt: what is asked; sent exactly as it is.
+        prompt: what is asked: a text, sent exactly as it is, or a list of texts and values (DataFrames, figures,
+            images, paths of files, functions, ...), which become parts of the message in that order.
         model: a model id; ``"account"`` sends none. Default: what is configured, else ``openrouter/auto``.
+        system: the system prompt, "" for none. Default: what is configured.
+        schema: what the answer shall be: a pydantic model, dataclass, TypedDict, any type that pydantic takes, or a
+            JSON schema; ``answer.value`` is that, validated. One that does not fit is asked for once more.
+        format: ``"text"``, ``"markdown"``, ``"code"``, ``"json"``, ``"math"``, ``"html"`` or ``"image"``.
+        rows: how many rows of a table are sent. Default: as many as about 6,000 tokens hold.
         history: which earlier turns of the notebook's conversation go along: ``"none"`` (a function that is called in a
             loop must not send all that it has said before), ``"thread"`` or ``"run"``. `conversation` goes on one.
         max_cost: what it may cost at most, in USD, ``0.05`` or ``"0.05"``; else it is not sent.
@@ -46,12 +71,22 @@ def ask(
         or_magic.errors.OrMagicError: one of its kinds, see `or_magic.errors`.
         or_magic.errors.Stopped: interrupted; what had arrived is in the store.
     """
+    from or_magic.asking.content.converting import prompt_content
+    from or_magic.asking.forms import form_of
     from or_magic.asking.question import checked_arguments
+    from or_magic.content import Room
     from or_magic.money import amount
 
-    checked = checked_arguments(parameters)
-    most = None if max_cost is None else amount(str(max_cost), "max_cost")
-    return _session().ask(prompt, model=model, parameters=checked, history=history, max_cost=most, show=False)
+    return _session().ask(
+        prompt_content(prompt, Room(rows=rows)),
+        model=model,
+        system=system,
+        parameters=checked_arguments(parameters),
+        form=form_of(format, schema),
+        history=history,
+        max_cost=None if max_cost is None else amount(str(max_cost), "max_cost"),
+        show=False,
+    )
 
 
 def conversation(thread: str | None = None) -> Conversation:
@@ -120,4 +155,6 @@ def __getattr__(name: str) -> Any:
         from or_magic.answer import Answer
 
         return Answer
+    if name == "content":
+        return importlib.import_module("or_magic.content")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,15 +6,18 @@ One thread absorbs events; any thread may read, and sees whole pieces.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
-from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from or_magic.assembly import ReasoningDetails, ToolCalls, citations_in, to_json
+from or_magic.assembly import Pieces, ReasoningDetails, ToolCalls, citations_in, to_json
+from or_magic.errors import SchemaError
+from or_magic.extracting import Code, code_blocks, frame_in, json_in
 from or_magic.messages import (
     Annotated,
     AnnotationsPart,
@@ -27,6 +30,7 @@ from or_magic.messages import (
     Ending,
     Event,
     Finished,
+    History,
     ImageArrived,
     ImagePart,
     LogprobsDelta,
@@ -46,25 +50,14 @@ from or_magic.messages import (
     Usage,
     UsageReported,
     Waiting,
+    about_tokens,
 )
 from or_magic.money import usd
+from or_magic.saving import images_of, save, value_frame
 
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """The earlier turns that were sent along with a question.
-
-    Attributes:
-        turns: how many.
-        about_tokens: about how many tokens they have, by their length.
-        share: the part of the whole prompt that they are, from 0 to 1.
-        later: how many answers of other cells were made before this one, which takes the place of an earlier one.
-    """
-
-    turns: int = 0
-    about_tokens: int = 0
-    share: float = 0.0
-    later: int = 0
+if TYPE_CHECKING:  # each takes a while to import
+    import pandas as pd
+    from PIL.Image import Image
 
 
 class Answer:
@@ -81,11 +74,12 @@ class Answer:
             record of it afterwards, or None where it is not known.
         finish_reason: ``"stop"``, ``"length"``, ``"content_filter"``, ...; None until the model ended.
         native_finish_reason: the same in the provider's own word; "" where the service does not tell.
-        images: addresses of the images that the model made, mostly ``data:image/png;base64,...``.
+        image_urls: addresses of the images that the model made, mostly ``data:image/png;base64,...``.
         logprobs: how likely each token was, where it was asked for: the API's objects, in order.
         routing: how the request was routed, where it was asked for (``--router-metadata``); else empty.
         cache_status: ``"HIT"`` where the service gave an answer that it had kept, ``"MISS"`` where not; "" unasked.
         cache_source_id: the generation that a kept answer was made by; "" where it is none.
+        format: what it was asked to be: ``markdown``, ``text``, ``code``, ``json``, ``math``, ``html`` or ``image``.
         parameters: the fields of the request that may be shared: none that tells about the user.
         history: the earlier turns that were sent along.
         replayed_utc: when it was first given, where it is given again from the store, at no cost; else None.
@@ -113,10 +107,13 @@ class Answer:
         self.usage: Usage | None = None
         self.finish_reason: str | None = None
         self.native_finish_reason = ""
-        self.images: tuple[str, ...] = ()
+        self.image_urls: tuple[str, ...] = ()
         self.logprobs: list[Mapping[str, Any]] = []
         self.routing: Mapping[str, Any] = {}
         self.cache_status = self.cache_source_id = ""
+        self.format = "markdown"
+        self.read: Callable[[str], Any] | None = None  # the value that its text stands for; raises ValueError
+        self._value: Any = None
         self.parameters: Mapping[str, Any] = {}
         self.history = History()
         self.replayed_utc: datetime | None = None
@@ -133,10 +130,10 @@ class Answer:
         self.seconds: float | None = None
         self.ending: Ending | None = None
         self.error: str | None = None
-        self._text = _Pieces()
-        self._reasoning = _Pieces()
-        self._refusal = _Pieces()
-        self._audio_data, self._transcript, self._audio_id = _Pieces(), _Pieces(), ""
+        self._text = Pieces()
+        self._reasoning = Pieces()
+        self._refusal = Pieces()
+        self._audio_data, self._transcript, self._audio_id = Pieces(), Pieces(), ""
         self._details, self._calls = ReasoningDetails(), ToolCalls()
         self._annotations: list[Mapping[str, Any]] = []
         self.sent_at = time.monotonic()
@@ -215,6 +212,61 @@ class Answer:
         """All that has arrived, as the parts of a message; () where nothing has."""
         return tuple(self._parts())
 
+    @property
+    def value(self) -> Any:
+        """The object that it was asked to be by a schema, validated; None where none was asked for.
+
+        Raises:
+            SchemaError: its text does not fit; `text` holds it.
+        """
+        if self._value is None and self.read is not None:
+            try:
+                self._value = self.read(self.text)
+            except ValueError as error:
+                raise SchemaError(f"The answer does not fit the schema ({error}). _answer.text holds it.") from None
+        return self._value
+
+    @property
+    def code(self) -> list[Code]:
+        """The blocks of code in its text, in order; each knows its `language`."""
+        return code_blocks(self.text)
+
+    def json(self) -> Any:
+        """The JSON in its text, also in a fence or with prose around it.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        return json_in(self.text)
+
+    def df(self, number: int = 0) -> pd.DataFrame:
+        """A table in its text, of CSV in a fence, of Markdown or of JSON, with numbers as numbers; of a `value` that a
+        schema made, one row for each of its items.
+
+        Args:
+            number: which one, where there are several: 0, 1, ...
+
+        Raises:
+            NotFoundError: there is none of that number.
+        """
+        if self.read is not None:
+            return value_frame(self.value)
+        return frame_in(self.text, number)
+
+    @property
+    def images(self) -> list[Image]:
+        """The images that came with it, as Pillow's; one that lies at an address elsewhere is in `image_urls` alone."""
+        return images_of(self.image_urls)
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Writes it into a file, by its ending: ``.py`` its Python code, ``.json``, ``.csv`` its table, ``.png`` (or
+        another of Pillow's) its first image, any other its text. Returns the absolute path.
+
+        Raises:
+            CommandError: the file is there already, cannot be written, or the answer holds nothing of that kind.
+        """
+        return save(self, Path(path), overwrite=overwrite)
+
     def __await__(self) -> Generator[Any, None, Answer]:
         """Waits in a coroutine; the answer tells how it ended."""
         return asyncio.to_thread(self.wait).__await__()
@@ -236,7 +288,7 @@ class Answer:
         yield from self.tool_calls
         if self._annotations:
             yield AnnotationsPart(to_json(list(self._annotations)))
-        yield from map(ImagePart, self.images)
+        yield from map(ImagePart, self.image_urls)
         if (audio := self.audio) is not None:
             yield audio
 
@@ -287,7 +339,7 @@ class Answer:
                 case Annotated(items):
                     self._annotations.extend(items)
                 case ImageArrived(url):
-                    self.images = (*self.images, url)
+                    self.image_urls = (*self.image_urls, url)
                 case RefusalDelta(text):
                     self._refusal.append(text)
                 case AudioDelta(id, data, transcript):
@@ -321,34 +373,24 @@ class Answer:
         if self._thinking_since is not None and self.seconds_thinking is None:
             self.seconds_thinking = time.monotonic() - self._thinking_since
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and copy: all that arrived; neither the client nor the schema."""
+        with contextlib.suppress(SchemaError):
+            self.value  # noqa: B018  # read while the schema is here
+        return {name: value for name, value in self.__dict__.items() if name not in ("_done", "_assembling", "read")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """The same back; nothing more will come to it."""
+        self.__dict__.update(state, _assembling=threading.Lock(), _done=threading.Event(), read=None)
+        self._done.set()
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """The exact text; the extension adds HTML that is safe to look at."""
+        return {"text/plain": repr(self)}
+
     def __str__(self) -> str:
         return self.text
 
     def __repr__(self) -> str:
         mark = "" if self.ending == "complete" else f" [{self.ending or 'still arriving'}]"
         return f"{self.text}{mark}"
-
-
-def about_tokens(text: str) -> int:
-    """About how many tokens a text has: four bytes each, as in English prose."""
-    return -(-len(text.encode("utf-8", "replace")) // 4)
-
-
-class _Pieces:
-    """Text that grows by pieces, appended by one thread and read as a whole by any."""
-
-    def __init__(self) -> None:
-        self._pieces: list[str] = []
-        self._joining = threading.Lock()
-
-    def append(self, piece: str) -> None:
-        self._pieces.append(piece)
-
-    def joined(self) -> str:
-        """The whole so far; collapses the pieces, so that reading often costs nothing."""
-        with self._joining:
-            count = len(self._pieces)
-            if count > 1:
-                # One slice assignment: a piece that is appended meanwhile stays behind it.
-                self._pieces[:count] = ["".join(self._pieces[:count])]
-            return self._pieces[0] if count else ""

@@ -7,6 +7,7 @@ rules: openrouter.ai/docs, "Reasoning tokens" and "Tool calling" (2026-08), and 
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -98,6 +99,35 @@ class _OpenCall:
         self.index = index
         self.id = self.name = ""
         self.arguments: list[str] = []
+
+
+class Pieces:
+    """Text that grows by pieces, appended by one thread and read as a whole by any."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._joining = threading.Lock()
+
+    def __getstate__(self) -> str:
+        """For pickle and copy: the text so far."""
+        return self.joined()
+
+    def __setstate__(self, text: str) -> None:
+        """The same back."""
+        self._pieces, self._joining = [text], threading.Lock()
+
+    def append(self, piece: str) -> None:
+        """Adds a piece at the end."""
+        self._pieces.append(piece)
+
+    def joined(self) -> str:
+        """The whole so far; collapses the pieces, so that reading often costs nothing."""
+        with self._joining:
+            count = len(self._pieces)
+            if count > 1:
+                # One slice assignment: a piece that is appended meanwhile stays behind it.
+                self._pieces[:count] = ["".join(self._pieces[:count])]
+            return self._pieces[0] if count else ""
 
 
 def citations_in(annotations: Iterable[Mapping[str, Any]]) -> tuple[Citation, ...]:

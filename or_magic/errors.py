@@ -10,6 +10,8 @@ script they are ordinary exceptions.
     ├── CommandError             a flag, a subcommand or a cell that cannot be taken as it was typed
     ├── BudgetError              a budget does not allow the question; nothing was sent
     ├── MissingKeyError          there is no key for the address that would be asked
+    ├── NotFoundError            the answer does not hold what is looked for in it
+    ├── SchemaError              the answer does not fit the schema that it was asked to fit
     ├── StoreError               what is kept on disk cannot be opened or read
     └── ServiceError             the service, or the way to it, said no
         ├── AuthenticationError  the key is missing, wrong or revoked
@@ -62,6 +64,14 @@ class BudgetError(OrMagicError):
 
 class MissingKeyError(OrMagicError):
     """No key is set for the address that would be asked."""
+
+
+class SchemaError(OrMagicError):
+    """The answer does not fit the schema that it was asked to fit. Its text is kept."""
+
+
+class NotFoundError(OrMagicError, ValueError):
+    """The answer does not hold what is looked for in it: JSON, a table."""
 
 
 class StoreError(OrMagicError):

@@ -81,6 +81,29 @@ class AudioPart:
 
 
 @dataclass(frozen=True, slots=True)
+class FilePart:
+    """A file that the user sends, such as a PDF: its name without folders, and a ``data:`` address that holds it."""
+
+    name: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class SoundPart:
+    """A sound that the user sends: base64, and its format in the API's word, such as ``wav``."""
+
+    data: str
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class VideoPart:
+    """A film that the user sends: an https address, or a ``data:`` address that holds it."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class RefusalPart:
     """Why the model would not answer, in its words."""
 
@@ -96,8 +119,12 @@ Part = (
     | AnnotationsPart
     | ImagePart
     | AudioPart
+    | FilePart
+    | SoundPart
+    | VideoPart
     | RefusalPart
 )
+MEDIA = (ImagePart, FilePart, SoundPart, VideoPart)  # what a user may send besides text
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +185,23 @@ class Usage:
     web_searches: int | None = None
     upstream_cost_pico_usd: int | None = None
     is_byok: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The earlier turns that were sent along with a question.
+
+    Attributes:
+        turns: how many.
+        about_tokens: about how many tokens they have, by their length.
+        share: the part of the whole prompt that they are, from 0 to 1.
+        later: how many answers of other cells were made before this one, which takes the place of an earlier one.
+    """
+
+    turns: int = 0
+    about_tokens: int = 0
+    share: float = 0.0
+    later: int = 0
 
 
 # Events are made once or twice a token. A msgspec Struct is made in a fifth of a frozen dataclass's time.
@@ -308,3 +352,8 @@ Event = (
     | Waiting
     | Failed
 )
+
+
+def about_tokens(text: str) -> int:
+    """About how many tokens a text has: four bytes each, as in English prose."""
+    return -(-len(text.encode("utf-8", "replace")) // 4)

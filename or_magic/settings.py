@@ -24,6 +24,7 @@ DEFAULT_MODEL = "openrouter/auto"
 ACCOUNT_MODEL = "account"  # the word for "send none: the account's own default"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 FILE = "settings file"
+ALIASES, PROMPTS = "aliases", "prompts"  # tables of the settings file
 NAMES = ("model", "base_url", *BY_NAME, *PARAMETER_BY_NAME)
 
 
@@ -69,16 +70,64 @@ class Settings:
         self._config = config
         self._files: dict[str | None, SettingsFile] = {}
         self.notebook: dict[str, str] = {}
+        self.named: dict[str, dict[str, str]] = {ALIASES: {}, PROMPTS: {}}
         self._keys: dict[str, Secret] = {}
 
     def model(self, flag: str | None = None) -> Setting:
-        """The model id to ask; its value may be ``"account"``, for which none is sent."""
-        return self._first(
+        """The model id to ask, where an alias was named that of the alias; ``"account"`` where none is to be sent."""
+        chosen = self._first(
             ("this cell", flag),
             ("%openrouter model", self.notebook.get("model")),
             *self._outer("model"),
             ("default", DEFAULT_MODEL),
         )
+        id = self.names_of(ALIASES).get(chosen.value)
+        return chosen if id is None else Setting(id, f"{chosen.source}: {chosen.value}")
+
+    def names_of(self, table: str) -> dict[str, str]:
+        """What the user has named: `ALIASES` of models, or `PROMPTS`; the notebook's own on top of the file's.
+
+        Raises:
+            CommandError: the settings file cannot be read.
+        """
+        in_file = self._file().get(table, {})
+        if not isinstance(in_file, Mapping) or not all(isinstance(text, str) for text in in_file.values()):
+            raise CommandError(f'In the settings file: [{table}] holds lines such as name = "text".')
+        return {**in_file, **self.named[table]}
+
+    def prompt(self, name: str) -> str:
+        """A named prompt.
+
+        Raises:
+            CommandError: there is none of that name.
+        """
+        prompts = self.names_of(PROMPTS)
+        if name not in prompts:
+            near = difflib.get_close_matches(name, prompts, n=1, cutoff=0.5)
+            hint = f"Did you mean {near[0]}?" if near else f"%openrouter prompt {name} TEXT makes it."
+            raise CommandError(f"There is no prompt {name!r}. {hint}")
+        return prompts[name]
+
+    @property
+    def file(self) -> SettingsFile:
+        """The user's settings file."""
+        path = self._environment.get("OR_MAGIC_SETTINGS")
+        if path not in self._files:
+            self._files[path] = SettingsFile(path)
+        return self._files[path]
+
+    def put_for_user(self, name: str, text: str | None) -> None:
+        """Sets an option, a parameter or the model in the settings file, for all notebooks; None takes it out.
+
+        Raises:
+            CommandError: there is none of that name, it cannot take that value, or the file cannot be written.
+        """
+        value: Any = text
+        if text is not None and name in BY_NAME:
+            BY_NAME[name].value(text, "%openrouter set")
+        elif text is not None and name in PARAMETER_BY_NAME:
+            value = PARAMETER_BY_NAME[name].parse(text, f"%openrouter set {name}")
+        self.file.put((name,), value)
 
     def base_url(self) -> Setting:
         """The address to ask, checked.
@@ -215,11 +264,8 @@ class Settings:
         yield variable, self._environment.get(variable)
 
     def _file(self) -> Mapping[str, Any]:
-        path = self._environment.get("OR_MAGIC_SETTINGS")
-        if path not in self._files:
-            self._files[path] = SettingsFile(path)
-        values = self._files[path].values()
-        if unknown := next((name for name in values if name not in NAMES), None):
+        values = self.file.values()
+        if unknown := next((name for name in values if name not in (*NAMES, ALIASES, PROMPTS)), None):
             raise CommandError(f"In the settings file: {no_such(unknown)}")
         return values
 

@@ -42,3 +42,33 @@ class SettingsFile:
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise CommandError(f"The settings file cannot be read: {error}. It is TOML: temperature = 0.2") from None
         return self._values
+
+    def put(self, path: tuple[str, ...], value: Any) -> None:
+        """Writes a value into the file, made where there is none; comments and order stay. None takes the value out.
+
+        Args:
+            path: the value's name, behind that of its table if it is in one.
+
+        Raises:
+            CommandError: the file cannot be read or written.
+        """
+        import tomlkit
+
+        self.values()
+        try:
+            text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
+            document = tomlkit.parse(text)
+            *tables, name = path
+            table: Any = document
+            for each in tables:
+                table = table.setdefault(each, tomlkit.table())
+            if value is None:
+                table.pop(name, None)
+            else:
+                table[name] = tomlkit.string(value, multiline=True) if "\n" in str(value) else value
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            written = self.path.with_suffix(".new")
+            written.write_text(tomlkit.dumps(document), encoding="utf-8")
+            written.replace(self.path)  # whole or not at all
+        except OSError as error:
+            raise CommandError(f"The settings file cannot be written: {error.strerror}.") from None

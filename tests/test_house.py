@@ -13,6 +13,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 GROUND = {
     *("errors", "messages", "money", "assembly", "answer", "options", "patience"),
     *("values", "parameters", "parameter_table", "settings", "settings_file"),
+    *("content", "extracting", "saving"),
 }
 MAY_IMPORT = {
     "ground": {"ground"},

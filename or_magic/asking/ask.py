@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from or_magic.answer import Answer
+from or_magic.asking.content.acceptance import fitting
 from or_magic.asking.estimates import answer_tokens, bytes_per_token
 from or_magic.asking.estimates import cost as estimated_cost
 from or_magic.asking.history import Sent, check_length, compose_messages, goes_on
@@ -60,6 +61,8 @@ class Ask:
         self._kept: KeptTurn | None = None
         self.client: Client | None = None
         self.answer.notes, self.answer.parameters = question.notes, question.shareable
+        self.answer.format, shape = question.form.shown_as, question.form.shape
+        self.answer.read = shape.read if shape is not None else None
         self.turn_id = self._open_turn()
         self.answer.turn_id = self.turn_id
         self._host: Host = session.host if show else ScriptHost()
@@ -79,7 +82,7 @@ class Ask:
         turn = question.turn(self._place, self._service, self._session.run)
         self._asked = turn
         foreseen = self._ledger.foresee(turn)
-        sent = self._composed(foreseen)
+        sent, _ = self._composed(foreseen)
         if settings.option_value("context_check"):
             note = check_length(sent, turn.model_asked, question.composed.body, self._session.models)
             self.answer.notes += (note,) if note else ()
@@ -90,7 +93,8 @@ class Ask:
         else:
             self.client = self._session.client()
             opened = self._opened(turn, sent, foreseen.thread_id)
-        sent = self._composed(opened.placed)
+        sent, note = self._composed(opened.placed)
+        self.answer.notes += (note,) if note else ()
         self._sent, self.answer.history = sent, sent.history
         self.answer.thread_id = opened.thread_id
         if self._session.host.is_watched() and (note := goes_on(opened.placed, turn.run)):
@@ -109,9 +113,11 @@ class Ask:
         self.answer.notes += (allowed.note,) if allowed.note else ()
         return opened
 
-    def _composed(self, placed: Placed) -> Sent:
-        question = self._question
-        return compose_messages(placed, question.system, question.prompt, self._service, question.composed.model)
+    def _composed(self, placed: Placed) -> tuple[Sent, str]:
+        """What is sent, and what is to be said of it."""
+        question, model = self._question, self._question.composed.model
+        sent = compose_messages(placed, question.system, question.prompt, self._service, model)
+        return fitting(sent, model, self._session.models)
 
     @property
     def _prefill(self) -> tuple[Message, ...]:

@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from or_magic.asking.content.acceptance import fitting, media_line
 from or_magic.asking.estimates import cost
+from or_magic.asking.forms import NO_FORM, Form
 from or_magic.asking.history import Sent, compose_messages
 from or_magic.asking.worst_case import prompt_tokens
+from or_magic.content import Content
 from or_magic.errors import OrMagicError
 from or_magic.ledger.records import WhichHistory
+from or_magic.messages import MEDIA, Message, TextPart
 from or_magic.money import format_usd, pico_usd
 from or_magic.openrouter.requests import ChatRequest, encode
 
@@ -25,13 +29,14 @@ _LONGEST = 2_000  # characters of a message that are shown
 
 def dry_run(
     session: Session,
-    prompt: str,
+    prompt: str | Content,
     *,
     model: str | None = None,
     parameters: Mapping[str, Any] | None = None,
     thread: str | None = None,
     history: WhichHistory | None = None,
     system: str | None = None,
+    form: Form = NO_FORM,
 ) -> str:
     """The very messages, about how many tokens, between which prices, and who would serve it. For people.
 
@@ -39,17 +44,20 @@ def dry_run(
         CommandError: it could not be asked as it is.
         StoreError: the store cannot be read.
     """
-    question = session.question(prompt, model, parameters, thread, history, system)
+    question = session.question(prompt, model, parameters, thread, history, system, form)
     turn = question.turn(session.host.where(), session.service, session.run)
     placed = session.ledger.foresee(turn)
     sent = compose_messages(placed, question.system, question.prompt, session.service, turn.model_asked)
+    sent, note = fitting(sent, turn.model_asked, session.models)
     body = encode(ChatRequest(sent.messages, turn.model_asked, question.composed.body))
     most = prompt_tokens(body, len(sent.messages), has_tools=bool(question.composed.body.get("tools")))
     lines = [
         f"Nothing was sent. To {turn.model_asked or 'the default model of the account'} at {session.service} would go:",
-        *(f"  {message.role}: {_shown(message.text)}" for message in sent.messages),
+        *(f"  {message.role}: {_shown(_readable(message))}" for message in sent.messages),
         *(f"  {name} = {value}" for name, value in question.composed.body.items()),
         f"About {sent.tokens:,} tokens ({most:,} at most){_turns(sent)}.",
+        *question.notes,
+        *([note] if note else []),
         *_prices(session, question, sent.tokens, most),
     ]
     return "\n".join(lines)
@@ -100,6 +108,12 @@ def _usd(amount: Decimal) -> str:
 def _turns(sent: Sent) -> str:
     count = sent.history.turns
     return f", {count} earlier turn{'s' if count > 1 else ''} among them" if count else ""
+
+
+def _readable(message: Message) -> str:
+    """The message's text, with what is no text in words."""
+    parts = [part for part in message.parts if isinstance(part, (TextPart, *MEDIA))]
+    return " ".join(part.text if isinstance(part, TextPart) else media_line(part) for part in parts)
 
 
 def _shown(text: str) -> str:

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from or_magic.answer import History, about_tokens
 from or_magic.errors import ContextLengthError, OrMagicError
 from or_magic.ledger.records import Exchange, Placed
-from or_magic.messages import Message, ReasoningDetailsPart, ReasoningPart, ToolCall
+from or_magic.messages import History, Message, ReasoningDetailsPart, ReasoningPart, ToolCall, about_tokens
 
 if TYPE_CHECKING:
     from or_magic.asking.models import Models

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from or_magic.asking.forms import NO_FORM, Form, check_form
 from or_magic.asking.host import Place
-from or_magic.errors import CommandError
+from or_magic.content import Content
+from or_magic.errors import CommandError, OrMagicError
 from or_magic.ledger.records import NewTurn, Replay, WhichHistory
-from or_magic.messages import Message
+from or_magic.messages import Message, Part, TextPart
+from or_magic.money import format_usd
 from or_magic.openrouter.composing import OLD_NAMES, Composed, compose, private_names
 from or_magic.parameter_table import PARAMETER_BY_NAME, PARAMETERS
 from or_magic.settings import ACCOUNT_MODEL, DEFAULT_MODEL, Chosen, Settings
 
 if TYPE_CHECKING:
+    from or_magic.answer import Answer
     from or_magic.asking.models import Models
     from or_magic.openrouter.catalog import Model
 
@@ -52,6 +56,7 @@ class Question:
         max_cost: what it may cost at most in 1e-12 USD; None for what the budgets leave.
         is_over_budget: whether it is asked whatever the budgets say.
         replay: when a kept answer is given again instead of asking; None for what is set.
+        form: what the answer shall be.
         begun: the beginning of the answer that it is to go on from; "" for a new answer.
     """
 
@@ -64,6 +69,7 @@ class Question:
     max_cost: int | None = None
     is_over_budget: bool = False
     replay: Replay | None = None
+    form: Form = NO_FORM
     begun: str = ""
 
     def turn(self, place: Place, service: str, run: str) -> NewTurn:
@@ -93,32 +99,58 @@ class Question:
 def prepare(
     settings: Settings,
     models: Models,
-    prompt: str,
+    prompt: Content,
     model: str | None,
     parameters: Mapping[str, Any] | None,
-    system: str | None = None,
-    seat: Seat = Seat(),
+    system: str | None,
+    seat: Seat,
+    form: Form,
 ) -> Question:
     """Makes a question ready.
 
     Args:
+        prompt: what is asked.
         model: the id for this question; None for what is set.
         parameters: those of this question, as their kinds gave them.
         system: the system prompt of this question; None for none.
         seat: where in which conversation it is asked.
+        form: what the answer shall be.
 
     Raises:
-        CommandError: a parameter cannot be set.
+        CommandError: a parameter cannot be set, or the model cannot answer so.
     """
     chosen, values = settings.model(model), settings.parameters(parameters)
     asked = {ACCOUNT_MODEL: None, _OLD_AUTO: DEFAULT_MODEL}.get(chosen.value, chosen.value)
+    known = _known(models, asked) if form != NO_FORM else None
+    check_form(form, known, models)
+    given = {name: value.value for name, value in values.items()}
+    values |= {name: Chosen(value, "-f or --schema") for name, value in form.parameters(known, given).items()}
+    told = "\n\n".join(filter(None, (system, form.instruction(known, given))))
     composed = compose(asked, {name: value.value for name, value in values.items()})
     notes = [f"The model auto is now {DEFAULT_MODEL}."] if chosen.value == _OLD_AUTO else []
     notes += composed.notes
     if values and asked is not None:
         notes += _unheard(models.at_hand(asked), values, composed)
     is_default = chosen.source == "default"
-    return Question(Message.of_text("user", prompt), is_default, composed, tuple(notes), system or None, seat)
+    notes += prompt.notes
+    message = Message("user", prompt.parts)
+    return Question(message, is_default, composed, tuple(notes), told or None, seat, form=form)
+
+
+def corrected(question: Question, answer: Answer, error: str, seat: Seat) -> Question:
+    """The question that follows an answer which did not fit its schema.
+
+    In a conversation the model has its answer before it; else the question is asked again with the answer in it.
+    """
+    cost = answer.usage.cost_pico_usd if answer.usage else None
+    told = f"That does not fit ({error}). Answer again, with JSON alone that fits the schema."
+    parts: tuple[Part, ...] = (TextPart(told),)
+    if seat.thread is None:
+        parts = (*question.prompt.parts, TextPart(f"\n\nYou answered:\n{answer.text}\n\n{told}"))
+    paid = "cost not known" if cost is None else format_usd(cost)
+    note = f"Asked once more, since the first answer did not fit the schema ({error}); it cost {paid}."
+    rest = None if question.max_cost is None else max(question.max_cost - (cost or 0), 0)
+    return replace(question, prompt=Message("user", parts), seat=seat, notes=(note,), max_cost=rest)
 
 
 def checked_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,6 +168,14 @@ def checked_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
             raise CommandError(f"There is no parameter {name!r}. {hint}")
         checked[name] = value if parameter is None else parameter.check(value, name)
     return checked
+
+
+def _known(models: Models, id: str | None) -> Model | None:
+    """What the catalogue says of the model, waiting for it if need be; None where nobody tells."""
+    try:
+        return models.model(id) if id is not None else None
+    except OrMagicError:
+        return None
 
 
 def _unheard(model: Model | None, values: Mapping[str, Chosen], composed: Composed) -> list[str]:

@@ -31,6 +31,7 @@ from or_magic.messages import (
     AudioPart,
     Began,
     Event,
+    FilePart,
     Finished,
     ImageArrived,
     ImagePart,
@@ -41,6 +42,7 @@ from or_magic.messages import (
     ReasoningPart,
     RefusalDelta,
     RefusalPart,
+    SoundPart,
     TextDelta,
     TextPart,
     ToolCall,
@@ -48,6 +50,7 @@ from or_magic.messages import (
     ToolResultPart,
     Usage,
     UsageReported,
+    VideoPart,
 )
 from or_magic.money import format_usd
 from or_magic.openrouter.composing import private_names
@@ -167,7 +170,7 @@ def events_of(turn: Turn, begun: str) -> Iterator[Event]:
                 yield AudioDelta(id, data, transcript)
             case ToolCall(id, name, arguments):
                 yield ToolCallDelta(number, id, name, arguments)
-            case ToolResultPart():
+            case ToolResultPart() | FilePart() | SoundPart() | VideoPart():
                 pass  # no answer of a model holds one
     yield Finished(turn.finish_reason or "stop", turn.native_finish_reason)
     yield UsageReported(Usage(cost_pico_usd=0))

@@ -9,8 +9,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from or_magic.answer import Answer
+from or_magic.asking.forms import NO_FORM, Form
 from or_magic.asking.host import Host, ScriptHost
-from or_magic.errors import CommandError, Stopped
+from or_magic.content import Content
+from or_magic.errors import CommandError, SchemaError, Stopped
+from or_magic.messages import TextPart
 from or_magic.money import amount
 from or_magic.settings import Settings, origin_of
 
@@ -128,7 +131,7 @@ class Session:
 
     def ask(
         self,
-        prompt: str,
+        prompt: str | Content,
         *,
         model: str | None = None,
         parameters: Mapping[str, Any] | None = None,
@@ -138,13 +141,14 @@ class Session:
         max_cost: int | None = None,
         over_budget: bool = False,
         replay: Replay | None = None,
+        form: Form = NO_FORM,
         in_background: bool = False,
         show: bool = True,
     ) -> Answer:
         """Asks, waits for the end and returns the answer; whatever arrived is in the store and in `last`.
 
         Args:
-            prompt: what is asked; sent exactly as it is.
+            prompt: what is asked; a text is sent exactly as it is.
             model: a model id for this question; ``"account"`` sends none.
             parameters: those of this question, by name, as their kinds gave them (`parameter_table`).
             thread: the thread to go on, made where there is none; None for the notebook's current one.
@@ -153,6 +157,7 @@ class Session:
             max_cost: what this question may cost at most, in 1e-12 USD.
             over_budget: whether to ask whatever the budgets say.
             replay: when a kept answer is given again instead of asking; None for what is set.
+            form: what the answer shall be. One that does not fit a schema is asked for once more.
             in_background: whether to return at once, with an answer that is not `done` yet. Where nobody watches the
                 run (a headless one) it is waited for all the same: the answer would be lost with the process.
             show: whether the host shows the answer as it arrives.
@@ -162,22 +167,27 @@ class Session:
             MissingKeyError: there is no key for the address that is set.
             BudgetError: it may cost more than a budget has left; nothing was sent.
             ContextLengthError: with the conversation so far it is too long for the model; nothing was sent.
+            SchemaError: the answer does not fit the schema, nor does the second one.
             ServiceError: the service refused or failed.
             StoreError: the store cannot be opened; nothing was sent.
             Stopped: the user interrupted.
         """
-        question = self.question(prompt, model, parameters, thread, history, system)
+        question = self.question(prompt, model, parameters, thread, history, system, form)
         question = replace(question, max_cost=max_cost, is_over_budget=over_budget, replay=replay)
-        return self._follow(question, in_background=in_background, show=show)
+        answer = self._follow(question, in_background=in_background, show=show)
+        if form.shape is None or not answer.done:
+            return answer
+        return self._fitting(question, answer, show=show)
 
     def question(
         self,
-        prompt: str,
+        prompt: str | Content,
         model: str | None,
         parameters: Mapping[str, Any] | None,
         thread: str | None,
         history: WhichHistory | None,
         system: str | None,
+        form: Form = NO_FORM,
     ) -> Question:
         """A question made ready, with the settings of this moment; `ask` explains the arguments.
 
@@ -186,11 +196,30 @@ class Session:
         """
         from or_magic.asking.question import prepare
 
-        if not prompt.strip():
+        content = Content.of_text(prompt) if isinstance(prompt, str) else prompt
+        if not any(not isinstance(part, TextPart) or part.text.strip() for part in content.parts):
             raise CommandError("There is nothing to ask: the prompt is empty.")
         seat = self._seat(thread, history)
         system = self.system(seat.thread) if system is None else system
-        return prepare(self.settings, self.models, prompt, model, parameters, system, seat)
+        return prepare(self.settings, self.models, content, model, parameters, system, seat, form)
+
+    def _fitting(self, question: Question, answer: Answer, *, show: bool) -> Answer:
+        """The answer; where it does not fit the schema, the one that is given to the error, asked for once.
+
+        Raises:
+            SchemaError: that one does not fit either.
+        """
+        from or_magic.asking.question import corrected
+
+        try:
+            answer.value  # noqa: B018  # read here, so that it is validated now
+        except SchemaError as error:
+            if answer.ending != "complete":
+                return answer
+            seat = self._seat(question.seat.thread, question.seat.history)
+            answer = self._follow(corrected(question, answer, str(error.__context__), seat), show=show)
+            answer.value  # noqa: B018  # the second one is the last
+        return answer
 
     def system(self, thread: str | None) -> str:
         """The system prompt that is set: of the thread, else for all notebooks; "" for none.
@@ -256,7 +285,7 @@ class Session:
         """The questions that are under way in the background, the oldest first."""
         return [ask for ask in self._asks if ask.is_in_background]
 
-    def _follow(self, question: Question, *, in_background: bool, show: bool) -> Answer:
+    def _follow(self, question: Question, *, in_background: bool = False, show: bool) -> Answer:
         from or_magic.asking.ask import Ask
         from or_magic.asking.reconciling import settle_left
 

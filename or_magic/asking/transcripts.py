@@ -16,7 +16,18 @@ from typing import TYPE_CHECKING, Any
 from or_magic.asking.files import read_json, write_text
 from or_magic.errors import CommandError
 from or_magic.ledger.records import IMPORTED, NewTurn, Turn
-from or_magic.messages import ImagePart, Message, Part, ReasoningDetailsPart, TextPart, ToolCall, ToolResultPart
+from or_magic.messages import (
+    FilePart,
+    ImagePart,
+    Message,
+    Part,
+    ReasoningDetailsPart,
+    SoundPart,
+    TextPart,
+    ToolCall,
+    ToolResultPart,
+    VideoPart,
+)
 from or_magic.openrouter.requests import message_object
 
 if TYPE_CHECKING:
@@ -24,6 +35,7 @@ if TYPE_CHECKING:
 
 LARGEST_FILE = 20_000_000
 _ROLES = ("system", "developer", "user", "assistant", "tool")
+_ADDRESS = re.compile(r"https://|data:[\w.+-]+/[\w.+-]+;base64,", re.ASCII)
 _IMAGE = re.compile(r"https://|data:image/(png|jpeg|gif|webp);base64,", re.ASCII)
 
 
@@ -138,8 +150,19 @@ def _parts(content: Any) -> Iterator[Part]:
             if not _IMAGE.match(url):
                 raise CommandError("an image of it is neither an https address nor data of png, jpeg, gif or webp.")
             yield ImagePart(url)
+        elif kind in ("file", "input_audio", "video_url") and isinstance(inner := part.get(kind), dict):
+            yield _medium(kind, inner)
         else:
-            raise CommandError(f"a part of it is of kind {str(kind)[:40]!r}; text and image_url can be imported.")
+            raise CommandError(f"a part of it is of kind {str(kind)[:40]!r}, which cannot be imported.")
+
+
+def _medium(kind: str, inner: dict[str, Any]) -> Part:
+    if kind == "input_audio":
+        return SoundPart(_text(inner, "data"), _text(inner, "format"))
+    url = _text(inner, "file_data" if kind == "file" else "url")
+    if not _ADDRESS.match(url):
+        raise CommandError(f"a {kind} of it is neither an https address nor data.")
+    return FilePart(_text(inner, "filename"), url) if kind == "file" else VideoPart(url)
 
 
 def _joined(content: Any) -> str:

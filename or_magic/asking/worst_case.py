@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
-from or_magic.messages import AudioPart, ImagePart, Message
+from or_magic.messages import MEDIA, AudioPart, Message
 from or_magic.money import PICO_PER_USD
 from or_magic.openrouter.prices import Prices
 
@@ -109,8 +109,8 @@ def affordable_prices(pico_usd: int, prompt_tokens: int, answer_tokens: int) -> 
 
 def without_bound(body: Mapping[str, Any], model: str | None, messages: Sequence[Message]) -> str:
     """What is in a request whose price has no known bound; "" where nothing is."""
-    if any(isinstance(part, ImagePart | AudioPart) for message in messages for part in message.parts):
-        return "images and sounds"
+    if any(isinstance(part, (AudioPart, *MEDIA)) for message in messages for part in message.parts):
+        return "images, files and sounds"
     for plugin in body.get("plugins") or ():
         if plugin.get("id") not in _FREE_PLUGINS and plugin.get("enabled", True):
             return f"the plugin {plugin.get('id')}"

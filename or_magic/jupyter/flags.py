@@ -5,12 +5,15 @@ from __future__ import annotations
 import difflib
 import json
 import re
-import shlex
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
+from or_magic.asking.forms import FORMATS
+from or_magic.content import Room
 from or_magic.errors import CommandError
+from or_magic.jupyter.words import NO_NAMES, Words
 from or_magic.ledger.records import Replay
 from or_magic.money import amount
 from or_magic.openrouter.composing import OLD_NAMES
@@ -19,10 +22,8 @@ from or_magic.parameter_table import PARAMETERS
 from or_magic.parameters import UNSET, UNSET_WORD, Parameter
 
 _MODEL_ID = re.compile(r"[~@]?[\w.-]+(/[\w.:@/-]+)|auto|account")
-_SWITCH_WORDS = ("on", "off", "true", "false", "yes", "no")
 NO_SYSTEM = "none"
 _COMPRESSION = {"id": "context-compression"}
-_NUMBER = re.compile(r"-\d*\.?\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Flag:
         help: one line for the help.
         convert: turns the word typed into the value; raises `CommandError` where it cannot be one.
         parameter: the parameter that it sets; None for a flag of the cell itself.
+        is_list: whether it may be given several times.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Flag:
     help: str
     convert: Callable[[str], Any]
     parameter: Parameter | None = None
+    is_list: bool = False
 
     @property
     def head(self) -> str:
@@ -104,6 +107,33 @@ def which_history(word: str) -> str:
     return str(BY_NAME["history"].value(word, "--history"))
 
 
+def which_format(word: str) -> str:
+    """What the answer shall be.
+
+    Raises:
+        CommandError: it is none of the words.
+    """
+    if word.lower() not in FORMATS:
+        near = difflib.get_close_matches(word.lower(), FORMATS, n=1, cutoff=0.5)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise CommandError(f"-f is {word!r}; it wants one of {', '.join(FORMATS)}.{hint}")
+    return word.lower()
+
+
+def row_count(word: str) -> int:
+    """How many rows of a table are sent.
+
+    Raises:
+        CommandError: it is no number, and not ``all``.
+    """
+    if word.lower() == "all":
+        return sys.maxsize
+    count = word.replace("_", "").replace(",", "")
+    if not count.isdecimal() or int(count) == 0:
+        raise CommandError(f"--rows is {word!r}; it wants a number of rows such as 100, or all.")
+    return int(count)
+
+
 def which_replay(word: str) -> str:
     """When a kept answer is given again.
 
@@ -134,6 +164,14 @@ OWN_FLAGS = (
     Flag(
         "--output", "-o", "NAME", "bind the answer to this variable (_answer always holds the last one)", variable_name
     ),
+    Flag("--format", "-f", "FORMAT", f"what the answer shall be: {', '.join(FORMATS)}", which_format),
+    Flag("--schema", "", "SCHEMA", "a type, a JSON schema or name: str, age: int; _answer.value is that", str),
+    Flag("--image", "", "IMAGE", "send an image: a file, an address or Python; several times", str, is_list=True),
+    Flag("--file", "", "PATH", "send a file: PDF, image, sound, film, text; several times", str, is_list=True),
+    Flag("--rows", "", "N", "how many rows of a table are sent; all (else about 6,000 tokens of them)", row_count),
+    Flag("--raw", "", "", "send the prompt as it stands, with its {{ }}", switched),
+    Flag("--prompt", "", "NAME", "begin with a prompt that you named (%openrouter prompt)", str),
+    Flag("--trust", "", "", "show HTML of -f html as a page (in a frame that cannot reach the notebook)", switched),
     Flag("--system", "", "TEXT", "a system prompt for this question; none: without one", str),
     Flag("--thread", "", "NAME", "go on another thread of this notebook; made where there is none", str),
     Flag("--no-history", "", "", "send this prompt alone, and leave the conversation as it is", switched),
@@ -171,6 +209,11 @@ class CellLine:
         return self.parameters | {"plugins": [*plugins, _COMPRESSION]}
 
     @property
+    def room(self) -> Room:
+        """How much of a value is sent."""
+        return Room(rows=self.values.get("rows"))
+
+    @property
     def history(self) -> Any:
         """Which turns go along; None where the line does not say."""
         return "none" if self.values.get("no_history") else self.values.get("history")
@@ -187,20 +230,24 @@ class CellLine:
         return told if told is None or told.lower() not in (NO_SYSTEM, UNSET_WORD) else ""
 
 
-def parse_cell_line(line: str) -> CellLine:
+def parse_cell_line(line: str, names: Mapping[str, object] = NO_NAMES, aliases: Container[str] = ()) -> CellLine:
     """Understands what stands behind ``%%openrouter``.
+
+    Args:
+        names: the user's variables: a word that is ``{name}`` or ``$name`` is the text or number of that name.
+        aliases: short names of models.
 
     Raises:
         CommandError: a flag is not known, lacks its value, has an impossible one or stands twice, or there is more
             than one model id.
     """
     found = CellLine()
-    words = _Words(line)
+    words = Words(line, names)
     for word in words:
         if word in ("-h", "--help"):
             return CellLine(wants_help=True)
         if not word.startswith("-"):
-            _keep(found, OWN_FLAGS[0], word)
+            _keep(found, OWN_FLAGS[0], word, aliases)
             continue
         name, equals, text = word.partition("=")
         if (old := name.lstrip("-").replace("-", "_")) in OLD_NAMES:
@@ -209,40 +256,18 @@ def parse_cell_line(line: str) -> CellLine:
         flag = _flag(name)
         if not equals:
             text = words.value(flag.name, flag.value) if flag.value else words.switch()
-        _keep(found, flag, text)
+        _keep(found, flag, text, aliases)
     return found
 
 
-class _Words:
-    """The words of a line, and the value that may follow a flag."""
-
-    def __init__(self, line: str) -> None:
-        try:
-            self._words = shlex.split(line, comments=True)
-        except ValueError as error:
-            raise CommandError(
-                f"The first line has a quote that is not closed ({line.strip()!r}). The prompt stands below it."
-            ) from error
-
-    def __iter__(self) -> Iterator[str]:
-        while self._words:
-            yield self._words.pop(0)
-
-    def value(self, flag: str, shown: str = "VALUE") -> str:
-        if not self._words or (self._words[0].startswith("-") and not _NUMBER.fullmatch(self._words[0])):
-            raise CommandError(f"{flag} wants a value: {flag} {shown}.")
-        return self._words.pop(0)
-
-    def switch(self) -> str:
-        return self._words.pop(0) if self._words and self._words[0].lower() in _SWITCH_WORDS else "on"
-
-
-def _keep(found: CellLine, flag: Flag, text: str) -> None:
+def _keep(found: CellLine, flag: Flag, text: str, aliases: Container[str]) -> None:
     if not text:
         raise CommandError(f"{flag.name} wants a value: {flag.name} {flag.value}.")
     values = found.values if flag.parameter is None else found.parameters
-    value = flag.convert(text)
-    if flag.key not in values:
+    value = text if flag.key == "model" and text in aliases else flag.convert(text)
+    if flag.is_list:
+        values.setdefault(flag.key, []).append(value)
+    elif flag.key not in values:
         values[flag.key] = value
     elif flag.parameter is not None and flag.parameter.is_repeatable and value is not UNSET:
         values[flag.key] = flag.parameter.added(values[flag.key], value, flag.name)

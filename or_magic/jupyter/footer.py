@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from or_magic.answer import Answer, History
+from or_magic.answer import Answer
 from or_magic.asking.host import Bill
+from or_magic.messages import History
 from or_magic.money import format_usd
 
 SEPARATOR = " · "

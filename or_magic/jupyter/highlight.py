@@ -203,6 +203,7 @@ _STYLESHEET = (
     ".orm .orm-tex{white-space:pre-wrap}"
     ".orm .orm-raw{display:block;white-space:pre-wrap;margin:0 0 1em}"
     ".orm section{font-size:.9em;border-top:1px solid var(--jp-border-color2,rgba(128,128,128,.4));margin-top:1em}"
+    ".orm.orm-plain{white-space:pre-wrap;font-family:inherit;background:none;border:0;padding:0;margin:0}"
     ".orm-status{opacity:.7;font-size:.9em}"
     ".orm.orm-thoughts{opacity:.8;font-size:.9em;margin:0 0 .6em}.orm.orm-thoughts>summary{cursor:pointer}"
     ".orm.orm-turn{margin:0 0 .5em}.orm.orm-turn>summary{cursor:pointer}"

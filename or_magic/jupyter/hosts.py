@@ -5,21 +5,25 @@ from __future__ import annotations
 import sys
 import time
 import uuid
-from typing import Any, TextIO
+from collections.abc import Awaitable
+from typing import Any, TextIO, TypeVar
 
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import DisplayHandle, display
 
 from or_magic.answer import Answer
+from or_magic.asking.content.blocks import fenced
 from or_magic.asking.host import Bill, Place, View
+from or_magic.asking.reenter import wait_for
 from or_magic.jupyter.footer import footer_text
 from or_magic.jupyter.live import Frame, LiveAnswer, Pacer, status_html, waiting_text
-from or_magic.jupyter.markdown import strip_terminal, stylesheet
+from or_magic.jupyter.markdown import render, strip_terminal, stylesheet
 from or_magic.jupyter.place import ShellPlace
 from or_magic.jupyter.plain_text import finished_terminal_length, sendable
 from or_magic.jupyter.whole import whole_html
 from or_magic.messages import Event, ReasoningDelta, TextDelta, Waiting
 
+T = TypeVar("T")
 _DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
 
 
@@ -28,6 +32,8 @@ class ShellHost:
 
     def __init__(self, shell: InteractiveShell) -> None:
         self.place = ShellPlace(shell)
+        self._shell = shell
+        self._offered_in: str | None = None
 
     def is_watched(self) -> bool:
         """Not in a headless run, whose kernel is shut down after the last cell."""
@@ -36,6 +42,32 @@ class ShellHost:
     def where(self) -> Place:
         """The notebook and the cell of the request that runs now."""
         return self.place.where()
+
+    def wait_for(self, awaitable: Awaitable[T]) -> T:
+        """What an awaitable gives, on the loop that the user's other awaitables run on."""
+        from IPython.core.async_helpers import get_asyncio_loop
+
+        return wait_for(awaitable, get_asyncio_loop)
+
+    def offer_cell(self, code: str) -> bool:
+        """Puts code into the next cell, which the user may run; whether it could be put there.
+
+        Nothing is put anywhere in a run that nobody watches. Of several in one run of a cell a front end takes one.
+        """
+        request = self.place.where().request
+        if self.place.front_end() == "headless" or (request is not None and request == self._offered_in):
+            return False
+        self._offered_in = request
+        self._shell.set_next_input(code)
+        return True
+
+    def show_code(self, code: str, language: str) -> None:
+        """Shows a piece of untrusted code below what the cell has shown."""
+        if self.place.front_end() == "terminal":
+            print(strip_terminal(code))
+            return
+        html = render(fenced(code, language), answer_id=_new_id())
+        display(_bundle(_styled(html), code), raw=True)
 
     def open_view(self, answer: Answer, *, in_background: bool = False, is_live: bool = True) -> View:
         """The view that fits the front end."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
-from IPython.core.magic import Magics, line_cell_magic, magics_class
+from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from traitlets import Unicode
 
 from or_magic.answer import Answer
@@ -14,7 +15,6 @@ from or_magic.asking.session import Session
 from or_magic.errors import CommandError
 from or_magic.jupyter.commands import help_text, run_line
 from or_magic.jupyter.commands.desk import Desk
-from or_magic.jupyter.flags import parse_cell_line
 from or_magic.jupyter.hosts import ShellHost, answer_html
 from or_magic.options import BY_NAME, OPTIONS
 from or_magic.parameter_table import PARAMETERS
@@ -51,6 +51,7 @@ class OpenRouterMagics(_Configured):  # type: ignore[misc]  # its base is made f
     def _config(self) -> dict[str, str]:
         return {name: getattr(self, name) for name in ("model", "base_url", *BY_NAME, *_PLAIN_NAMES)}
 
+    @no_var_expand  # IPython would replace {x} and $x in what is asked
     @line_cell_magic("openrouter")  # type: ignore[arg-type]  # its own annotations contradict each other
     def openrouter(self, line: str, cell: str | None = None) -> object:
         """Ask a model, or run a subcommand.
@@ -60,13 +61,12 @@ class OpenRouterMagics(_Configured):  # type: ignore[misc]  # its base is made f
         """
         if cell is None:
             return run_line(self.desk, line)
-        asked = parse_cell_line(line)
+        asked = self.desk.flags(line)
         if asked.wants_help:
             return print(help_text())
-        if not cell.strip():
+        if not cell.strip() and not any(asked.values.get(name) for name in ("prompt", "image", "file")):
             raise CommandError("The cell is empty: the prompt stands below the first line, and is sent as it stands.")
-        prompt = cell.removesuffix("\n")
-        self.desk.ask(prompt, asked)
+        self.desk.ask(cell.removesuffix("\n"), asked, first_line=2)
         return None
 
     def close(self) -> None:
@@ -89,6 +89,7 @@ def load(shell: InteractiveShell) -> None:
     shell.register_magics(magics)
     shell.magics_manager.register_function(magics.openrouter, magic_kind="line_cell", magic_name="or")
     shell.input_transformers_cleanup.append(keep_question_mark)
+    shell.events.register("post_run_cell", magics.desk.failed.note)
     if shell.display_formatter is not None:
         html = shell.display_formatter.formatters["text/html"]
         html.for_type(Answer, answer_html)
@@ -107,6 +108,8 @@ def unload(shell: InteractiveShell) -> None:
         for name in ("openrouter", "or"):
             shell.magics_manager.magics[kind].pop(name, None)
     shell.configurables.remove(magics)
+    with contextlib.suppress(ValueError):
+        shell.events.unregister("post_run_cell", magics.desk.failed.note)
     if keep_question_mark in shell.input_transformers_cleanup:
         shell.input_transformers_cleanup.remove(keep_question_mark)
     if shell.display_formatter is not None:

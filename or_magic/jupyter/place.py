@@ -48,6 +48,14 @@ class ShellPlace:
         """From now on the kernel is that notebook, where the front end does not tell another."""
         self._joined = notebook
 
+    def source(self) -> str | None:
+        """The source of the cell that runs, as it was typed; None where nothing tells it."""
+        code = (self._request() or {}).get("content", {}).get("code")
+        history = self._shell.history_manager
+        if isinstance(code, str):
+            return code
+        return str(history.input_hist_raw[-1]) if history is not None and history.input_hist_raw else None
+
     def where(self) -> Place:
         """The notebook and cell of the request that runs now."""
         request = self._request() or {}

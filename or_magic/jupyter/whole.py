@@ -7,12 +7,15 @@ that is checked here.
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Sequence
 
 from or_magic.answer import Answer
+from or_magic.asking.content.blocks import fenced
+from or_magic.extracting import json_in
 from or_magic.jupyter.markdown import ROOT_CLASSES, render
-from or_magic.jupyter.plain_text import escape_text
+from or_magic.jupyter.plain_text import escape_text, show_hidden
 from or_magic.messages import Citation, ToolCall
 
 _WEB = re.compile(r"https?://[^/\\\s]", re.IGNORECASE)
@@ -30,13 +33,35 @@ def whole_html(answer: Answer, *, answer_id: str, times: bool = True) -> str:
     """
     parts = [
         thoughts_html(answer.reasoning, answer.seconds_thinking if times else None, answer_id=answer_id),
-        render(answer.text, answer_id=answer_id) if answer.text else "",
+        text_html(answer, answer_id=answer_id),
         render(answer.refusal, answer_id=f"{answer_id}r") if answer.refusal else "",
-        images_html(answer.images),
+        images_html(answer.image_urls),
         calls_html(answer.tool_calls),
         sources_html(answer.citations),
     ]
     return "".join(parts)
+
+
+def text_html(answer: Answer, *, answer_id: str) -> str:
+    """Its text as what it was asked to be: JSON and HTML as their source, plain text as it is, all else as Markdown."""
+    text = answer.text
+    if not text:
+        return ""
+    if answer.format == "text":
+        return f'<pre class="{ROOT_CLASSES} orm-plain">{html.escape(show_hidden(text))}</pre>'
+    if answer.format == "json":
+        text = _as_json(text)
+    if answer.format == "html" and not answer.code:
+        text = fenced(text, "html")
+    return render(text, answer_id=answer_id)
+
+
+def _as_json(text: str) -> str:
+    """JSON in lines; what is none stays what it is."""
+    try:
+        return fenced(json.dumps(json_in(text), ensure_ascii=False, indent=2), "json")
+    except (ValueError, RecursionError):
+        return text
 
 
 def thoughts_html(reasoning: str, seconds: float | None, *, answer_id: str, is_whole: bool = True) -> str:

@@ -61,6 +61,18 @@ class Replays:
         query = _kept(key, turns.c.run == last.scalar_subquery()).order_by(turns.c.id)
         return self._without_calls(self._turn(query.offset(number).limit(1)))
 
+    def before_in_cell(self, turn_id: TurnId) -> Turn | None:
+        """The last answer that the cell of a turn was given before it; None where it was given none.
+
+        Raises:
+            StoreError: the ledger cannot be read.
+        """
+        this = turns.alias()
+        is_same = (this.c.notebook == turns.c.notebook) & (this.c.cell_id == turns.c.cell_id)
+        query = select(turns.c.id).join(this, is_same)
+        query = query.where(this.c.id == turn_id, turns.c.id < turn_id, turns.c.ask_number == this.c.ask_number)
+        return self._turn(query.where(turns.c.state == "complete").order_by(turns.c.id.desc()).limit(1))
+
     def of_run(self, notebook: str, service: str, run: str) -> list[KeptAnswer]:
         """What a run of a notebook has shown, asked for or given again, the oldest first; of each cell the last run.
 

@@ -29,19 +29,33 @@ from or_magic.errors import StoreError
 from or_magic.messages import (
     AnnotationsPart,
     AudioPart,
+    FilePart,
     ImagePart,
     Message,
     Part,
     ReasoningDetailsPart,
     ReasoningPart,
     RefusalPart,
+    SoundPart,
     TextPart,
     ToolCall,
     ToolResultPart,
+    VideoPart,
 )
 
 PartKind = Literal[
-    "text", "reasoning", "reasoning_details", "tool_call", "tool_result", "annotations", "image", "audio", "refusal"
+    "text",
+    "reasoning",
+    "reasoning_details",
+    "tool_call",
+    "tool_result",
+    "annotations",
+    "image",
+    "audio",
+    "file",
+    "sound",
+    "video",
+    "refusal",
 ]
 _PURPOSE = "or_magic message 1"
 
@@ -80,6 +94,12 @@ def kind_and_content(part: Part) -> tuple[PartKind, str]:
             return "image", url
         case AudioPart(id, data, transcript):
             return "audio", _fields(id, data, transcript)
+        case FilePart(name, url):
+            return "file", _fields(name, url)
+        case SoundPart(data, format):
+            return "sound", _fields(data, format)
+        case VideoPart(url):
+            return "video", url
         case RefusalPart(text):
             return "refusal", text
     assert_never(part)
@@ -108,6 +128,12 @@ def part_of(kind: str, content: str) -> Part:
             return ImagePart(content)
         case "audio":
             return AudioPart(*json.loads(content))
+        case "file":
+            return FilePart(*json.loads(content))
+        case "sound":
+            return SoundPart(*json.loads(content))
+        case "video":
+            return VideoPart(content)
         case "refusal":
             return RefusalPart(content)
     raise StoreError(f"The ledger holds a message with a part of unknown kind {kind!r}. Upgrade or_magic to read it.")

@@ -9,16 +9,21 @@ from typing import Any
 
 from or_magic.errors import CommandError
 from or_magic.messages import (
+    MEDIA,
     AnnotationsPart,
     AudioPart,
+    FilePart,
     ImagePart,
     Message,
+    Part,
     ReasoningDetailsPart,
     ReasoningPart,
     RefusalPart,
+    SoundPart,
     TextPart,
     ToolCall,
     ToolResultPart,
+    VideoPart,
 )
 from or_magic.openrouter.lenient import parse_array
 
@@ -76,18 +81,29 @@ def message_object(message: Message) -> dict[str, Any]:
 
 
 def _content(message: Message) -> str | list[dict[str, Any]] | None:
-    parts = [part for part in message.parts if isinstance(part, TextPart | ImagePart)]
+    parts = [part for part in message.parts if isinstance(part, (TextPart, *MEDIA))]
     if message.role == "assistant" or all(isinstance(part, TextPart) for part in parts):
         texts = [part.text for part in parts if isinstance(part, TextPart)]
         if not texts and _has_calls(message):
             return None
         return "".join(texts) if len(texts) <= 1 else [{"type": "text", "text": text} for text in texts]
-    return [
-        {"type": "text", "text": part.text}
-        if isinstance(part, TextPart)
-        else {"type": "image_url", "image_url": {"url": part.url}}
-        for part in parts
-    ]
+    return list(map(_part_object, parts))
+
+
+def _part_object(part: Part) -> dict[str, Any]:
+    """A part of what the user says. Source: openrouter.ai/docs, "Multimodal" (2026-08)."""
+    match part:
+        case ImagePart(url):
+            return {"type": "image_url", "image_url": {"url": url}}
+        case FilePart(name, url):
+            return {"type": "file", "file": {"filename": name, "file_data": url}}
+        case SoundPart(data, format):
+            return {"type": "input_audio", "input_audio": {"data": data, "format": format}}
+        case VideoPart(url):
+            return {"type": "video_url", "video_url": {"url": url}}
+        case TextPart(text):
+            return {"type": "text", "text": text}
+    raise TypeError(f"A user does not send a {type(part).__name__}.")
 
 
 def _has_calls(message: Message) -> bool:

@@ -83,6 +83,12 @@ class Kernel:
         """Sends a cell and waits for its end."""
         return self.finish(self.send(code, **options))
 
+    def complete(self, code: str) -> list[str]:
+        """What the kernel completes the end of the code with; waits for it behind what was sent before."""
+        message = self._client.session.msg("complete_request", {"code": code, "cursor_pos": len(code)})
+        self._client.shell_channel.send(message)
+        return list(self.reply(str(message["header"]["msg_id"]))["matches"])
+
     def value(self, expression: str) -> Any:
         """The value of an expression of literals in the kernel."""
         told = self.run("pass", expressions={"it": expression})["user_expressions"]["it"]

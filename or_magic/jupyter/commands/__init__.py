@@ -7,37 +7,68 @@ Adding one is one function in a file of this folder and one line in the table.
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from or_magic.errors import CommandError
-from or_magic.jupyter.commands import account, asking, catalogue, configuration, conversation, money, service, state
+from or_magic.jupyter.commands import (
+    account,
+    asking,
+    catalogue,
+    code,
+    configuration,
+    conversation,
+    money,
+    personal,
+    service,
+    state,
+)
 from or_magic.jupyter.commands.desk import Desk
 from or_magic.jupyter.flags import flags_help
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A subcommand: what is typed, what it does in one line, and the function that does it."""
+    """A subcommand.
+
+    Attributes:
+        usage: what is typed.
+        help: what it does, in one line.
+        run: the function that does it.
+        takes_text: whether what is typed behind it is a text, in which nothing is special.
+    """
 
     usage: str
     help: str
     run: Callable[[Desk, str], object]
+    takes_text: bool = False
 
     @property
     def name(self) -> str:
         """The word that is typed behind ``%openrouter``."""
         return self.usage.split()[0]
 
+    @property
+    def page(self) -> str:
+        """All that is to be said of it."""
+        told = inspect.cleandoc(self.run.__doc__ or "").replace("``", "")
+        return f"%openrouter {self.usage}: {self.help}\n\n{told}"
+
 
 COMMANDS = (
-    Command("ask TEXT", "ask in one line", asking.ask),
+    Command("ask TEXT", "ask in one line", asking.ask, takes_text=True),
     Command("continue", "the rest of an answer that was stopped or cut", asking.go_on),
     Command("jobs", "the answers that arrive in the background", asking.jobs),
     Command("stop [ID|all]", "stop answers in the background", asking.stop),
+    Command("insert [N]", "put block N of the last answer's code into the next cell", code.insert),
+    Command("fix", "what was wrong with the cell that failed, and the cell anew; --values", code.fix),
+    Command("explain [N]", "what the last error means, or what cell N does; --values", code.explain),
     Command("model [ID]", "show the model of this notebook, or set it", state.model),
-    Command("set [NAME VALUE]", "show or set an option of this notebook: times, retries, base_url", configuration.put),
-    Command("config", "every setting, its value, and who set it", configuration.config),
+    Command("set [NAME VALUE]", "show or set an option of this notebook; --user: of all", configuration.put),
+    Command("alias [NAME ID]", "a short name for a model, for all notebooks; --notebook: for this", personal.alias),
+    Command("prompt [NAME TEXT]", "a text to begin with: %%openrouter --prompt NAME", personal.prompt, takes_text=True),
+    Command("config", "every setting, its value, who set it, and where the file is", configuration.config),
     Command("history", "this thread's turns; --all notebooks, --search TEXT; .df() is a table", conversation.history),
     Command("show TURN", "one turn, whole", conversation.show),
     Command("undo [N]", "take the last turns out of the conversation", conversation.undo),
@@ -46,7 +77,12 @@ COMMANDS = (
     Command("fork NAME", "a new thread that goes on from here", conversation.fork),
     Command("switch NAME", "go to another thread", conversation.switch),
     Command("threads", "the threads of this notebook", conversation.threads),
-    Command("system [TEXT]", "show or set the system prompt of this thread; none, unset", conversation.system),
+    Command(
+        "system [TEXT]",
+        "show or set the system prompt of this thread; none, unset, @prompt",
+        conversation.system,
+        takes_text=True,
+    ),
     Command("export FILE", "the conversation as .md, or .json of messages", conversation.export),
     Command("import FILE", "a .json of messages as a new thread", conversation.import_),
     Command("adopt OLD", "the conversation of a notebook that was renamed or copied", conversation.adopt),
@@ -77,7 +113,20 @@ def run_line(desk: Desk, line: str) -> object:
     command = next((command for command in COMMANDS if command.name == name), None)
     if command is None:
         raise CommandError(_no_such(name, line.strip()))
-    return command.run(desk, rest.strip())
+    if rest.strip() in ("-h", "--help"):
+        return print(command.page)
+    return command.run(desk, rest.strip() if command.takes_text else _without_comment(rest))
+
+
+def _without_comment(text: str) -> str:
+    """What stands before a ``# comment``, as in Python and in a shell: not one inside quotes or a word."""
+    quote = ""
+    for place, letter in enumerate(text):
+        if letter in "'\"" and quote in ("", letter):
+            quote = "" if quote else letter
+        elif letter == "#" and not quote and (place == 0 or text[place - 1].isspace()):
+            return text[:place].strip()
+    return text.strip()
 
 
 def _no_such(name: str, line: str) -> str:

@@ -101,9 +101,14 @@ def show(desk: Desk, text: str) -> Turns:
 
 
 def system(desk: Desk, text: str) -> None:
-    """``%openrouter system [TEXT|none|unset]``: shows or sets what this thread's questions begin with."""
+    """``%openrouter system [TEXT|@NAME|none|unset]``: shows or sets what this thread's questions begin with.
+
+    ``@NAME`` is the prompt that was named so by ``%openrouter prompt``.
+    """
     talk = Conversation(desk.session)
-    if text:
+    if text.startswith("@"):
+        talk.set_system(desk.session.settings.prompt(text[1:]))
+    elif text:
         talk.set_system(None if text == "unset" else "" if text.lower() == NO_SYSTEM else text.strip("'\""))
     print(f"System prompt of thread {talk.thread}: {talk.system or 'none'}")
 

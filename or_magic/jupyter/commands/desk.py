@@ -3,45 +3,107 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
 from or_magic.answer import Answer
+from or_magic.asking.forms import NO_FORM, Form
 from or_magic.asking.session import Session
+from or_magic.content import Content
 from or_magic.errors import CommandError
-from or_magic.jupyter.flags import CellLine
+from or_magic.jupyter.failed_cells import FailedCells
+from or_magic.jupyter.flags import CellLine, parse_cell_line
+from or_magic.jupyter.framed import show_page
 from or_magic.jupyter.hosts import ShellHost
 from or_magic.jupyter.plain_text import strip_terminal
+from or_magic.settings import ALIASES
 
 if TYPE_CHECKING:  # starlette and uvicorn are imported when a sandbox is started
+    from or_magic.jupyter.cells import Cells
+    from or_magic.jupyter.prompting import Prompting
     from or_magic.sandbox import Sandbox
 
 
 @dataclass
 class Desk:
-    """The session, the shell and the host of one notebook, and the sandbox if one was started here."""
+    """The session, the shell and the host of one notebook, its last failed cell, and the sandbox if one runs here."""
 
     shell: InteractiveShell
     session: Session
     host: ShellHost
     sandbox: Sandbox | None = None
+    failed: FailedCells = field(default_factory=FailedCells)
 
-    def ask(self, prompt: str, asked: CellLine | None = None) -> None:
-        """Asks, shows the answer and binds it to ``_answer`` and the name given, also when it was stopped or failed."""
+    @cached_property
+    def prompting(self) -> Prompting:
+        """Makes what was typed ready to be asked."""
+        from or_magic.jupyter.prompting import Prompting
+
+        return Prompting(self.shell, self.host)
+
+    @cached_property
+    def cells(self) -> Cells:
+        """Offers code as the next cell."""
+        from or_magic.jupyter.cells import Cells
+
+        return Cells(self.shell, self.session, self.host)
+
+    def flags(self, line: str) -> CellLine:
+        """What stands on the first line of a cell, understood with the user's variables and aliases.
+
+        Raises:
+            CommandError: it cannot be.
+        """
+        return parse_cell_line(line, self.shell.user_ns, self.session.settings.names_of(ALIASES))
+
+    def ask(self, prompt: str, asked: CellLine | None = None, *, first_line: int = 1) -> None:
+        """Asks what was typed, shows the answer, and binds it to ``_answer`` and the name given.
+
+        Args:
+            prompt: as it was typed, with its templates.
+            first_line: the number of its first line in the cell, for messages.
+        """
         asked = asked or CellLine()
-        before = self.session.last
+        named = asked.values.get("prompt")
+        before = self.session.settings.prompt(named) if named is not None else ""
+        content = self.prompting.content(prompt, asked, before, first_line)
+        form = self.prompting.form(asked)
+        answer = self.ask_ready(content, asked, form)
+        if answer is None or not answer.done:
+            return
+        if form.format == "code":
+            self.cells.offer(answer)
+        if form.format == "html" and asked.values.get("trust"):
+            show_page(answer)
+
+    def ask_ready(self, content: Content, asked: CellLine, form: Form = NO_FORM, **options: Any) -> Answer | None:
+        """Asks, shows the answer and binds it, also when it was stopped or failed; None where nothing is to be sent.
+
+        Args:
+            content: what is asked, as it is sent.
+            options: arguments of `Session.ask` that win over the flags.
+        """
+        given: dict[str, Any] = {
+            "model": asked.values.get("model"),
+            "parameters": asked.request_parameters,
+            "thread": asked.values.get("thread"),
+            "history": asked.history,
+            "system": self._system(asked),
+            "form": form,
+        } | options
         if asked.values.get("dry_run"):
-            return self._rehearse(prompt, asked)
+            from or_magic.asking.dry_run import dry_run
+
+            print(strip_terminal(dry_run(self.session, content, **given)))
+            return None
+        before = self.session.last
         try:
-            self.session.ask(
-                prompt,
-                model=asked.values.get("model"),
-                parameters=asked.request_parameters,
-                thread=asked.values.get("thread"),
-                history=asked.history,
-                system=asked.system,
+            return self.session.ask(
+                content,
+                **given,
                 max_cost=asked.values.get("max_cost"),
                 over_budget=asked.values.get("over_budget", False),
                 replay=asked.replay,
@@ -51,25 +113,11 @@ class Desk:
             answer = self.session.last
             if answer is not None and answer is not before:
                 self._bind(answer, asked.values.get("output"))
-        return None
 
-    def _rehearse(self, prompt: str, asked: CellLine) -> None:
-        """Prints what would be sent; nothing is."""
-        from or_magic.asking.dry_run import dry_run
-
-        print(
-            strip_terminal(
-                dry_run(
-                    self.session,
-                    prompt,
-                    model=asked.values.get("model"),
-                    parameters=asked.request_parameters,
-                    thread=asked.values.get("thread"),
-                    history=asked.history,
-                    system=asked.system,
-                )
-            )
-        )
+    def _system(self, asked: CellLine) -> str | None:
+        """The system prompt of the line; ``@name`` is the prompt of that name."""
+        told = asked.system
+        return self.session.settings.prompt(told[1:]) if told and told.startswith("@") else told
 
     def go_on(self) -> None:
         """Asks for the rest of the last answer and binds the whole to ``_answer``."""

@@ -9,6 +9,7 @@ from or_magic.jupyter.commands.conversation import thread_row
 from or_magic.jupyter.commands.desk import Desk
 from or_magic.jupyter.flags import model_id
 from or_magic.money import format_usd
+from or_magic.settings import ALIASES
 
 
 def show(desk: Desk) -> None:
@@ -34,7 +35,7 @@ def model(desk: Desk, text: str) -> None:
     if text:
         if len(text.split()) > 1:
             raise CommandError(f"%openrouter model takes one id; {text!r} was typed.")
-        settings.notebook["model"] = model_id(text)
+        settings.notebook["model"] = text if text in settings.names_of(ALIASES) else model_id(text)
     chosen = settings.model()
     print(f"{chosen.value} ({chosen.source})")
 

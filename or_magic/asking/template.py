@@ -1,0 +1,234 @@
+"""``{{ expression }}`` in a prompt: what stands in it, and what it is in Python. Nothing else in a prompt is special.
+
+An expression ends at the first ``}}`` that leaves it whole, so it may hold braces itself. It is read once: what an
+expression gives is never looked through for another. ``\\{{`` stands for ``{{``.
+
+Code in prompts is full of braces, and a value in the place of somebody's code would be worse than an error. So whatever
+is not an expression of names that are defined is an error, which names the place and says how to send it as it is.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import difflib
+import inspect
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from types import CodeType
+from typing import Any
+
+from or_magic.errors import CommandError, OrMagicError
+
+_OPEN = re.compile(r"\\?\{\{")
+_CLOSE = re.compile(r"(?=\}\})")
+_FILE = "<expression>"
+_SHOWN = 50  # characters of an expression in a message
+_AS_IT_IS = "--raw on the first line sends the prompt as it is, \\{{ stands for {{."
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """An expression in a prompt.
+
+    Attributes:
+        source: what stands between the braces.
+        start: where in the prompt it begins, behind the braces and blanks.
+        tree: the same, understood.
+    """
+
+    source: str
+    start: int
+    tree: ast.Expression
+
+
+class _Fault(Exception):
+    """What is wrong with an expression, and at which character of the prompt."""
+
+    def __init__(self, what: str, place: int) -> None:
+        super().__init__(what)
+        self.what, self.place = what, place
+
+    def at(self, prompt: str, first_line: int) -> CommandError:
+        """The same as a line for the user."""
+        before = prompt[: self.place]
+        line = first_line + before.count("\n")
+        column = self.place - (before.rfind("\n") + 1) + 1
+        return CommandError(f"Line {line}, column {column}: {_sentence(self.what)} Nothing was sent. {_AS_IT_IS}")
+
+
+def parse(prompt: str, *, first_line: int = 1) -> list[str | Expression]:
+    """The prompt's texts and expressions, in order.
+
+    Args:
+        first_line: the number of the prompt's first line, for messages.
+
+    Raises:
+        CommandError: something between ``{{`` and ``}}`` is no expression; the message says where.
+    """
+    pieces: list[str | Expression] = []
+    texts: list[str] = []
+    at = 0
+    while (found := _OPEN.search(prompt, at)) is not None:
+        texts.append(prompt[at : found.start()])
+        at = found.end()
+        if found[0].startswith("\\"):
+            texts.append("{{")
+            continue
+        try:
+            expression, at = _expression(prompt, at)
+        except _Fault as fault:
+            raise fault.at(prompt, first_line) from None
+        pieces += [*_joined(texts), expression]
+        texts = []
+    return [*pieces, *_joined([*texts, prompt[at:]])]
+
+
+def evaluate(
+    prompt: str,
+    namespace: Mapping[str, Any],
+    wait_for: Callable[[Awaitable[Any]], Any],
+    *,
+    first_line: int = 1,
+) -> list[tuple[str, Any]]:
+    """The prompt's texts (named ``""``) and the values of its expressions (named by their source), in order.
+
+    Args:
+        namespace: the user's names.
+        wait_for: gives the value of an awaitable.
+        first_line: the number of the prompt's first line, for messages.
+
+    Raises:
+        CommandError: an expression is none, or cannot be evaluated; the message says where and why. What the user's own
+            code raised is its cause.
+    """
+    values: list[tuple[str, Any]] = []
+    pieces = parse(prompt, first_line=first_line)
+    for piece in pieces:
+        if isinstance(piece, str):
+            values.append(("", piece))
+            continue
+        try:
+            values.append((piece.source, _value(piece, namespace, wait_for)))
+        except _Fault as fault:
+            raise fault.at(prompt, first_line) from fault.__cause__
+    return values
+
+
+def value_of(source: str, namespace: Mapping[str, Any], wait_for: Callable[[Awaitable[Any]], Any], where: str) -> Any:
+    """The value of one expression that was typed, such as that of a flag.
+
+    Args:
+        where: what it was typed for, for messages.
+
+    Raises:
+        CommandError: it is no expression, or cannot be evaluated. What the user's own code raised is its cause.
+    """
+    try:
+        return _value(Expression(source, 0, _tree(source)), namespace, wait_for)
+    except SyntaxError as error:
+        raise CommandError(f"{where}: {_short(source)} is no Python ({error.msg}). Nothing was sent.") from None
+    except _Fault as fault:
+        raise CommandError(f"{where}: {_sentence(fault.what)} Nothing was sent.") from fault.__cause__
+
+
+def _joined(texts: list[str]) -> list[str]:
+    text = "".join(texts)
+    return [text] if text else []
+
+
+def _expression(prompt: str, at: int) -> tuple[Expression, int]:
+    """The expression that begins at `at`, and where the prompt goes on behind it.
+
+    Raises:
+        _Fault: there is none.
+    """
+    failure: SyntaxError | None = None
+    ends = [found.start() for found in _CLOSE.finditer(prompt, at)]
+    if not ends:
+        raise _Fault("'{{' has no '}}'", at - 2)
+    for end in ends:
+        source, start = _stripped(prompt, at, end)
+        if not source:
+            raise _Fault("there is nothing between '{{' and '}}'", at - 2)
+        try:
+            tree = _tree(source)
+        except SyntaxError as error:
+            failure = failure or error  # the first is the shortest, which is what was meant most likely
+            continue
+        if not any(isinstance(node, ast.Name) for node in ast.walk(tree)):
+            raise _Fault(f"{_short(source)} names no variable", start)
+        return Expression(source, start, tree), end + 2
+    source, start = _stripped(prompt, at, ends[0])
+    offset = max((failure.offset or 1) - 1, 0) if failure is not None and failure.lineno == 1 else 0
+    why = failure.msg if failure is not None else "it is no expression"
+    raise _Fault(f"{_short(source)} is no Python expression ({why})", start + offset)
+
+
+def _stripped(prompt: str, start: int, end: int) -> tuple[str, int]:
+    """The text between two places without the blanks around it, and where it begins."""
+    inner = prompt[start:end]
+    return inner.strip(), start + len(inner) - len(inner.lstrip())
+
+
+def _tree(source: str) -> ast.Expression:
+    try:
+        return ast.parse(source, _FILE, "eval")
+    except SyntaxError:
+        if "\n" not in source:
+            raise
+        # In parentheses lines may break anywhere. They stand on a line of their own, so that columns stay.
+        tree = ast.parse(f"(\n{source}\n)", _FILE, "eval")
+        ast.increment_lineno(tree, -1)
+        return tree
+
+
+def _value(piece: Expression, namespace: Mapping[str, Any], wait_for: Callable[[Awaitable[Any]], Any]) -> Any:
+    """Raises: _Fault; OrMagicError of what is asked inside."""
+    code: CodeType = compile(piece.tree, _FILE, "eval", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    names = dict(namespace)
+    try:
+        value = eval(code, names)
+        if code.co_flags & inspect.CO_COROUTINE or inspect.isawaitable(value):
+            value = wait_for(value)
+    except NameError as error:
+        raise _unknown_name(piece, error, names) from error
+    except OrMagicError:  # of what is asked inside
+        raise
+    except Exception as error:  # the user's own code
+        said = " ".join(str(error).split())
+        why = f"{type(error).__name__}: {said}" if said else type(error).__name__
+        raise _Fault(f"{_short(piece.source)} failed ({why}{_near_attribute(error)})", piece.start) from error
+    return value
+
+
+def _unknown_name(piece: Expression, error: NameError, names: Mapping[str, Any]) -> _Fault:
+    """That a name is not defined, with the nearest that is."""
+    place = next((n for n in ast.walk(piece.tree) if isinstance(n, ast.Name) and n.id == error.name), None)
+    if place is None:  # it was named by a function that the expression calls
+        return _Fault(f"{_short(piece.source)} failed ({error})", piece.start)
+    public = [name for name in names if not name.startswith("_")]
+    near = difflib.get_close_matches(place.id, [*public, *vars(builtins)], n=1, cutoff=0.6)
+    hint = f", did you mean {near[0]}?" if near else ""
+    lines = piece.source.split("\n")
+    offset = sum(len(line) + 1 for line in lines[: place.lineno - 1])
+    column = len(lines[place.lineno - 1].encode()[: place.col_offset].decode("utf-8", "replace"))
+    return _Fault(f"{place.id!r} is not defined{hint}", piece.start + offset + column)
+
+
+def _near_attribute(error: Exception) -> str:
+    name, owner = getattr(error, "name", None), getattr(error, "obj", None)
+    if not isinstance(error, AttributeError) or not isinstance(name, str) or owner is None:
+        return ""
+    near = difflib.get_close_matches(name, [each for each in dir(owner) if not each.startswith("_")], n=1, cutoff=0.6)
+    return f", did you mean {near[0]}?" if near else ""
+
+
+def _sentence(what: str) -> str:
+    return what if what.endswith("?") else f"{what}."
+
+
+def _short(source: str) -> str:
+    line = " ".join(source.split())
+    return repr(line if len(line) <= _SHOWN else f"{line[:_SHOWN]}…")

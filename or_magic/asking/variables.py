@@ -1,0 +1,164 @@
+"""Variables as a reader of code needs them: their types, shapes and columns; their values only where asked for.
+
+What a message says of a value is masked too: a price of a customer stands in no traceback that leaves the machine.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import types
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from or_magic.content import Room
+from or_magic.errors import OrMagicError
+from or_magic.messages import TextPart
+
+_MOST = 40  # variables that are described
+_MOST_COLUMNS = 60
+_MOST_ITEMS = 10_000  # of a container that are looked through for a value
+_VALUE = Room(tokens=300)
+_QUOTED = re.compile(r"'([^'\n]+)'|\"([^\"\n]+)\"|(?<![\w.])(-?\d[\d_.,]*\d|\w[\w.@+-]{5,})")
+_SHORTEST = 3
+_MASK = "…"
+
+
+def names_in(source: str) -> list[str]:
+    """The names that a piece of code uses, in order; also of one that is not whole Python."""
+    try:
+        nodes = sorted(
+            (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)),
+            key=lambda node: (node.lineno, node.col_offset),
+        )
+        found = [node.id for node in nodes]
+    except (SyntaxError, ValueError):
+        found = re.findall(r"(?<![\w.'\"])[A-Za-z_]\w*", source)
+    return list(dict.fromkeys(found))
+
+
+def described(names: Iterable[str], namespace: Mapping[str, Any], *, with_values: bool) -> list[str]:
+    """A line for each of the names that is a variable: what it is, and its value where that is asked for."""
+    lines: list[str] = []
+    for name in names:
+        if name in namespace and not name.startswith("_") and len(lines) < _MOST:
+            value = namespace[name]
+            shown = _value(name, value) if with_values and not callable(value) else ""
+            lines.append(f"{name}: {_kind(value)}{shown}")
+    return lines
+
+
+def masked(text: str, values: Iterable[Any], known: str) -> str:
+    """The text without what is a value of a variable; what stands in the code that is shown (`known`) stays."""
+    values = list(values)
+
+    def mask(found: re.Match[str]) -> str:
+        token = found[1] or found[2] or found[3]
+        if len(token) < _SHORTEST or token in known or not any(_holds(value, token) for value in values):
+            return found[0]
+        return found[0].replace(token, _MASK)
+
+    return _QUOTED.sub(mask, text)
+
+
+def locals_of(error: BaseException) -> Iterator[Any]:
+    """The values of all variables in the frames that an exception, and those it came from, passed through."""
+    seen: set[int] = set()
+    pending: list[BaseException | None] = [error]
+    while pending:
+        each = pending.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        pending += [each.__cause__, each.__context__]
+        step = each.__traceback__
+        while step is not None:
+            if step.tb_frame.f_code.co_name != "<module>":  # a cell's own names are looked up one by one
+                yield from step.tb_frame.f_locals.values()
+            step = step.tb_next
+
+
+def _kind(value: Any) -> str:
+    kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+    for is_kind, tell in _KINDS:
+        if is_kind(value):
+            return f"{kind}{tell(value)}"
+    return kind
+
+
+def _frame(value: Any) -> str:
+    names = [*zip(value.columns, value.dtypes, strict=False)]
+    columns = ", ".join(f"{name} ({dtype})" for name, dtype in names[:_MOST_COLUMNS])
+    more = f", and {len(names) - _MOST_COLUMNS} more" if len(names) > _MOST_COLUMNS else ""
+    index = f", index {value.index.dtype}" if hasattr(getattr(value, "index", None), "dtype") else ""
+    return f", {value.shape[0]:,} rows x {value.shape[1]:,} columns{index}: {columns}{more}"
+
+
+def _array(value: Any) -> str:
+    shape = tuple(getattr(value, "shape", ()))
+    return f", shape {shape}, dtype {getattr(value, 'dtype', '?')}"
+
+
+def _container(value: Any) -> str:
+    inner = value.values() if isinstance(value, dict) else value
+    kinds = list(dict.fromkeys(type(each).__name__ for _, each in zip(range(100), inner, strict=False)))
+    of = f" of {', '.join(kinds[:4])}" if kinds else ""
+    keys = f", keys of {', '.join(sorted({type(key).__name__ for key in value}))}" if isinstance(value, dict) else ""
+    return f", {len(value):,} items{of}{keys}"
+
+
+def _signature(value: Any) -> str:
+    try:
+        return f" {value.__name__}{inspect.signature(value)}"
+    except (TypeError, ValueError):
+        return ""
+
+
+def _attributes(value: Any) -> str:
+    names = [f"{name} ({type(each).__name__})" for name, each in vars(value).items() if not name.startswith("_")]
+    return f", with {', '.join(names[:20])}" if names else ""
+
+
+_KINDS: tuple[tuple[Callable[[Any], bool], Callable[[Any], str]], ...] = (
+    (lambda v: isinstance(v, types.ModuleType), lambda v: f" {v.__name__} {getattr(v, '__version__', '')}".rstrip()),
+    (inspect.isroutine, _signature),
+    (inspect.isclass, _signature),
+    (lambda v: hasattr(v, "columns") and hasattr(v, "dtypes") and hasattr(v, "shape"), _frame),
+    (lambda v: hasattr(v, "shape") and hasattr(v, "dtype"), _array),
+    (lambda v: isinstance(v, (str, bytes)), lambda v: f", {len(v):,} long"),
+    (lambda v: isinstance(v, (list, tuple, set, frozenset, dict)), _container),
+    (lambda v: hasattr(v, "__dict__") and not isinstance(v, BaseException), _attributes),
+)
+
+
+def _value(name: str, value: Any) -> str:
+    from or_magic.asking.content.converting import content_of
+
+    try:
+        parts = content_of(value, name, _VALUE).parts
+    except OrMagicError:
+        return ""
+    text = "".join(part.text for part in parts if isinstance(part, TextPart))
+    return f" = {text[: _VALUE.bytes]}" if text else ""
+
+
+def _holds(value: Any, token: str, depth: int = 0) -> bool:
+    """Whether the token is that value, or one in it."""
+    if isinstance(value, str):
+        return token in value if len(value) < 1_000 and depth == 0 else token == value
+    if isinstance(value, (bool, type(None), types.ModuleType)) or callable(value):
+        return False
+    if isinstance(value, (int, float)):
+        return token in (str(value), f"{value:,}")
+    if isinstance(value, (list, tuple, set, frozenset, dict)) and depth < 2 and len(value) <= _MOST_ITEMS:
+        items = [*value.keys(), *value.values()] if isinstance(value, dict) else value
+        return any(_holds(each, token, depth + 1) for each in items)
+    if hasattr(value, "columns") and hasattr(value, "iloc"):
+        return any(_holds(value.iloc[:, number], token, depth) for number in range(min(value.shape[1], 200)))
+    if hasattr(value, "astype") and hasattr(value, "dtype") and getattr(value, "size", 0) <= 1_000_000:
+        try:
+            return bool((value.astype(str) == token).any())
+        except (TypeError, ValueError):
+            return False
+    return False
