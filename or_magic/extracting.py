@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -20,7 +21,7 @@ _CELL_EDGE = re.compile(r"(?<!\\)\|")
 _NUMBER = re.compile(r"-?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?")
 _OPENING = re.compile(r"[\[{]")
 _TABULAR = ("csv", "tsv")
-_DECODER = json.JSONDecoder()
+_MARKS = re.compile(r"[\[\]{}]|\"(?:[^\"\\]|\\.)*\"")  # brackets; whole strings, in which they mean nothing
 
 
 class Code(str):
@@ -79,7 +80,7 @@ def json_in(text: str) -> Any:
             continue
     found = max(_values(text), key=lambda pair: pair[1], default=None)
     if found is None:
-        raise NotFoundError("there is no JSON in the text")
+        raise NotFoundError(f"there is no whole JSON in {_beginning(text)}")
     return found[0]
 
 
@@ -126,6 +127,11 @@ def records_frame(value: Any) -> pd.DataFrame:
     return pd.DataFrame({"value": [value]})
 
 
+def _beginning(text: str) -> str:
+    line = " ".join(text.split())
+    return repr(line if len(line) <= 60 else f"{line[:60]}…") if line else "an empty text"
+
+
 def _block(lines: list[str], opened: re.Match[str]) -> Code:
     indent = opened["indent"]
     text = "\n".join(line.removeprefix(indent) for line in lines)
@@ -134,14 +140,27 @@ def _block(lines: list[str], opened: re.Match[str]) -> Code:
 
 
 def _values(text: str) -> Iterator[tuple[Any, int]]:
-    """The objects and lists in a text that are whole JSON, each with its length; none that lies within another."""
+    """The objects and lists in a text that are JSON, each with its length: none that lies within another, nor what
+    stands behind a bracket that is never closed, which is the beginning of something that was cut off.
+    """
     at = 0
     while (found := _OPENING.search(text, at)) is not None:
-        try:
-            value, at = _DECODER.raw_decode(text, found.start())
-            yield value, at - found.start()
-        except (ValueError, RecursionError):
-            at = found.start() + 1
+        end = _end_of(text, found.start())
+        if end is None:
+            return
+        with contextlib.suppress(ValueError, RecursionError):
+            yield json.loads(text[found.start() : end]), end - found.start()
+        at = end
+
+
+def _end_of(text: str, start: int) -> int | None:
+    """Where the bracket that opens at `start` is closed; None where it is not."""
+    depth = 0
+    for found in _MARKS.finditer(text, start):
+        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(found[0], 0)
+        if depth == 0:
+            return found.end()
+    return None
 
 
 def _tables(text: str) -> Iterator[list[list[str]]]:

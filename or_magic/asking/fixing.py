@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import linecache
 import platform
@@ -89,11 +90,11 @@ def _functions(error: BaseException) -> Iterator[str]:
     """The user's own functions that the error passed through, whole, the innermost first."""
     codes = [step.tb_frame.f_code for step in _steps(error)]
     own = [code for code in codes if not is_installed(code.co_filename) and code.co_name != "<module>"]
-    for code in list(dict.fromkeys(reversed(own)))[:_MOST_FUNCTIONS]:
-        try:
-            yield textwrap.dedent(inspect.getsource(code))
-        except (OSError, TypeError):
-            continue
+    found: dict[str, None] = {}  # a comprehension has the source of the function around it
+    for code in reversed(own):
+        with contextlib.suppress(OSError, TypeError):
+            found[textwrap.dedent(inspect.getsource(code))] = None
+    yield from list(found)[:_MOST_FUNCTIONS]
 
 
 def _locals(error: BaseException | None, with_values: bool) -> list[str]:

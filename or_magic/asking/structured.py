@@ -15,6 +15,8 @@ import decimal
 import difflib
 import json
 import re
+import sys
+import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -77,7 +79,7 @@ def shape_of(wanted: Any, name: str = "answer") -> Shape:
     import pydantic
 
     try:
-        adapter = pydantic.TypeAdapter(wanted)
+        adapter = pydantic.TypeAdapter(_portable(wanted))
         schema = adapter.json_schema()
     except (pydantic.errors.PydanticUserError, TypeError, NameError) as error:
         said = " ".join(str(error).split())[:200]
@@ -108,22 +110,40 @@ def short_form(text: str, namespace: Mapping[str, Any]) -> Shape | None:
         CommandError: a type in it is not known.
     """
     try:
-        arguments = ast.parse(f"lambda_ = 0\ndef f({text}): pass").body[1]
+        function = ast.parse(f"def f(*, {text}): pass").body[0]
     except SyntaxError:
         return None
-    assert isinstance(arguments, ast.FunctionDef)
-    listed = arguments.args.args
-    if not listed or not all(argument.annotation for argument in listed):
+    assert isinstance(function, ast.FunctionDef)
+    listed = function.args.kwonlyargs
+    if not all(argument.annotation for argument in listed):
         return None
     import pydantic
 
-    first = len(listed) - len(arguments.args.defaults)
     try:
-        defaults = {a.arg: ast.literal_eval(d) for a, d in zip(listed[first:], arguments.args.defaults, strict=True)}
+        defaults = [... if given is None else ast.literal_eval(given) for given in function.args.kw_defaults]
     except ValueError:
         raise CommandError("--schema: a default in the short form is a literal, such as 3 or 'text'.") from None
-    fields: dict[str, Any] = {a.arg: (_type(a, namespace), defaults.get(a.arg, ...)) for a in listed}
+    kinds = [_type(argument, namespace) for argument in listed]
+    fields: dict[str, Any] = {a.arg: pair for a, pair in zip(listed, zip(kinds, defaults, strict=True), strict=True)}
     return shape_of(pydantic.create_model("Answer", **fields))
+
+
+def _portable(wanted: Any) -> Any:
+    """The type with each ``typing.TypedDict`` in it as one that pydantic takes before Python 3.12."""
+    if sys.version_info >= (3, 12):
+        return wanted
+    import typing_extensions as more
+
+    if typing.is_typeddict(wanted):
+        hints = typing.get_type_hints(wanted, include_extras=True)
+        fields = {
+            name: _portable(hint) if name in wanted.__required_keys__ else more.NotRequired[_portable(hint)]
+            for name, hint in hints.items()
+        }
+        return more.TypedDict(wanted.__name__, fields)  # type: ignore[operator]  # mypy knows its literal form alone
+    if isinstance(wanted, types.GenericAlias):
+        return types.GenericAlias(typing.cast(type, wanted.__origin__), tuple(map(_portable, wanted.__args__)))
+    return wanted
 
 
 def _type(argument: ast.arg, namespace: Mapping[str, Any]) -> Any:

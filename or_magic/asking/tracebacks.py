@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import linecache
+import re
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
 _AROUND = 2  # lines before and after the one that failed
 _OURS = ("IPython", "ipykernel", "or_magic", "nest_asyncio", "tornado", "asyncio")
+_FILE = re.compile(r'^File "([^"\n]+)", line', re.MULTILINE)
 _COMPILED = (".pyx", ".pxi")  # their sources are not there to be shown
 _MOST_FRAMES = 30
 
@@ -37,7 +39,8 @@ def is_installed(filename: str) -> bool:
 
 def said(error: BaseException) -> str:
     """The last line of a traceback: what is raised, and what it says; of a SyntaxError the place too."""
-    return "".join(traceback.TracebackException.from_exception(error).format_exception_only()).strip()
+    lines = "".join(traceback.TracebackException.from_exception(error).format_exception_only()).strip()
+    return _FILE.sub(lambda found: f"{_place(found[1])}, line", lines)
 
 
 def _blocks(error: BaseException, seen: set[int]) -> Iterator[str]:

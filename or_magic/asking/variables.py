@@ -19,6 +19,7 @@ from or_magic.messages import TextPart
 _MOST = 40  # variables that are described
 _MOST_COLUMNS = 60
 _MOST_ITEMS = 10_000  # of a container that are looked through for a value
+_MOST_CELLS = 1_000_000  # of an array or a column that are looked through
 _VALUE = Room(tokens=300)
 _QUOTED = re.compile(r"'([^'\n]+)'|\"([^\"\n]+)\"|(?<![\w.])(-?\d[\d_.,]*\d|\w[\w.@+-]{5,})")
 _SHORTEST = 3
@@ -155,10 +156,12 @@ def _holds(value: Any, token: str, depth: int = 0) -> bool:
         items = [*value.keys(), *value.values()] if isinstance(value, dict) else value
         return any(_holds(each, token, depth + 1) for each in items)
     if hasattr(value, "columns") and hasattr(value, "iloc"):
-        return any(_holds(value.iloc[:, number], token, depth) for number in range(min(value.shape[1], 200)))
-    if hasattr(value, "astype") and hasattr(value, "dtype") and getattr(value, "size", 0) <= 1_000_000:
+        return any(_holds(value.iloc[:, number].array, token) for number in range(min(value.shape[1], 200)))
+    if hasattr(value, "array") and hasattr(value, "index"):
+        return _holds(value.array, token)
+    if hasattr(value, "astype") and hasattr(value, "dtype") and getattr(value, "size", 0) <= _MOST_CELLS:
         try:
-            return bool((value.astype(str) == token).any())
-        except (TypeError, ValueError):
+            return any(_holds(each, token, 2) for each in value.ravel().tolist())
+        except Exception:  # an array of a kind that is not known here
             return False
     return False

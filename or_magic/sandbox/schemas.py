@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,34 @@ def fitting(schema: object) -> Any:
     """A value for the schema: its default, its first example or choice, or the simplest thing of its type."""
     root = schema if isinstance(schema, Mapping) else {}
     return _value(root, root, 0)
+
+
+def broken(value: Any, fault: str) -> str:
+    """The value as JSON that no longer fits, in one of six ways: cut, list, missing, null, prose, type."""
+    if fault == "cut":
+        text = json.dumps(value, ensure_ascii=False)
+        return text[: max(len(text) - 2, 1)]
+    if fault == "prose":
+        return "I would rather answer in words."
+    changed: Any = {"list": [value], "null": None, "missing": _without_first(value), "type": _with_wrong_leaf(value)}
+    return json.dumps(changed.get(fault, value), ensure_ascii=False)
+
+
+def _without_first(value: Any) -> Any:
+    """Without the first field of an object, of the innermost that stands alone in another."""
+    if isinstance(value, dict) and len(value) == 1 and isinstance(next(iter(value.values())), dict):
+        return {name: _without_first(inner) for name, inner in value.items()}
+    return dict(list(value.items())[1:]) if isinstance(value, dict) else value
+
+
+def _with_wrong_leaf(value: Any) -> Any:
+    """With an object in the place of the first value that is none."""
+    if isinstance(value, dict) and value:
+        first, *rest = value.items()
+        return {first[0]: _with_wrong_leaf(first[1]), **dict(rest)}
+    if isinstance(value, list) and value:
+        return [_with_wrong_leaf(value[0]), *value[1:]]
+    return {"not": ["what", "was", "asked"]}
 
 
 def _value(schema: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> Any:
@@ -44,9 +73,12 @@ def _of_type(schema: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> 
         kind = next((each for each in kind if each != "null"), "null")
     if kind == "object" or (kind is None and "properties" in schema):
         return _object(schema, root, depth)
+    if kind == "array" and isinstance(schema.get("prefixItems"), list):
+        return [_value(item, root, depth + 1) for item in schema["prefixItems"]]
     if kind == "array":
         items = schema.get("items")
-        count = 0 if depth > _DEEPEST else max(1, int(schema.get("minItems") or 1))
+        fewest = int(schema.get("minItems") or 0)
+        count = 0 if depth > _DEEPEST else fewest if depth > _DEEPEST // 2 else max(1, fewest)
         return [_value(items if isinstance(items, Mapping) else {}, root, depth + 1)] * count
     if kind in ("integer", "number"):
         return _number(schema, kind)

@@ -6,11 +6,12 @@ Every text says what it is. None of them pretends that a model thought about the
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from or_magic.sandbox.schemas import fitting
+from or_magic.sandbox.schemas import broken, fitting
 from or_magic.sandbox.tokens import count_tokens
 
 
@@ -79,10 +80,15 @@ def tools(question: Question) -> Speech:
 
 
 def filler(question: Question) -> Speech:
-    """A value that fits the schema of the request, as JSON; without one, the question in an object."""
+    """A value that fits the schema of the request, as JSON; without one, the question in an object.
+
+    A question that says "break it: cut" (or list, missing, null, prose, type) gets an answer that does not fit.
+    """
     if question.schema is None:
         return Speech(json.dumps({"question": question.text}, ensure_ascii=False))
-    return Speech(json.dumps(fitting(question.schema), ensure_ascii=False))
+    fault = re.search(r"break it: (\w+)", question.text)
+    value = fitting(question.schema)
+    return Speech(json.dumps(value, ensure_ascii=False) if fault is None else broken(value, fault[1]))
 
 
 def viewer(question: Question) -> Speech:
