@@ -23,6 +23,7 @@ from or_magic.settings import Settings
 _ASK = re.compile(r"^(?P<indent>\s*)%(?:openrouter|or)\s+ask\s+(?P<text>.*\?)\s*$")
 
 
+_CELL = re.compile(r"^%%(?:openrouter|or)(?:\s|$)")
 _PLAIN_NAMES = tuple(parameter.plain_name for parameter in PARAMETERS)
 # ``%config OpenRouterMagics.NAME``: one trait for each option and parameter, from their tables.
 _Configured: Any = type(
@@ -56,8 +57,8 @@ class OpenRouterMagics(_Configured):  # type: ignore[misc]  # its base is made f
     def openrouter(self, line: str, cell: str | None = None) -> object:
         """Ask a model, or run a subcommand.
 
-        A cell asks: ``%%openrouter [MODEL] [-m MODEL] [-o NAME]``, with the prompt below the first line, sent as it
-        stands. A line commands: ``%openrouter help`` lists all.
+        A cell asks: ``%%openrouter [MODEL] [-m MODEL] [-o NAME]``, with the prompt below the first line, in which
+        ``{{ expression }}`` is a value of Python. A line commands: ``%openrouter help`` lists all.
         """
         if cell is None:
             return run_line(self.desk, line)
@@ -65,7 +66,7 @@ class OpenRouterMagics(_Configured):  # type: ignore[misc]  # its base is made f
         if asked.wants_help:
             return print(help_text())
         if not cell.strip() and not any(asked.values.get(name) for name in ("prompt", "image", "file")):
-            raise CommandError("The cell is empty: the prompt stands below the first line, and is sent as it stands.")
+            raise CommandError("The cell is empty: the prompt stands below the first line.")
         self.desk.ask(cell.removesuffix("\n"), asked, first_line=2)
         return None
 
@@ -88,7 +89,7 @@ def load(shell: InteractiveShell) -> None:
     magics = OpenRouterMagics(shell)
     shell.register_magics(magics)
     shell.magics_manager.register_function(magics.openrouter, magic_kind="line_cell", magic_name="or")
-    shell.input_transformers_cleanup.append(keep_question_mark)
+    shell.input_transformers_cleanup.extend([keep_question_mark, give_body])
     shell.events.register("post_run_cell", magics.desk.failed.note)
     if shell.display_formatter is not None:
         html = shell.display_formatter.formatters["text/html"]
@@ -110,8 +111,9 @@ def unload(shell: InteractiveShell) -> None:
     shell.configurables.remove(magics)
     with contextlib.suppress(ValueError):
         shell.events.unregister("post_run_cell", magics.desk.failed.note)
-    if keep_question_mark in shell.input_transformers_cleanup:
-        shell.input_transformers_cleanup.remove(keep_question_mark)
+    for transform in (keep_question_mark, give_body):
+        if transform in shell.input_transformers_cleanup:
+            shell.input_transformers_cleanup.remove(transform)
     if shell.display_formatter is not None:
         shell.display_formatter.formatters["text/html"].pop(Answer, None)
     magics.close()
@@ -125,6 +127,12 @@ def keep_question_mark(lines: list[str]) -> list[str]:
     if sum(1 for line in lines if line.strip()) != 1:
         return lines
     return [_as_call(line) for line in lines]
+
+
+def give_body(lines: list[str]) -> list[str]:
+    """Gives a cell that is one line, such as ``%%openrouter --prompt review``, the body that IPython insists on."""
+    is_alone = sum(1 for line in lines if line.strip()) == 1
+    return [*lines, "\n", "\n"] if is_alone and lines and _CELL.match(lines[0]) else lines
 
 
 def _as_call(line: str) -> str:

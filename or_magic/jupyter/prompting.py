@@ -56,7 +56,7 @@ class Prompting:
         values: list[tuple[str, Any]] = [("", f"{before.rstrip()}\n\n" if prompt.strip() else before)] if before else []
         try:
             if asked.values.get("raw") or "{{" not in prompt or not self._is_typed(prompt):
-                values.append(("", prompt))
+                values += [("", prompt)] if prompt.strip() or not before else []
             else:
                 values += evaluate(prompt, self.names, self._host.wait_for, first_line=first_line)
             values += [(word, self._image(word)) for word in asked.values.get("image", ())]

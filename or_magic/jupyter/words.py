@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from or_magic.errors import CommandError
 
 _SCHEMA = re.compile(r"(?<!\S)--schema(?:=|\s+)")
-_VARIABLE = re.compile(r"\{(?P<braced>[A-Za-z_]\w*)\}|\$(?P<plain>[A-Za-z_]\w*)")
+_VARIABLE = re.compile(r"\{(?P<braced>[A-Za-z_][\w.]*)\}|\$(?P<plain>[A-Za-z_]\w*)")
 NO_NAMES: Mapping[str, object] = {}
 _NUMBER = re.compile(r"-\d*\.?\d+")
 _SWITCH_WORDS = ("on", "off", "true", "false", "yes", "no")
@@ -78,5 +78,10 @@ def _is_schema(text: str) -> bool:
 def _filled(word: str, names: Mapping[str, object]) -> str:
     """The value of a variable in the place of a word that names one, as other magics have it; else the word."""
     found = _VARIABLE.fullmatch(word)
-    value = names.get(found["braced"] or found["plain"]) if found is not None else None
+    if found is None:
+        return word
+    name, *attributes = (found["braced"] or found["plain"]).split(".")
+    value = names.get(name)
+    for attribute in attributes:
+        value = getattr(value, attribute, None)
     return str(value) if isinstance(value, (str, int, float)) else word

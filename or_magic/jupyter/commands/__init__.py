@@ -115,7 +115,10 @@ def run_line(desk: Desk, line: str) -> object:
         raise CommandError(_no_such(name, line.strip()))
     if rest.strip() in ("-h", "--help"):
         return print(command.page)
-    return command.run(desk, rest.strip() if command.takes_text else _without_comment(rest))
+    if command.takes_text:
+        return command.run(desk, rest.strip())
+    # As IPython does it for other magics, which it must not do for a text that is asked.
+    return command.run(desk, desk.shell.var_expand(_without_comment(rest)))
 
 
 def _without_comment(text: str) -> str:
@@ -149,7 +152,7 @@ def help_text() -> str:
         [
             "A cell that asks:",
             "  %%openrouter [MODEL] [flags]     (or %%or)",
-            "  the prompt, sent exactly as it stands",
+            "  the prompt; {{ expression }} is a value of Python, all else is sent as it stands",
             "",
             flags_help(),
             "",

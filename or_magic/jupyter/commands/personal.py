@@ -41,8 +41,9 @@ def prompt(desk: Desk, text: str) -> None:
 def _put(desk: Desk, table: str, name: str, text: str, is_here: bool) -> None:
     """Keeps, takes away or shows what is named."""
     settings = desk.session.settings
+    before = settings.names_of(table)  # also looks whether the file is sound
     if text == UNSET_WORD:
-        if name not in settings.names_of(table):
+        if name not in before:
             raise CommandError(f"There is no {name!r} in {table}. %openrouter config lists what there is.")
         settings.named[table].pop(name, None)
         if not is_here:
