@@ -32,9 +32,11 @@ def images_of(urls: Iterable[str]) -> list[Image]:
         head, comma, data = url.partition(",")
         if comma and head.startswith("data:") and head.endswith(";base64"):
             try:
-                images.append(Image.open(io.BytesIO(base64.b64decode(data))))
-            except (UnidentifiedImageError, binascii.Error, OSError):
+                image = Image.open(io.BytesIO(base64.b64decode(data)))
+                image.load()
+            except (UnidentifiedImageError, binascii.Error, OSError, SyntaxError, ValueError):
                 continue
+            images.append(image)
     return images
 
 
@@ -65,7 +67,7 @@ def save(answer: Answer, path: Path, *, overwrite: bool) -> Path:
     except (ValueError, IndexError) as error:
         raise CommandError(f"{path.name} was not written: {error}.") from None
     except OSError as error:
-        raise CommandError(f"{path.name} cannot be written: {error.strerror}. Name another file.") from None
+        raise CommandError(f"{path.name} cannot be written: {error.strerror or error}. Name another file.") from None
     return path
 
 

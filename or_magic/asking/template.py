@@ -13,6 +13,7 @@ import ast
 import builtins
 import difflib
 import inspect
+import itertools
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from or_magic.errors import CommandError, OrMagicError
 _OPEN = re.compile(r"\\?\{\{")
 _CLOSE = re.compile(r"(?=\}\})")
 _FILE = "<expression>"
+_MOST_ENDS = 50  # how many "}}" are tried as the end of an expression
 _SHOWN = 50  # characters of an expression in a message
 _AS_IT_IS = "--raw on the first line sends the prompt as it is, \\{{ stands for {{."
 
@@ -145,10 +147,11 @@ def _expression(prompt: str, at: int) -> tuple[Expression, int]:
         _Fault: there is none.
     """
     failure: SyntaxError | None = None
-    ends = [found.start() for found in _CLOSE.finditer(prompt, at)]
-    if not ends:
+    first_end = prompt.find("}}", at)
+    if first_end < 0:
         raise _Fault("'{{' has no '}}'", at - 2)
-    for end in ends:
+    for found in itertools.islice(_CLOSE.finditer(prompt, at), _MOST_ENDS):
+        end = found.start()
         source, start = _stripped(prompt, at, end)
         if not source:
             raise _Fault("there is nothing between '{{' and '}}'", at - 2)
@@ -160,7 +163,7 @@ def _expression(prompt: str, at: int) -> tuple[Expression, int]:
         if not any(isinstance(node, ast.Name) for node in ast.walk(tree)):
             raise _Fault(f"{_short(source)} names no variable", start)
         return Expression(source, start, tree), end + 2
-    source, start = _stripped(prompt, at, ends[0])
+    source, start = _stripped(prompt, at, first_end)
     offset = max((failure.offset or 1) - 1, 0) if failure is not None and failure.lineno == 1 else 0
     why = failure.msg if failure is not None else "it is no expression"
     raise _Fault(f"{_short(source)} is no Python expression ({why})", start + offset)

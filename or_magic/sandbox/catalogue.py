@@ -120,6 +120,14 @@ CATALOGUE: tuple[Model, ...] = (
         parameters=("response_format", "structured_outputs"),
     ),
     Model(
+        id="sandbox/coder",
+        name="Sandbox: Coder",
+        description="A sandbox voice, no model: the code of the question with a remark on it, or a line of its own.",
+        speak=speeches.coder,
+        prompt_price="0.000001",
+        completion_price="0.000004",
+    ),
+    Model(
         id="sandbox/vision",
         name="Sandbox: Vision",
         description="A sandbox voice, no model: reports the images, files, sounds and films that it was sent.",

@@ -36,6 +36,7 @@ models:
   sandbox/fast         the essay at full speed, free of charge
   sandbox/tools        calls the functions it is offered (those that the question names, else the first)
   sandbox/json         fills the JSON schema of response_format
+  sandbox/coder        gives the code in the question back with a remark on it
   sandbox/vision       reports the images, files, sounds and films that it was sent
   sandbox/sources      answers with citations
   sandbox/memory       repeats what it was told so far; takes 10,000 tokens

@@ -91,6 +91,13 @@ def filler(question: Question) -> Speech:
     return Speech(json.dumps(value, ensure_ascii=False) if fault is None else broken(value, fault[1]))
 
 
+def coder(question: Question) -> Speech:
+    """The first block of code of the question with a remark above it; without one, a line that prints."""
+    found = re.search(r"```python\n(.*?)\n```", question.text, re.DOTALL)
+    code = found[1] if found is not None else f"print({len(question.text.split())}, 'words were asked')"
+    return Speech(_CODE.format(code=code))
+
+
 def viewer(question: Question) -> Speech:
     """What it was sent besides text: kind, format and size of each image, file, sound and film."""
     seen = "".join(f"\n- {line}" for line in question.media) or "\n- nothing but text"
@@ -179,6 +186,14 @@ The functions gave:
 No model chose them: the sandbox calls what it is offered, with arguments that fit the schema."""
 
 _NO_TOOLS = "No functions were offered. Send `tools`, and the sandbox calls one of them."
+
+_CODE = """\
+No model wrote this: it is a rehearsal of an answer that is code.
+
+```python
+# rehearsal: a model would put it right here
+{code}
+```"""
 
 _VIEW = """\
 No model looked at this. With the question came:

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from tests.benchmarks import bench_catalog, bench_client, bench_conversation, bench_kernel, bench_ledger, bench_live
+from tests.benchmarks import (
+    bench_catalog,
+    bench_client,
+    bench_content,
+    bench_conversation,
+    bench_kernel,
+    bench_ledger,
+    bench_live,
+)
 
 
 def main() -> None:
     """Prints the figures of each."""
-    for benchmark in (bench_client, bench_catalog, bench_live, bench_kernel, bench_ledger, bench_conversation):
+    all_of_them = (
+        bench_client,
+        bench_catalog,
+        bench_live,
+        bench_kernel,
+        bench_ledger,
+        bench_conversation,
+        bench_content,
+    )
+    for benchmark in all_of_them:
         print(f"\n{(benchmark.__doc__ or '').strip().splitlines()[0]}")
         benchmark.main()
 

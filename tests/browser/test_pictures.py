@@ -43,12 +43,27 @@ NOTEBOOKS = {
         "%%openrouter sandbox/reasoner\nWhat is a stream?",
         "%%openrouter sandbox/sources --max-tokens 40\nWhere can I read about streams?",
     ],
+    "objects": [
+        "import pandas as pd\nfrom PIL import Image, ImageDraw\n\n"
+        "sales = pd.DataFrame({'day': pd.date_range('2026-01-01', periods=365), 'sold': [n % 7 for n in range(365)]})\n"
+        "icon = Image.new('RGB', (64, 48), 'white')\nImageDraw.Draw(icon).ellipse((8, 8, 40, 40), fill='navy')",
+        "%%openrouter sandbox/echo --rows 5\nWhat stands out in {{ sales }}",
+        "%%openrouter sandbox/vision --no-history\nWhat is in {{ icon }}?",
+        "%%openrouter sandbox/json --no-history --schema name: str, born: date\nWho invented the barometer?",
+        "_answer.value",
+    ],
+    "fix": [
+        "prices = {'tea': 3.5, 'milk': 1.2}\n\ndef total(basket):\n    return sum(prices[item] for item in basket)",
+        "total(['tea', 'coffee'])",
+        "%openrouter fix -m sandbox/coder",
+    ],
     "failures": [
         "%%openrouter sandbox/ech\nA mistyped model",
         "%openrouter limits",
         "%%openrouter sandbox/echo\nA provider that is overloaded for a moment",
     ],
 }
+OUTPUTS = {"conversation": 1, "money": 1, "objects": 1, "fix": 3}  # of the last cell
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 
@@ -74,10 +89,13 @@ def test_pictures(
     lab.run_all()
     if name == "failures":
         lab.page.get_by_text("Asked again").wait_for()
+    elif name == "fix":
+        lab.page.get_by_text("rehearsal: a model would put it right here").nth(2).wait_for()
+        lab.page.locator(".jp-Cell").nth(3).locator(".jp-Cell-inputWrapper").scroll_into_view_if_needed()
     else:
         lab.wait_until_run()
 
     FOLDER.mkdir(parents=True, exist_ok=True)
     lab.page.screenshot(path=FOLDER / f"{name}_{theme}.png")
 
-    assert lab.outputs(len(NOTEBOOKS[name])).count() == (1 if name in ("conversation", "money") else 2)
+    assert lab.outputs(len(NOTEBOOKS[name])).count() == OUTPUTS.get(name, 2)
