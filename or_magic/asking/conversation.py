@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from or_magic.asking.content.converting import prompt_content
 from or_magic.asking.question import checked_arguments
 from or_magic.asking.transcripts import import_file, write
 from or_magic.ledger.records import Thread, Turn
@@ -85,20 +86,19 @@ class Conversation(Sequence[Turn]):
     def __iter__(self) -> Iterator[Turn]:
         return iter(self.turns)
 
-    def ask(self, prompt: str, *, model: str | None = None, **parameters: Any) -> Answer:
+    def ask(self, prompt: object, *, model: str | None = None, **parameters: Any) -> Answer:
         """Goes on the conversation, and returns the answer; nothing is shown.
 
         Args:
-            prompt: what is asked; sent exactly as it is.
+            prompt: what is asked: a text, or a list of texts and values, as for `or_magic.ask`.
             model: a model id; None for what is set.
             parameters: as for `or_magic.ask`.
 
         Raises:
             or_magic.errors.OrMagicError: one of its kinds, see `or_magic.errors`.
         """
-        return self._session.ask(
-            prompt, model=model, parameters=checked_arguments(parameters), thread=self._thread, show=False
-        )
+        content, checked = prompt_content(prompt), checked_arguments(parameters)
+        return self._session.ask(content, model=model, parameters=checked, thread=self._thread, show=False)
 
     def undo(self, count: int = 1) -> list[Turn]:
         """Takes the last `count` turns out; those that were taken out. `redo` brings them back.

@@ -157,7 +157,8 @@ class Session:
             max_cost: what this question may cost at most, in 1e-12 USD.
             over_budget: whether to ask whatever the budgets say.
             replay: when a kept answer is given again instead of asking; None for what is set.
-            form: what the answer shall be. One that does not fit a schema is asked for once more.
+            form: what the answer shall be. One that does not fit a schema is asked for once more, unless it arrives in
+                the background.
             in_background: whether to return at once, with an answer that is not `done` yet. Where nobody watches the
                 run (a headless one) it is waited for all the same: the answer would be lost with the process.
             show: whether the host shows the answer as it arrives.

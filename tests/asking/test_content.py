@@ -11,6 +11,7 @@ import itertools
 import json
 import subprocess
 import sys
+import tracemalloc
 import wave
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +42,7 @@ from or_magic.extracting import code_blocks
 from or_magic.messages import TextPart
 from or_magic.sandbox import Behaviour, Sandbox, start
 from or_magic.settings import Settings
+from tests.faults.server import response, serve
 
 mpl.use("Agg")
 
@@ -524,3 +526,49 @@ def test_parts_survive_the_store(session: Session) -> None:
 
     assert session.ledger.turns()[0].prompt.parts == content.parts
     assert isinstance(content.parts[0], TextPart)
+
+
+def test_a_large_frame_is_never_copied() -> None:
+    """A million rows of twenty columns are told in a small part of the memory that they take."""
+    rows = 1_000_000
+    draw = np.random.default_rng(0)
+    frame = pd.DataFrame({f"c{n}": draw.random(rows) for n in range(20)}, copy=False)
+    frame["when"] = pd.date_range("2026", periods=rows, freq="s")
+    tracemalloc.start()
+    content = content_of(frame, "frame")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak < frame.memory_usage(index=False).sum() / 10
+    assert content.notes[0].endswith("--rows N sends more or fewer.")
+
+
+def row(id: str, *inputs: str, price: str = "0.000001") -> dict[str, Any]:
+    architecture = {"input_modalities": list(inputs), "output_modalities": ["text"]}
+    return {"id": id, "architecture": architecture, "pricing": {"prompt": price, "completion": price}}
+
+
+def test_counts_and_suggestions_come_from_the_catalogue(tmp_path: Path) -> None:
+    """More images than the author takes are refused; those that see are named, its own and the cheapest."""
+    rows = [
+        row("mistralai/sees", "text", "image"),
+        row("mistralai/blind", "text"),
+        row("x/dear", "text", "image", price="0.001"),
+        row("x/cheap", "text", "image", price="0.0000001"),
+        row("x/cheap:free", "text", "image", price="0"),
+        row("y/middle", "text", "image", price="0.00001"),
+        row("y/hears", "text", "audio"),
+    ]
+    listing = (response(200, json.dumps({"data": rows}).encode()),)
+    with serve(listing) as server:
+        environment = {"OPENROUTER_BASE_URL": server.base_url, "OR_MAGIC_STORE": str(tmp_path / "l.sqlite")}
+        session = Session(settings=Settings(environment))
+        with pytest.raises(CommandError, match="9 images would be sent; mistralai takes 8 a request"):
+            session.ask(prompt_content(["see ", *[png()] * 9]), model="mistralai/sees", history="none")
+        with pytest.raises(CommandError, match=r"These do: mistralai/sees, x/cheap, y/middle\."):
+            session.ask(prompt_content(["see ", png()]), model="mistralai/blind", history="none")
+        with pytest.raises(CommandError, match=r"takes no sounds.*These do: y/hears\."):
+            session.ask(prompt_content(["hear ", sound()]), model="mistralai/sees", history="none")
+        with pytest.raises(CommandError, match=r"takes no films.*No model of this service does"):
+            session.ask(prompt_content(["watch ", FILM]), model="mistralai/sees", history="none")
+        session.close()
