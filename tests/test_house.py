@@ -31,6 +31,9 @@ HOMES = {
     "sqlalchemy": {"ledger/"},
     "starlette": {"sandbox/"},
     "uvicorn": {"sandbox/"},
+    "nest_asyncio": {"asking/reenter.py"},
+    "tomlkit": {"settings_file.py"},
+    "jsonschema": {"asking/structured.py"},
     "comrak": {"jupyter/markdown.py"},
     "nh3": {"jupyter/markdown.py"},
 }

@@ -27,7 +27,7 @@ _TOLD: Mapping[str, str] = {
     "math": "Answer in Markdown, with every formula in LaTeX: in a line between $ and $, alone between $$ and $$.",
     "html": "Answer with one piece of HTML alone, in a fenced block that begins with ```html.",
 }
-_STRUCTURED = ("structured_outputs", "response_format")
+_STRUCTURED = "structured_outputs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Form:
             return {"modalities": ["image", "text"]}
         if self.shape is None or "response_format" in given or model is None:
             return {}
-        return {"response_format": self.shape.response_format} if _STRUCTURED[0] in model.supported_parameters else {}
+        return {"response_format": self.shape.response_format} if _STRUCTURED in model.supported_parameters else {}
 
 
 NO_FORM = Form()

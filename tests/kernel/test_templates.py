@@ -30,22 +30,22 @@ def asked(sandbox: Sandbox) -> list[object]:
     return [each.body["messages"][-1]["content"] for each in sandbox.requests if each.body and "messages" in each.body]
 
 
-@pytest.mark.parametrize("family", PLAIN)
-def test_code_arrives_as_it_is(kernel: Kernel, sandbox: Sandbox, family: str) -> None:
+def test_code_arrives_as_it_is(kernel: Kernel, sandbox: Sandbox) -> None:
     """Prompts full of code are sent byte for byte; those with {{ under --raw, and without it they are explained."""
-    for prompt in PLAIN[family]:
-        assert kernel.run(f"%%openrouter sandbox/echo --no-history\n{prompt}")["status"] == "ok"
+    plain = [prompt for prompts in PLAIN.values() for prompt in prompts]
+    braced = [prompt for prompts in BRACED.values() for prompt in prompts]
+    for flag, prompt in [*(("", each) for each in plain), *(("--raw", each) for each in braced)]:
+        assert kernel.run(f"%%openrouter sandbox/echo --no-history {flag}\n{prompt}")["status"] == "ok", prompt
         assert asked(sandbox)[-1] == prompt
-    for prompt in BRACED[family]:
-        assert kernel.run(f"%%openrouter sandbox/echo --no-history --raw\n{prompt}")["status"] == "ok"
-        assert asked(sandbox)[-1] == prompt
-        before = len(asked(sandbox))
+    count = len(asked(sandbox))
+    for prompt in braced:
         reply = kernel.run(f"%%openrouter sandbox/echo --no-history\n{prompt}")
-        assert reply["ename"] == "CommandError"
-        assert reply["evalue"].startswith("Line 2, column ")
+        assert reply["ename"] == "CommandError", prompt
+        assert reply["evalue"].startswith("Line 2, column "), prompt
         assert "--raw on the first line sends the prompt as it is" in reply["evalue"]
-        assert len(asked(sandbox)) == before
-    assert {len(PLAIN[family]), len(BRACED[family])} == {3}
+    assert len(asked(sandbox)) == count == len(plain) + len(braced)
+    assert {len(prompts) for prompts in (*PLAIN.values(), *BRACED.values())} == {3}
+    assert len(PLAIN) == len(BRACED) == 13
 
 
 def test_in_and_out_and_what_was_not_typed(kernel: Kernel, sandbox: Sandbox) -> None:

@@ -107,3 +107,19 @@ def test_the_full_prompt(tmp_path: Path, environment: dict[str, str], sandbox: S
     child.close(force=True)
     assert sandbox.requests[0].body["messages"][-1]["content"] == "hello there?"
     assert sandbox.wait_for(lambda request: request.closed_by_client).number == 2
+
+
+def test_objects_and_awaitables_in_the_terminal(terminal: Terminal, sandbox: Sandbox) -> None:
+    """A template awaits on the loop that IPython's own awaits use; code is offered, an error can be explained."""
+    terminal.type("import asyncio; lock = asyncio.Lock()")
+    terminal.type("async def rows(): await asyncio.sleep(0.01); return [1, 2] if not lock.locked() else 'locked'")
+    terminal.type("await rows()")
+    terminal.type("%openrouter ask Sum {{ rows() }} up, {x} $y?")
+    assert sandbox.requests[-1].body["messages"][-1]["content"] == "Sum [1, 2] up, {x} $y?"
+
+    assert "not defined, did you mean rows?" in terminal.type("%openrouter ask Sum {{ rwos }} up")
+    terminal.type("1 / 0")
+    shown = terminal.type("%openrouter fix -m sandbox/coder")
+    assert "ZeroDivisionError" in str(sandbox.requests[-1].body["messages"][-1]["content"])
+    assert "+++ proposed" in shown
+    assert "Traceback" not in shown
