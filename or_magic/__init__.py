@@ -5,10 +5,10 @@ In Python the same: ``from or_magic import ask``. Every name is resolved at firs
 
 from __future__ import annotations
 
-import functools
 import importlib
-import sys
 from typing import TYPE_CHECKING, Any
+
+from or_magic.current import current_session
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,16 +19,18 @@ if TYPE_CHECKING:
     from or_magic.answer import Answer
     from or_magic.asking.conversation import Conversation
     from or_magic.asking.forms import Format
-    from or_magic.asking.session import Session
     from or_magic.ledger.records import WhichHistory
 
 __version__ = "0.1.0"
 __all__ = [
     "Answer",
     "ask",
+    "catalog",
+    "charts",
     "content",
     "conversation",
     "load_ipython_extension",
+    "models",
     "provenance",
     "unload_ipython_extension",
 ]
@@ -77,7 +79,7 @@ def ask(
     from or_magic.content import Room
     from or_magic.money import amount
 
-    return _session().ask(
+    return current_session().ask(
         prompt_content(prompt, Room(rows=rows)),
         model=model,
         system=system,
@@ -101,7 +103,7 @@ def conversation(thread: str | None = None) -> Conversation:
     """
     from or_magic.asking.conversation import Conversation
 
-    return Conversation(_session(), thread)
+    return Conversation(current_session(), thread)
 
 
 def provenance(path: str | Path) -> pd.DataFrame:
@@ -131,30 +133,17 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     unload(shell)
 
 
-def _session() -> Session:
-    if "or_magic.jupyter.magics" in sys.modules:
-        from IPython.core.getipython import get_ipython
-
-        shell = get_ipython()
-        magics = shell.magics_manager.registry.get("OpenRouterMagics") if shell is not None else None
-        if magics is not None:
-            session: Session = magics.desk.session
-            return session
-    return _script_session()
-
-
-@functools.cache
-def _script_session() -> Session:
-    from or_magic.asking.session import Session
-
-    return Session()
-
-
 def __getattr__(name: str) -> Any:
     if name == "Answer":
         from or_magic.answer import Answer
 
         return Answer
-    if name == "content":
-        return importlib.import_module("or_magic.content")
+    if name in ("catalog", "content"):
+        return importlib.import_module(f"or_magic.{name}")
+    if name == "models":
+        from or_magic.catalog import models
+
+        return models
+    if name == "charts":
+        return importlib.import_module("or_magic.jupyter.charts")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

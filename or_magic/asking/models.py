@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
+from or_magic.asking.shelf import Shelf, priced
 from or_magic.errors import ModelNotFoundError, OrMagicError, ServiceError, StoreError
 from or_magic.openrouter import background
 from or_magic.openrouter.catalog import (
@@ -33,6 +34,7 @@ from or_magic.openrouter.catalog import (
 from or_magic.openrouter.client import Client
 
 if TYPE_CHECKING:
+    from or_magic.asking.snapshots import Snapshots
     from or_magic.ledger.catalog_cache import CatalogCache
     from or_magic.ledger.store import Ledger
 
@@ -49,6 +51,7 @@ _HINT_S = 3.0  # how long a mistyped id may wait for the ids that are near
 class _Copy:
     catalog: Catalog
     fetched_utc: datetime
+    body: bytes
 
     @property
     def age_s(self) -> float:
@@ -89,6 +92,9 @@ class Models:
         self._copies: dict[str, _Copy] = {}
         self._endpoints: dict[tuple[str, str], tuple[float, tuple[ModelEndpoint, ...]]] = {}
         self._refreshes: dict[str, _Refresh] = {}
+        self._snapshots: dict[str, Snapshots] = {}
+        self._shelf: Shelf | None = None
+        self._warned: set[str] = set()
         self.age_note = ""
 
     def catalog(self, *, patience_s: float | None = None) -> Catalog:
@@ -107,6 +113,46 @@ class Models:
         self.age_note = self._note(service, copy)
         return copy.catalog
 
+    def body(self) -> bytes:
+        """The same as it came from the service.
+
+        Raises:
+            ServiceError: there is no copy, and none can be fetched.
+        """
+        self.catalog()
+        return self._copies[self._client().endpoint.origin].body
+
+    def refresh(self) -> None:
+        """Fetches the catalogue anew, now.
+
+        Raises:
+            ServiceError: it cannot be fetched; the copy that was there stays.
+        """
+        client = self._client()
+        self._copies[client.endpoint.origin] = wait_for(self._fetch_and_keep(client, self._cache()))
+
+    def user_body(self) -> bytes:
+        """The models that this account's own settings let through, as they came. The key goes along; nothing is kept.
+
+        Raises:
+            ServiceError: or one of its kinds.
+        """
+        return wait_for(self._keyed().fetch("/models/user"))
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """The catalogues of earlier days.
+
+        Raises:
+            StoreError: the store cannot be opened.
+        """
+        from or_magic.asking.snapshots import Snapshots
+
+        service = self._client().endpoint.origin
+        if service not in self._snapshots:
+            self._snapshots[service] = Snapshots(self._ledger(), service)
+        return self._snapshots[service]
+
     def model(self, id: str) -> Model | None:
         """What is known of a model: price, context, abilities; None where the catalogue has no such id.
 
@@ -122,6 +168,46 @@ class Models:
             ServiceError: there is no catalogue.
         """
         return self.catalog().nearest(id)
+
+    def here(self, id: str) -> Model | None:
+        """What is known of a model in memory or on disk; nothing is fetched, now or later."""
+        with contextlib.suppress(OrMagicError):
+            copy = self._here()
+            return copy.catalog.find(id) if copy is not None else None
+        return None
+
+    def shelf(self) -> Shelf | None:
+        """All ids with their prices, for completion; None where no catalogue is here. Nothing is fetched."""
+        with contextlib.suppress(OrMagicError):
+            copy = self._here()
+            if copy is not None and (self._shelf is None or self._shelf.of is not copy.catalog):
+                self._shelf = Shelf.made(copy.catalog)
+            return self._shelf if copy is not None else None
+        return None
+
+    def _here(self) -> _Copy | None:
+        service = self._client().endpoint.origin
+        copy = self._copies.get(service) or self._kept(service)
+        if copy is not None:
+            self._copies[service] = copy
+        return copy
+
+    def warning(self, id: str) -> str:
+        """What to know of a model before it is used, at its first use here: that it ends soon, or got dearer."""
+        if id in self._warned:
+            return ""
+        known = self.here(id)
+        if known is None:
+            return ""
+        self._warned.add(id)
+        with contextlib.suppress(OrMagicError):
+            return self.snapshots.warning(known)
+        return ""
+
+    @property
+    def is_at_hand(self) -> bool:
+        """Whether a catalogue is in memory."""
+        return self._client().endpoint.origin in self._copies
 
     def at_hand(self, id: str) -> Model | None:
         """The same as `model`, without waiting: None also where no catalogue is here yet, which is then fetched."""
@@ -144,20 +230,27 @@ class Models:
             if nearest := tuple(other for other in near if other != id):  # an old catalogue may still have it
                 error.nearest = nearest
                 note = f" ({self.age_note})" if self.age_note else ""
-                error.args = (f"No model {id!r}. Nearest: {', '.join(nearest)}.{note}",)
+                told = ", ".join(priced(self.catalog(), other) for other in nearest)
+                error.args = (f"No model {id!r}. Nearest: {told}.{note}",)
         return error
 
-    def endpoints(self, id: str) -> tuple[ModelEndpoint, ...]:
+    def endpoints(self, id: str, *, patience_s: float | None = None) -> tuple[ModelEndpoint, ...]:
         """Who serves a model, at which price and how well; () for routers. Asked anew each time.
+
+        Args:
+            patience_s: how long to wait at most; None for as long as the settings say.
 
         Raises:
             ServiceError: or one of its kinds.
         """
         path = f"/models/{quote(id, safe='/:~@')}/endpoints"
-        return decode_endpoints(wait_for(self._client().fetch(path, needs_key=False)))
+        return decode_endpoints(wait_for(self._client().fetch(path, needs_key=False), patience_s))
 
-    def kept_endpoints(self, id: str) -> tuple[ModelEndpoint, ...]:
+    def kept_endpoints(self, id: str, *, patience_s: float | None = None) -> tuple[ModelEndpoint, ...]:
         """The same, of at most an hour ago.
+
+        Args:
+            patience_s: how long to wait at most; None for as long as the settings say.
 
         Raises:
             ServiceError: or one of its kinds.
@@ -165,7 +258,7 @@ class Models:
         key = (self._client().endpoint.origin, id)
         kept = self._endpoints.get(key)
         if kept is None or time.monotonic() > kept[0] + FRESH_S:
-            kept = self._endpoints[key] = (time.monotonic(), self.endpoints(id))
+            kept = self._endpoints[key] = (time.monotonic(), self.endpoints(id, patience_s=patience_s))
         return kept[1]
 
     def providers(self) -> tuple[Provider, ...]:
@@ -175,14 +268,6 @@ class Models:
             ServiceError: or one of its kinds.
         """
         return decode_providers(wait_for(self._client().fetch(_PROVIDERS, needs_key=False)))
-
-    def user_models(self) -> Catalog:
-        """The models that this account's own settings let through. The key goes along; nothing is kept.
-
-        Raises:
-            ServiceError: or one of its kinds.
-        """
-        return decode_models(wait_for(self._keyed().fetch("/models/user")))
 
     def _fetched(self, client: Client, patience_s: float | None) -> _Copy:
         """The catalogue, fetched here or by another process at the same moment."""
@@ -263,7 +348,7 @@ class Models:
         with contextlib.suppress(StoreError, ServiceError):
             kept = cache.newest(service, _MODELS) if (cache := self._cache()) is not None else None
             if kept is not None and (after is None or kept.fetched_utc > after):
-                return _Copy(decode_models(kept.body), kept.fetched_utc)
+                return _Copy(decode_models(kept.body), kept.fetched_utc, kept.body)
         return None
 
     def _claim(self, service: str) -> bool:
@@ -275,7 +360,7 @@ class Models:
 
 def _take(cache: CatalogCache | None, service: str, body: bytes) -> _Copy:
     """Decodes what was fetched, and only then puts it in the place of a good copy."""
-    copy = _Copy(decode_models(body), datetime.now(UTC))
+    copy = _Copy(decode_models(body), datetime.now(UTC), body)
     if cache is not None:
         with contextlib.suppress(StoreError):
             cache.keep(service, _MODELS, body, copy.fetched_utc)

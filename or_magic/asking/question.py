@@ -132,6 +132,8 @@ def prepare(
     if values and asked is not None:
         notes += _unheard(models.at_hand(asked), values, composed)
     is_default = chosen.source == "default"
+    if asked is not None and (warning := models.warning(asked)):
+        notes.append(warning)
     notes += prompt.notes
     message = Message("user", prompt.parts)
     return Question(message, is_default, composed, tuple(notes), told or None, seat, form=form)

@@ -211,8 +211,8 @@ def _unknown_name(piece: Expression, error: NameError, names: Mapping[str, Any])
     place = next((n for n in ast.walk(piece.tree) if isinstance(n, ast.Name) and n.id == error.name), None)
     if place is None:  # it was named by a function that the expression calls
         return _Fault(f"{_short(piece.source)} failed ({error})", piece.start)
-    public = [name for name in names if not name.startswith("_")]
-    near = difflib.get_close_matches(place.id, [*public, *vars(builtins)], n=1, cutoff=0.6)
+    public = [name for name in (*names, *vars(builtins)) if not name.startswith("_")]
+    near = difflib.get_close_matches(place.id, public, n=1, cutoff=0.6)
     hint = f", did you mean {near[0]}?" if near else ""
     lines = piece.source.split("\n")
     offset = sum(len(line) + 1 for line in lines[: place.lineno - 1])

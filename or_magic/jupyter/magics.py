@@ -15,6 +15,7 @@ from or_magic.asking.session import Session
 from or_magic.errors import CommandError
 from or_magic.jupyter.commands import help_text, run_line
 from or_magic.jupyter.commands.desk import Desk
+from or_magic.jupyter.completion import matcher_of
 from or_magic.jupyter.hosts import ShellHost, answer_html
 from or_magic.options import BY_NAME, OPTIONS
 from or_magic.parameter_table import PARAMETERS
@@ -48,6 +49,7 @@ class OpenRouterMagics(_Configured):  # type: ignore[misc]  # its base is made f
         host = ShellHost(shell)
         session = Session(host, Settings(config=self._config))
         self.desk = Desk(shell, session, host)
+        self.matcher: Any = None
 
     def _config(self) -> dict[str, str]:
         return {name: getattr(self, name) for name in ("model", "base_url", *BY_NAME, *_PLAIN_NAMES)}
@@ -91,9 +93,14 @@ def load(shell: InteractiveShell) -> None:
     shell.magics_manager.register_function(magics.openrouter, magic_kind="line_cell", magic_name="or")
     shell.input_transformers_cleanup.extend([keep_question_mark, give_body])
     shell.events.register("post_run_cell", magics.desk.failed.note)
+    magics.matcher = matcher_of(magics.desk)
+    if (completer := getattr(shell, "Completer", None)) is not None:
+        completer.custom_matchers.append(magics.matcher)
     if shell.display_formatter is not None:
         html = shell.display_formatter.formatters["text/html"]
         html.for_type(Answer, answer_html)
+        bundle = shell.display_formatter.mimebundle_formatter
+        bundle.for_type_by_name("or_magic.asking.model_table", "ModelTable", magics.desk.models_bundle)
         # By name: the conversation's own imports come at its first use.
         for name in ("Conversation", "Turns"):
             html.for_type_by_name("or_magic.asking.conversation", name, conversation_html)
@@ -111,6 +118,9 @@ def unload(shell: InteractiveShell) -> None:
     shell.configurables.remove(magics)
     with contextlib.suppress(ValueError):
         shell.events.unregister("post_run_cell", magics.desk.failed.note)
+    completer = getattr(shell, "Completer", None)
+    if completer is not None and magics.matcher in completer.custom_matchers:
+        completer.custom_matchers.remove(magics.matcher)
     for transform in (keep_question_mark, give_body):
         if transform in shell.input_transformers_cleanup:
             shell.input_transformers_cleanup.remove(transform)

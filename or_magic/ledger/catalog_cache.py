@@ -78,6 +78,20 @@ class CatalogCache:
         with self._store.reading() as connection:
             return list(connection.scalars(query.order_by(catalogs.c.day)))
 
+    def of_day(self, service: str, kind: str, day: str) -> Kept | None:
+        """The snapshot of a day; None where there is none, or none that can be read.
+
+        Raises:
+            StoreError: the ledger cannot be read.
+        """
+        of_day = and_(catalogs.c.service == service, catalogs.c.kind == kind, catalogs.c.day == day)
+        with self._store.reading() as connection:
+            row = connection.execute(select(catalogs).where(of_day)).one_or_none()
+        try:
+            return None if row is None else Kept(gzip.decompress(row.body), row.fetched_utc)
+        except (OSError, EOFError, zlib.error, TypeError):
+            return None
+
     def claim(self, service: str, kind: str, holder: str, for_s: float) -> bool:
         """Whether `holder` may fetch now: True for one of all processes, until it releases or `for_s` have passed.
 

@@ -32,6 +32,7 @@ def build_app(service: Service, *, port: int) -> ASGIApp:
     ]
     app = Starlette(routes=routes, exception_handlers={Refusal: _refused, HTTPException: _not_routed})
     app.router.redirect_slashes = False
+    app.state.service = service
     return Gate(app, service, port=port)
 
 

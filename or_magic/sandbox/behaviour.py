@@ -48,7 +48,8 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     usage chunk look like: "2026", "2026-03" (empty), "2025" (not finished). `fail_every`: every so manieth chat
     request fails with `fail_status`, 0 for none. `stream_error`: every stream breaks off with an error.
     `silence_after_events`, `cut_after_events`: every stream falls silent, or is cut, there. `record_delay_s`: how long
-    the record of a generation stays away. `presets`: fields of a request, by slug.
+    the record of a generation stays away. `presets`: fields of a request, by slug. `models`: how many the catalogue
+    lists at least; those that are missing are made up (`sandbox/shelf-1`, ...), and echo.
     """
 
     pace: _NotNegative | None = None
@@ -66,6 +67,7 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     silence_after_events: Annotated[int, Meta(ge=0)] | None = None
     cut_after_events: Annotated[int, Meta(ge=0)] | None = None
     record_delay_s: _NotNegative = 0.0
+    models: Annotated[int, Meta(ge=0, le=100_000)] = 0
     presets: dict[str, dict[str, Any]] = msgspec.field(default_factory=lambda: dict(_PRESETS))
 
 

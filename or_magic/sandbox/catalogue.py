@@ -8,6 +8,7 @@ in `errors.ERRORS`), ``sandbox/breaks-a``, ``-b`` and ``-c`` break off in mid-st
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from or_magic.sandbox import speeches
@@ -209,7 +210,25 @@ _FAULTS: Mapping[str, Mapping[str, Any]] = {
     "sandbox/silent": {"silence_after_events": 5},
     "sandbox/cut": {"cut_after_events": 5},
 }
-_ERROR = "sandbox/error-"
+_ERROR, _SHELF = "sandbox/error-", "sandbox/shelf-"
+
+
+def shelf_model(number: int) -> Model:
+    """A made-up model, of which there may be thousands: an echo; its price and its abilities follow from its number."""
+    price = Decimal(number % 97 + 1) / 10**8
+    able = ("tools", "tool_choice", "structured_outputs", "response_format")[: 2 * (number % 3)]
+    return Model(
+        id=f"{_SHELF}{number}",
+        name=f"Sandbox: Shelf {number}",
+        description="A made-up model to fill a catalogue; no model: it gives back what it is sent.",
+        speak=speeches.echo,
+        prompt_price=f"{price:f}",
+        completion_price=f"{4 * price:f}",
+        context_length=8_000 * 2 ** (number % 8),
+        inputs=("text", "image") if number % 4 == 0 else ("text",),
+        parameters=able,
+        reasons=number % 5 == 0,
+    )
 
 
 def find_model(name: str) -> tuple[Model, tuple[str, ...]] | None:
@@ -231,6 +250,8 @@ def _fault(id: str) -> Model | None:
     description = "A fault to rehearse with."
     if id in _FAULTS:
         return Model(id, id, description, speeches.rehearsal, "0.0000001", "0.0000004", knobs=_FAULTS[id])
+    if (number := id.removeprefix(_SHELF)).isdecimal():
+        return shelf_model(int(number))
     error = ERRORS.get(id.removeprefix(_ERROR)) if id.startswith(_ERROR) else None
     if error is None:
         return None

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from or_magic.sandbox.account import require_key
 from or_magic.sandbox.answers import Refusal, json_answer
-from or_magic.sandbox.catalogue import CATALOGUE, find_model
+from or_magic.sandbox.catalogue import CATALOGUE, find_model, shelf_model
 from or_magic.sandbox.models import Model
 from or_magic.sandbox.providers import PROVIDERS
 
@@ -38,7 +38,7 @@ def routes(root: str) -> list[Route]:
 
 async def _models(request: Request) -> Response:
     query = request.query_params
-    rows = [row for row in (model.row() for model in CATALOGUE) if all(fits(row, query) for fits in _FILTERS)]
+    rows = [row for row in (model.row() for model in _listed(request)) if all(fits(row, query) for fits in _FILTERS)]
     if (sort := _SORTS.get(query.get("sort", ""))) is not None:
         rows.sort(key=sort)
     offset, limit = _number(query, "offset", 0), _number(query, "limit", None)
@@ -54,7 +54,13 @@ async def _user_models(request: Request) -> Response:
 
 
 async def _count(request: Request) -> Response:
-    return json_answer({"data": {"count": len(CATALOGUE)}})
+    return json_answer({"data": {"count": len(_listed(request))}})
+
+
+def _listed(request: Request) -> list[Model]:
+    """The models of the catalogue, and as many made-up ones as its behaviour wants."""
+    wanted: int = request.app.state.service.controls.behaviour.models
+    return [*CATALOGUE, *(shelf_model(number) for number in range(1, wanted - len(CATALOGUE) + 1))]
 
 
 async def _model(request: Request) -> Response:

@@ -18,6 +18,7 @@ import pytest
 from or_magic.asking.session import Session
 from or_magic.errors import ModelNotFoundError, NotReachableError, ServiceError
 from or_magic.ledger.catalog_cache import CatalogCache
+from or_magic.openrouter.catalog import decode_models
 from or_magic.sandbox import start
 from or_magic.settings import Settings
 from tests.faults.server import Answer, response, serve
@@ -318,7 +319,7 @@ def test_endpoints_providers_and_the_users_own_list(session_at: Make) -> None:
 
         assert [offer.tag for offer in models.endpoints("a/b")] == ["acme"]
         assert [company.slug for company in models.providers()] == ["acme"]
-        assert len(models.user_models()) == 1
+        assert len(decode_models(models.user_body())) == 1
 
     paths = [request.split()[1] for request in server.requests]
     assert paths == [b"/v1/models/a/b/endpoints", b"/v1/providers", b"/v1/models/user"]

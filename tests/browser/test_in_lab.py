@@ -151,7 +151,7 @@ def test_every_character_is_read(open_notebook: OpenNotebook) -> None:
     """Generics, comparisons, XML, prices and LaTeX in prose: every visible character is in the page."""
     # What is typeset is no longer read letter by letter; the formulas have their own tests.
     texts = {name: text for name, text in AS_WRITTEN.items() if is_typed(text) and not name.startswith("latex")}
-    page = open_notebook("read", notebook(*(f"%%openrouter sandbox/echo\n{text}" for text in texts.values())))
+    page = open_notebook("read", notebook(*(f"%%openrouter sandbox/echo --raw\n{text}" for text in texts.values())))
     page.run_all()
     page.wait_until_run()
 

@@ -22,6 +22,7 @@ from or_magic.jupyter.plain_text import strip_terminal
 from or_magic.settings import ALIASES
 
 if TYPE_CHECKING:  # starlette and uvicorn are imported when a sandbox is started
+    from or_magic.asking.model_table import ModelTable
     from or_magic.jupyter.cells import Cells
     from or_magic.jupyter.prompting import Prompting
     from or_magic.sandbox import Sandbox
@@ -113,6 +114,12 @@ class Desk:
             answer = self.session.last
             if answer is not None and answer is not before:
                 self._bind(answer, asked.values.get("output"))
+
+    def models_bundle(self, table: ModelTable, include: object = None, exclude: object = None) -> dict[str, Any]:
+        """What the front end shows of a table of models; IPython calls it."""
+        from or_magic.jupyter.tables import models_bundle
+
+        return models_bundle(table, is_interactive=self.host.place.front_end() == "display")
 
     def _system(self, asked: CellLine) -> str | None:
         """The system prompt of the line; ``@name`` is the prompt of that name."""

@@ -12,6 +12,7 @@ from or_magic.money import amount
 
 if TYPE_CHECKING:  # they import SQLAlchemy, which `%load_ext` must not
     from or_magic.asking.costs import Costs
+    from or_magic.jupyter.charts import Chart
 
 _SCOPES = {"--day": "day", "--thread": "thread", "--notebook": "notebook"}
 _NAMES = {
@@ -20,6 +21,20 @@ _NAMES = {
     "thread": "this thread",
     "all": "all, a day",
 }
+
+
+def cost_or_chart(desk: Desk, text: str) -> Costs | Chart:
+    """``%openrouter cost [--all] [--since DATE] [--plot]``: what this notebook (or all) spent; --plot draws it.
+
+    What it returns is shown; its ``.df()`` is a table of the turns, ``.by("model")`` (day, thread, cell) of sums.
+    """
+    words = [word for word in text.split() if word != "--plot"]
+    spent = cost(desk, " ".join(words))
+    if "--plot" not in text.split():
+        return spent
+    from or_magic.jupyter.charts import spending
+
+    return spending(spent)
 
 
 def cost(desk: Desk, text: str) -> Costs:

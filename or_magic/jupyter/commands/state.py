@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from or_magic.asking.model_card import model_card
 from or_magic.errors import CommandError, MissingKeyError, StoreError
 from or_magic.jupyter.commands.conversation import thread_row
 from or_magic.jupyter.commands.desk import Desk
 from or_magic.jupyter.flags import model_id
+from or_magic.jupyter.plain_text import strip_terminal
 from or_magic.money import format_usd
 from or_magic.settings import ALIASES
 
@@ -30,7 +32,7 @@ def show(desk: Desk) -> None:
 
 
 def model(desk: Desk, text: str) -> None:
-    """``%openrouter model [ID]``: shows or sets the model that this notebook's cells ask."""
+    """``%openrouter model [ID]``: shows or sets the model that this notebook's cells ask, and what is known of it."""
     settings = desk.session.settings
     if text:
         if len(text.split()) > 1:
@@ -38,6 +40,7 @@ def model(desk: Desk, text: str) -> None:
         settings.notebook["model"] = text if text in settings.names_of(ALIASES) else model_id(text)
     chosen = settings.model()
     print(f"{chosen.value} ({chosen.source})")
+    print(strip_terminal("\n".join(f"  {line}" for line in model_card(desk.session.models, chosen.value))), end="\n")
 
 
 def _key_row(desk: Desk) -> str:

@@ -1,0 +1,240 @@
+"""Tab: model ids, flags, their values, subcommands, threads, settings; in lines and in a cell's first line.
+
+What is completed comes from memory and from the disk alone: nothing is asked of the network, and nothing here raises.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_args
+
+from or_magic.asking.forms import FORMATS
+from or_magic.errors import OrMagicError
+from or_magic.jupyter.flags import FLAGS, Flag
+from or_magic.ledger.records import Replay
+from or_magic.openrouter.searching import ranked
+from or_magic.options import BY_NAME
+from or_magic.parameter_table import PARAMETERS
+from or_magic.settings import ALIASES, NAMES, PROMPTS
+
+if TYPE_CHECKING:
+    from or_magic.jupyter.commands.desk import Desk
+
+_LINE = re.compile(r"^\s*(?:[A-Za-z_]\w*\s*=\s*)?%(?P<mark>%?)(?:openrouter|or)(?:\s+(?P<rest>.*))?$")
+_WORD = re.compile(r"[a-z0-9_]+")
+_MOST = 200
+_ID_FLAGS = ("--model", "-m", "--fallback")
+_MODEL_FLAGS = "--free --vision --tools --structured --reasoning --min-context --max-price --author --since".split()
+_MODEL_FLAGS += "--modality --sort --limit --job --user --refresh".split()
+_AFTER: dict[str, tuple[str, ...]] = {
+    "--format": FORMATS,
+    "-f": FORMATS,
+    "--history": ("thread", "run", "none"),
+    "--replay": get_args(Replay),
+    "--sort": ("price", "context", "newest", "intelligence", "value", "name"),
+    "--modality": ("text", "image", "file", "audio", "video"),
+    "chart": ("context", "intelligence", "history", "spending"),
+    "budget": ("--day", "--thread", "off"),
+    "cost": ("--all", "--since", "--plot"),
+    "replay": ("export", "import"),
+    "sandbox": ("stop",),
+    "forget": ("--notebook", "--thread", "--before"),
+    "history": ("--all", "--search"),
+    "fix": ("--values", "--model"),
+    "explain": ("--values", "--model"),
+    "help": ("flags",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A text to be put in, and what it is: a price, a kind."""
+
+    text: str
+    what: str = ""
+
+
+def matcher_of(desk: Desk) -> Callable[[Any], Any]:
+    """A matcher for ``ip.Completer.custom_matchers``."""
+    from IPython.core.completer import SimpleCompletion, context_matcher
+
+    @context_matcher()  # type: ignore[untyped-decorator]  # IPython's
+    def openrouter_matcher(context: Any) -> dict[str, Any]:
+        """Completes what stands behind ``%openrouter`` and ``%%openrouter``."""
+        lines = context.full_text.split("\n")
+        line = lines[context.cursor_line][: context.cursor_position] if context.cursor_line < len(lines) else ""
+        found = completions(desk, line, is_first=context.cursor_line == 0)
+        if found is None:
+            return {"completions": []}
+        word, listed = found
+        texts = [SimpleCompletion(each.text, type=each.what or None) for each in listed[:_MOST]]
+        return {"completions": texts, "matched_fragment": word, "suppress": True, "ordered": True}
+
+    matcher: Callable[[Any], Any] = openrouter_matcher
+    return matcher
+
+
+def completions(desk: Desk, line: str, *, is_first: bool) -> tuple[str, list[Completed]] | None:
+    """The word before the cursor and what it may become; None where the line is no command of ours.
+
+    Args:
+        line: up to the cursor.
+        is_first: whether it is the first one of its cell, where alone a cell magic can stand.
+    """
+    found = _LINE.match(line)
+    if found is None or (found["mark"] and not is_first) or (found["rest"] is None and not line.endswith(" ")):
+        return None
+    *before, word = _words(found["rest"] or "")
+    with contextlib.suppress(OrMagicError):
+        listed = _in_cell(desk, before, word) if found["mark"] else _in_line(desk, before, word)
+        return word, list(dict.fromkeys(listed))
+    return word, []
+
+
+def _words(text: str) -> list[str]:
+    """The words before the cursor; the last one is being typed, and may be empty."""
+    words = text.split()
+    return words if words and not text[-1:].isspace() else [*words, ""]
+
+
+def _in_cell(desk: Desk, before: list[str], word: str) -> Iterable[Completed]:
+    last = before[-1] if before else ""
+    if word.startswith("-") and "=" not in word:
+        return _matching(word, _flags(desk, before))
+    flag, equals, value = word.partition("=")
+    if equals:
+        return [Completed(f"{flag}={each.text}", each.what) for each in _values(desk, flag, value)]
+    if last.startswith("-") and (flag_of := _flag(last)) is not None and flag_of.value:
+        return _values(desk, last, word)
+    return _ids(desk, word)
+
+
+def _in_line(desk: Desk, before: list[str], word: str) -> Iterable[Completed]:
+    from or_magic.jupyter.commands import COMMANDS
+
+    if not before:
+        names = [Completed(command.name, command.help) for command in COMMANDS]
+        return _matching(word, [*names, Completed("help", "this; every flag of a cell")])
+    name, last = before[0], before[-1]
+    if name in ("model", "endpoints") or (name == "alias" and len(before) == 2):
+        return _ids(desk, word)
+    if name in ("switch", "fork") or last == "--thread":
+        return _matching(word, _threads(desk))
+    if name == "set":
+        return _settings(desk, [each for each in before[1:] if each != "--user"], word)
+    if name in ("alias", "prompt") and len(before) == 1:
+        names_of = desk.session.settings.names_of(ALIASES if name == "alias" else PROMPTS)
+        return _matching(word, [Completed(each) for each in names_of])
+    if name in ("fix", "explain") and last in _ID_FLAGS:
+        return _ids(desk, word)
+    if name == "stop":
+        return _matching(word, [Completed("all"), *(Completed(str(ask.turn_id)) for ask in desk.session.jobs())])
+    if last in _AFTER and last.startswith("-"):
+        return _matching(word, map(Completed, _AFTER[last]))
+    if name == "models":
+        return _matching(word, map(Completed, _MODEL_FLAGS)) if word.startswith("-") else _ids(desk, word)
+    return _matching(word, map(Completed, _AFTER.get(name, ())))
+
+
+def _settings(desk: Desk, before: list[str], word: str) -> Iterable[Completed]:
+    """Names of settings, then the values that one may have."""
+    if not before:
+        helps = {**{name: option.help for name, option in BY_NAME.items()}, **{p.name: p.help for p in PARAMETERS}}
+        return _matching(word, [Completed(name, helps.get(name, "")) for name in NAMES])
+    name = before[0].replace("-", "_")
+    if name == "model":
+        return _ids(desk, word)
+    parameter = next((each for each in PARAMETERS if each.name == name), None)
+    words = _choices(parameter.kind.shown) if parameter is not None else _option_words(name)
+    return _matching(word, map(Completed, [*words, "unset"]))
+
+
+def _option_words(name: str) -> list[str]:
+    option = BY_NAME.get(name)
+    if option is None:
+        return []
+    return (
+        ["on", "off"]
+        if option.default in ("on", "off")
+        else re.findall(
+            r"\b(?:restart|always|never|thread|run|"
+            r"none|full|brief)\b",
+            option.help,
+        )
+    )
+
+
+def _flags(desk: Desk, before: list[str]) -> Iterator[Completed]:
+    """The flags that are not on the line yet, without those that the model does not hear."""
+    model = next((word for word in before if "/" in word), None) or desk.session.settings.model().value
+    known = desk.session.models.here(model)
+    heard = known.supported_parameters if known is not None and not known.is_router else frozenset()
+    for flag in FLAGS:
+        is_heard = flag.parameter is None or not flag.parameter.ability or not heard
+        if (is_heard or (flag.parameter and flag.parameter.ability in heard)) and flag.name not in before:
+            yield Completed(flag.name, flag.value.lower() if flag.value.isalpha() else "")
+
+
+def _flag(name: str) -> Flag | None:
+    return next((flag for flag in FLAGS if name in (flag.name, flag.short)), None)
+
+
+def _values(desk: Desk, name: str, word: str) -> Iterable[Completed]:
+    """What may stand behind a flag."""
+    if name in _ID_FLAGS:
+        return _ids(desk, word)
+    if name == "--thread":
+        return _matching(word, _threads(desk))
+    if name == "--prompt":
+        return _matching(word, map(Completed, desk.session.settings.names_of(PROMPTS)))
+    if name == "--schema":
+        return _matching(word, (Completed(each) for each in _types(desk)))
+    if name in _AFTER:
+        return _matching(word, map(Completed, _AFTER[name]))
+    flag = _flag(name)
+    return _matching(word, map(Completed, _choices(flag.value) if flag is not None else ()))
+
+
+def _choices(shown: str) -> list[str]:
+    """The words that a value may be, out of how it is shown in the help: ``low|high|JSON``."""
+    words = shown.split("|")
+    return [word for word in words if _WORD.fullmatch(word)] if len(words) > 1 else []
+
+
+def _types(desk: Desk) -> Iterator[str]:
+    """The user's own classes, which may be schemas."""
+    for name, value in list(desk.shell.user_ns.items()):
+        if isinstance(value, type) and not name.startswith("_"):
+            yield name
+
+
+def _threads(desk: Desk) -> list[Completed]:
+    threads = desk.session.threads.of(desk.host.where().notebook)
+    return [Completed(thread.name, "current" if thread.is_current else "thread") for thread in threads]
+
+
+def _ids(desk: Desk, word: str) -> list[Completed]:
+    """Aliases, then the ids that hold the word, the best and the cheapest first, each with its price."""
+    aliases = desk.session.settings.names_of(ALIASES)
+    listed = [Completed(name, id) for name, id in aliases.items() if word in name]
+    listed += [Completed(each, "") for each in ("auto", "account") if word and each.startswith(word)]
+    shelf = desk.session.models.shelf()
+    if shelf is None:
+        return listed
+    base, colon, variant = word.partition(":")
+    places = ranked(word, shelf.ids, (), shelf.prices)[:_MOST]
+    listed += [Completed(shelf.ids[place], shelf.told[place]) for place in places]
+    if colon and base in shelf.places:
+        listed += [Completed(f"{base}:{each}") for each in ("nitro", "floor", "online") if each.startswith(variant)]
+    return listed
+
+
+def _matching(word: str, listed: Iterable[Completed]) -> list[Completed]:
+    """Those that begin with the word, then those that hold it."""
+    all_of_them = list(listed)
+    begin = [each for each in all_of_them if each.text.startswith(word)]
+    hold = [each for each in all_of_them if word.lstrip("-") in each.text and each not in begin]
+    return [*begin, *(hold if word.strip("-") else [])]
