@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "asking": {"asking", "openrouter", "ledger", "ground"},
     "jupyter": {"jupyter", "asking", "openrouter", "ledger", "ground", "sandbox"},
     "sandbox": {"sandbox"},
-    "face": {"face", "jupyter", "asking", "ledger", "ground", "sandbox"},
+    "face": {"face", "jupyter", "asking", "openrouter", "ledger", "ground", "sandbox"},
 }
 HOMES = {
     "httpx": {"openrouter/transport.py"},

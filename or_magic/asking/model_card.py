@@ -42,7 +42,7 @@ def model_card(models: Models, id: str) -> list[str]:
     lines += [] if known.is_router else _prices(known)
     try:
         offers = () if known.is_router else models.kept_endpoints(known.id, patience_s=_PATIENCE_S)
-        lines += [_served(offers)] if offers else []
+        lines += _served(offers)
         warning = models.snapshots.warning(known)
         lines += [warning] if warning else []
     except OrMagicError:
@@ -114,19 +114,22 @@ def _when(condition: Condition) -> str:
     return ", ".join(parts) or "at times"
 
 
-def _served(offers: tuple[ModelEndpoint, ...]) -> str:
+def _served(offers: tuple[ModelEndpoint, ...]) -> Iterator[str]:
+    """A line for each of the cheapest providers."""
     ordered = sorted(offers, key=lambda offer: offer.prices.prompt or Decimal(0))
-    told = "; ".join(_offer(offer) for offer in ordered[:_MOST_OFFERS])
-    more = f"; and {len(ordered) - _MOST_OFFERS} more" if len(ordered) > _MOST_OFFERS else ""
-    return f"served by {told}{more}"
+    yield "served by" if ordered else ""
+    for offer in ordered[:_MOST_OFFERS]:
+        parts = [f"{_usd(p)} {way}" for p, way in _prices_of(offer) if p is not None]
+        parts += [f"{offer.uptime:.1f} % up"] if offer.uptime is not None else []
+        parts += [f"{offer.throughput:.0f} tokens/s"] if offer.throughput else []
+        parts += ["in trouble"] if offer.status not in (None, 0) else []
+        yield f"  {offer.provider}: {', '.join(parts)}"
+    if len(ordered) > _MOST_OFFERS:
+        yield f"  and {len(ordered) - _MOST_OFFERS} more (%openrouter endpoints)"
 
 
-def _offer(offer: ModelEndpoint) -> str:
-    parts = [f"{_usd(offer.prices.prompt)} in" if offer.prices.prompt is not None else ""]
-    parts += [f"{offer.uptime:.1f} % up" if offer.uptime is not None else ""]
-    parts += [f"{offer.throughput:.0f} tokens/s" if offer.throughput else ""]
-    parts += ["in trouble" if offer.status not in (None, 0) else ""]
-    return f"{offer.provider} ({', '.join(filter(None, parts))})"
+def _prices_of(offer: ModelEndpoint) -> tuple[tuple[Decimal | None, str], ...]:
+    return (offer.prices.prompt, "in"), (offer.prices.completion, "out")
 
 
 def _usd(price: Decimal) -> str:

@@ -11,15 +11,16 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 from or_magic.asking.shelf import Shelf, priced
+from or_magic.asking.waiting import wait_for
 from or_magic.errors import ModelNotFoundError, OrMagicError, ServiceError, StoreError
 from or_magic.openrouter import background
 from or_magic.openrouter.catalog import (
@@ -376,27 +377,6 @@ def _release(cache: CatalogCache | None, service: str, holder: str) -> None:
 def _failure(fetch: Future[_Copy]) -> BaseException | None:
     """Why a fetch that has ended brought nothing; None where it brought something."""
     return NotYet("it was stopped") if fetch.cancelled() else fetch.exception()
-
-
-def wait_for(coroutine: Coroutine[Any, Any, T], patience_s: float | None = None) -> T:
-    """Runs a coroutine on the background loop and waits for its end, so that an interrupt stops both.
-
-    Raises:
-        ServiceError: `patience_s` passed before the end; or whatever the coroutine raises.
-    """
-    running = background.submit(coroutine)
-    deadline = None if patience_s is None else time.monotonic() + patience_s
-    try:
-        while True:
-            try:
-                return running.result(timeout=0.1)
-            except NotYet:
-                if running.done():  # it has ended this very moment, or by a timeout of its own
-                    return running.result()
-                if deadline is not None and time.monotonic() > deadline:
-                    raise ServiceError("The service took too long to answer.", may_be_charged=False) from None
-    finally:
-        running.cancel()
 
 
 def _ago(seconds: float) -> str:

@@ -26,7 +26,7 @@ _MIME, _SCHEMA, _VERSION = (
     "5.20",
 )
 _INK, _ACCENT, _PALE = "#868e96", "#e8590c", "#4c78a8"
-_WIDTH, _HEIGHT = 620, 340
+_WIDTH, _HEIGHT = 600, 330
 _CHEAPEST = 0.004  # USD per million tokens: where what is free stands on a scale of powers of ten
 _NEAR, _EDGE = (0.22, 3.0), 0.5  # powers of ten, and points of intelligence, within which two names would meet
 _PROMPT_PART = 0.75  # of the tokens of a typical question
@@ -45,7 +45,7 @@ class Chart:
         told: dict[str, Any] = self.altair.to_dict()
         return told | {"$schema": _SCHEMA}
 
-    def png(self, scale: float = 2.0) -> bytes:
+    def png(self, scale: float = 1.5) -> bytes:
         """The picture.
 
         Raises:
@@ -102,7 +102,9 @@ def price_intelligence(table: ModelTable) -> Chart:
     """What a typical question costs against measured intelligence; models that none beats at both are named."""
     alt = _altair()
     rows = _priced(table).dropna(subset=["intelligence"])
-    rows = rows[rows["variant"] == ""] if "variant" in rows else rows
+    rows = rows[rows["variant"] == ""]
+    if rows.empty:
+        raise CommandError("None of these models has a measured intelligence: nothing can be drawn.")
     best = pareto(rows)
     chosen = alt.selection_point(fields=["id"], empty=False)
     x = _price_axis("x")
@@ -140,15 +142,17 @@ def spending(costs: Costs) -> Chart:
     """What was spent a day (UTC), by model: bars; hover for the sum and the answers."""
     alt = _altair()
     paid = costs.df()
+    if paid.empty:
+        raise CommandError("No answer was asked for yet: nothing can be drawn.")
     day = paid["asked"].dt.tz_convert("UTC").dt.strftime("%Y-%m-%d")
     amounts = paid["cost_usd"].map(lambda cost: 0.0 if cost is None else float(cost))
     rows = paid.assign(day=day, usd=amounts, model=paid["model"].fillna("not told"))
     sums = rows.groupby(["day", "model"]).agg(usd=("usd", "sum"), answers=("usd", "size")).reset_index()
     bars = (
         _base(sums)
-        .mark_bar()
+        .mark_bar(size=min(44, round(0.8 * _WIDTH / max(sums["day"].nunique(), 1))))
         .encode(
-            x=alt.X("day:O", title=None),
+            x=alt.X("day:O", title=None, axis=alt.Axis(labelAngle=-35)),
             y=alt.Y("sum(usd):Q", title="USD"),
             color=alt.Color("model:N", title=None, sort="-y"),
             order=alt.Order("usd:Q", sort="descending"),
@@ -252,7 +256,7 @@ def _finished(chart: Any, title: str) -> Chart:
         "tickColor": _INK,
         "titleFontWeight": "normal",
     }
-    legend = {"labelColor": _INK, "titleColor": _INK, "labelLimit": 260}
+    legend = {"labelColor": _INK, "titleColor": _INK, "labelLimit": 260, "orient": "top"}
     whole = chart.properties(width=_WIDTH, height=_HEIGHT, background="transparent")
     whole = whole.configure(axis=axis, legend=legend, view={"stroke": None}, text={"color": _INK})
     return Chart(whole, title)

@@ -18,6 +18,19 @@ if TYPE_CHECKING:
 
 _PLAIN_ROWS = 20
 _SWITCHES = ("vision", "tools", "structured", "reasoning")
+_LARGE_FIRST = ("context", "intelligence")
+_BLANK_LAST = (
+    "function (data, type) { const is_number = typeof data === 'number' && !Number.isNaN(data); "
+    "if (type !== 'display') return is_number ? data : %sInfinity; "
+    "return is_number ? data.toLocaleString('en-US', {maximumFractionDigits: 10}) : ''; }"
+)
+_NARROW_FILTERS = (  # the fields that filter a column would make it as wide as they are
+    "function () { const api = this.api(); let changed = false; "
+    "api.table().container().querySelectorAll('thead input').forEach((field, n) => { "
+    "const width = n === 0 ? '18ch' : '8ch'; "
+    "if (field.style.width !== width) { field.style.width = width; changed = true; } }); "
+    "if (changed) api.columns.adjust(); }"
+)
 _NAMES = {
     "context": "context",
     "prompt_usd_per_m": "in USD/M",
@@ -45,7 +58,7 @@ def shown_frame(table: ModelTable) -> pd.DataFrame:
     columns: dict[str, Any] = {
         name: table[column].astype("float64").round(10) for column, name in _NAMES.items() if column in table
     }
-    columns["context"] = table["context"]
+    columns["context"] = table["context"].astype("float64")
     columns |= {name: ["✓" if can else "" for can in table[name]] for name in _SWITCHES}
     columns["added"] = table["created"].dt.strftime("%Y-%m-%d").fillna("")
     columns["ends"] = table["expires"].dt.strftime("%Y-%m-%d").fillna("")
@@ -69,16 +82,24 @@ def plain_html(shown: pd.DataFrame, count: int) -> str:
 def _interactive(shown: pd.DataFrame) -> dict[str, Any] | None:
     """The widget; None where itables or its widget is not there."""
     try:
+        from itables import JavascriptFunction
         from itables.widget import ITable
     except ImportError:
         return None
+    # The renderers are ours, and know no text of anybody: what has no number is blank, and last where one sorts by it.
+    numbers = {name: place for place, name in enumerate(shown.columns, 1) if shown[name].dtype.kind == "f"}
+    renders = [
+        {"targets": place, "render": JavascriptFunction(_BLANK_LAST % ("-" if name in _LARGE_FIRST else ""))}
+        for name, place in numbers.items()
+    ]
     widget = ITable(
         shown,
         maxBytes=0,
         column_filters="header",
         classes="display compact",
         lengthMenu=[10, 25, 50, 100],
-        columnDefs=[{"className": "dt-left", "targets": 0}],
+        columnDefs=[{"className": "dt-left", "targets": 0}, *renders],
+        drawCallback=JavascriptFunction(_NARROW_FILTERS),
         allow_html=False,
     )
     view = widget._repr_mimebundle_()

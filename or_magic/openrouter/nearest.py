@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 
 _SEPARATORS = re.compile(r"[^a-z0-9/]+")
 _CANDIDATES = 60  # how many are compared closely
+_FEW = 1_000  # ids of which all are compared closely where none shares a triple
 _LEAST_LIKENESS = 0.6
 
 
@@ -28,6 +29,8 @@ class Names:
             shared.update(self._of_triple.get(triple, ()))
         # Of those that share as much, the shorter is nearer: `gpt-5` before `gpt-5-mini`.
         best = sorted(shared, key=lambda number: (-shared[number], len(self._ids[number])))[:_CANDIDATES]
+        if not best and len(self._ids) <= _FEW:  # letters that changed places leave a short name no triple in common
+            best = list(range(len(self._ids)))
         likeness = {number: _likeness(id, self._ids[number]) for number in best}
         best.sort(key=lambda number: (-likeness[number], len(self._ids[number]), number))
         return tuple(self._ids[number] for number in best if likeness[number] >= _LEAST_LIKENESS)[:count]

@@ -228,6 +228,7 @@ def shelf_model(number: int) -> Model:
         inputs=("text", "image") if number % 4 == 0 else ("text",),
         parameters=able,
         reasons=number % 5 == 0,
+        intelligence=float(10 + (number * 37) % 40 + (number % 97) // 4),
     )
 
 

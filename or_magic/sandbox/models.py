@@ -22,7 +22,7 @@ class Model:
     for as fast as possible. `keeps_pace`: the sandbox's pace knobs leave it alone. `routes_to`: it says
     nothing itself and hands the question on. `providers`: who serves it. `parameters`: what it hears besides the
     usual. `is_byok`: it is asked with a key of the user's own at the provider. `refuses`: gives the refusal of a
-    question that it will not answer. `knobs`: a behaviour of its own.
+    question that it will not answer. `knobs`: a behaviour of its own. `intelligence`: a made-up index.
     """
 
     id: str
@@ -44,6 +44,7 @@ class Model:
     is_byok: bool = False
     refuses: Callable[[Question], Refusal | None] = lambda _: None
     knobs: Mapping[str, Any] = field(default_factory=dict)
+    intelligence: float | None = None
 
     def offers(self) -> tuple[Offer, ...]:
         """What each provider asks for it."""
@@ -80,7 +81,13 @@ class Model:
             "knowledge_cutoff": None,
             "expiration_date": None,
             "links": {"details": f"/api/v1/models/{self.id}/endpoints"},
-        } | ({"reasoning": {"mandatory": False, "default_enabled": True}} if self.reasons else {})
+        } | self._extras()
+
+    def _extras(self) -> dict[str, Any]:
+        """What only some models tell."""
+        reasoning = {"reasoning": {"mandatory": False, "default_enabled": True}} if self.reasons else {}
+        scores = {"artificial_analysis": {"intelligence_index": self.intelligence}}
+        return reasoning | ({"benchmarks": scores} if self.intelligence is not None else {})
 
     def _pricing(self) -> dict[str, str]:
         """What the provider asks that answers where nobody chooses: the cheapest healthy one."""

@@ -84,10 +84,14 @@ class Kernel:
         return self.finish(self.send(code, **options))
 
     def complete(self, code: str) -> list[str]:
-        """What the kernel completes the end of the code with; waits for it behind what was sent before."""
+        """What the kernel completes the end of the code with."""
+        return list(self.completion(code)["matches"])
+
+    def completion(self, code: str) -> Message:
+        """The whole reply to a request for that; waits for it behind what was sent before."""
         message = self._client.session.msg("complete_request", {"code": code, "cursor_pos": len(code)})
         self._client.shell_channel.send(message)
-        return list(self.reply(str(message["header"]["msg_id"]))["matches"])
+        return self.reply(str(message["header"]["msg_id"]))
 
     def value(self, expression: str) -> Any:
         """The value of an expression of literals in the kernel."""

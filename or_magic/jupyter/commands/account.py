@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # pandas takes half a second to import, which `%load_ext` mus
 
 def credits(desk: Desk, text: str) -> pd.DataFrame:
     """``%openrouter credits``: a DataFrame of one column, ``value``; the exact amounts are in its ``attrs``."""
-    from or_magic.asking.models import wait_for
+    from or_magic.asking.waiting import wait_for
     from or_magic.openrouter import account
 
     _nothing_more("credits", text)
@@ -32,7 +32,7 @@ def credits(desk: Desk, text: str) -> pd.DataFrame:
 
 def limits(desk: Desk, text: str) -> pd.DataFrame:
     """``%openrouter limits``: a DataFrame of one column, ``value``; the exact amounts are in its ``attrs``."""
-    from or_magic.asking.models import wait_for
+    from or_magic.asking.waiting import wait_for
     from or_magic.openrouter import account
 
     _nothing_more("limits", text)

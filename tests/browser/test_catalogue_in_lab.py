@@ -1,0 +1,114 @@
+"""The catalogue in a real JupyterLab without a network: Tab, the table, the charts."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+
+import pytest
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_notebook
+
+from or_magic.sandbox import Sandbox
+
+from .lab import LabPage
+
+OpenNotebook = Callable[[str, NotebookNode], LabPage]
+KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
+
+
+@pytest.fixture
+def shelf(sandbox: Sandbox) -> Iterator[Sandbox]:
+    """The sandbox with 150 models in its catalogue."""
+    sandbox.behave(models=150)
+    yield sandbox
+    sandbox.behave(models=0)
+
+
+def opened(open_notebook: OpenNotebook, name: str, *sources: str) -> LabPage:
+    cells = [new_code_cell(source) for source in ("%load_ext or_magic", *sources)]
+    return open_notebook(name, new_notebook(cells=cells, metadata=KERNEL))
+
+
+@pytest.mark.browser
+def test_tab_inserts_an_id(open_notebook: OpenNotebook, shelf: Sandbox) -> None:
+    """Tab in a cell's first line offers ids with their prices, and puts in one with a slash, a dash and a colon."""
+    lab = opened(open_notebook, "tab", "%openrouter models --refresh --limit 1", "")
+    lab.run_all()
+    lab.wait_until_run()
+    editor = lab.page.locator(".jp-Cell").nth(2).locator(".cm-content")
+    editor.click()
+    lab.page.keyboard.type("%%openrouter shelf-99")
+    lab.page.keyboard.press("Tab")
+    lab.page.wait_for_function("() => /sandbox\\/shelf-99/.test(document.body.innerText)")
+    if lab.page.locator(".jp-Completer-item").count():
+        lab.page.keyboard.press("Enter")
+    lab.page.wait_for_function("() => /%%openrouter sandbox\\/shelf-99/.test(document.body.innerText)")
+    lab.page.keyboard.type(":n")
+    lab.page.keyboard.press("Tab")
+    lab.page.wait_for_function("() => /sandbox\\/shelf-99:nitro/.test(document.body.innerText)")
+    if lab.page.locator(".jp-Completer-item").count():
+        lab.page.keyboard.press("Enter")
+
+    assert editor.inner_text().strip() == "%%openrouter sandbox/shelf-99:nitro"
+    assert lab.outward == []
+
+
+@pytest.mark.browser
+def test_the_table_filters_and_sorts(open_notebook: OpenNotebook, shelf: Sandbox) -> None:
+    """The table of models is searched, filtered by a column and sorted in the page, with the network blocked."""
+    lab = opened(open_notebook, "table", "%openrouter models --refresh")
+    lab.run_all()
+    lab.wait_until_run()
+    output = lab.outputs(1).nth(0)
+    rows = output.locator("tbody tr")
+    output.locator("input[type=search]").first.wait_for()
+    first = rows.first.inner_text()
+    output.locator("input[type=search]").first.fill("shelf-12")
+    lab.page.wait_for_timeout(600)  # the table waits for the typing to end before it draws
+    found = [rows.nth(n).inner_text() for n in range(rows.count())]
+    output.locator("input[type=search]").first.fill("")
+    lab.page.wait_for_timeout(600)
+    header = output.locator("thead th").nth(2)
+    header.locator(".dt-column-order").first.click()
+    lab.page.wait_for_timeout(600)
+    prices = [float(rows.nth(n).locator("td").nth(2).inner_text()) for n in range(rows.count())]
+
+    assert found
+    assert all("shelf-12" in row for row in found)
+    assert rows.first.inner_text() != first
+    assert prices == sorted(prices)
+    assert prices[0] <= 0.02
+    assert output.locator("tbody tr").count() == 10
+    assert lab.outward == []
+
+
+@pytest.mark.browser
+def test_every_chart_draws(open_notebook: OpenNotebook, shelf: Sandbox) -> None:
+    """Prices, their history and the spending are drawn by Lab, with the network blocked; a hover names a model."""
+    charts = ["context", "intelligence", "history sandbox/echo", "spending"]
+    ask = "%%openrouter sandbox/echo\nhi"
+    lab = opened(
+        open_notebook,
+        "charts",
+        "%openrouter models --refresh --limit 1",
+        ask,
+        *(f"%openrouter chart {c}" for c in charts),
+    )
+    lab.run_all()
+    lab.wait_until_run()
+    for number in range(len(charts)):
+        lab.outputs(3 + number).nth(0).locator("canvas, svg").first.wait_for()
+    dots = lab.outputs(3).nth(0).locator("canvas, svg").first
+    dots.scroll_into_view_if_needed()
+    box = dots.bounding_box()
+    assert box is not None
+    seen = ""
+    for across, down in itertools.product(range(60, int(box["width"]), 9), range(20, int(box["height"]) - 40, 9)):
+        lab.page.mouse.move(box["x"] + across, box["y"] + down)
+        if lab.page.locator("#vg-tooltip-element.visible").count():
+            seen = lab.page.locator("#vg-tooltip-element").inner_text()
+            break
+
+    assert "sandbox/" in seen
+    assert lab.outward == []
