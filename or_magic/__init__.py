@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from or_magic.current import current_session
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from or_magic.answer import Answer
     from or_magic.asking.conversation import Conversation
     from or_magic.asking.forms import Format
+    from or_magic.asking.tools import tool
     from or_magic.ledger.records import WhichHistory
 
 __version__ = "0.1.0"
@@ -32,6 +34,8 @@ __all__ = [
     "load_ipython_extension",
     "models",
     "provenance",
+    "tool",
+    "toolbox",
     "unload_ipython_extension",
 ]
 
@@ -44,6 +48,9 @@ def ask(
     schema: object = None,
     format: Format | None = None,
     rows: int | None = None,
+    tools: Sequence[Any] = (),
+    max_steps: int = 10,
+    yes: bool = False,
     history: WhichHistory = "none",
     max_cost: object = None,
     **parameters: Any,
@@ -62,6 +69,10 @@ def ask(
             JSON schema; ``answer.value`` is that, validated. One that does not fit is asked for once more.
         format: ``"text"``, ``"markdown"``, ``"code"``, ``"json"``, ``"math"``, ``"html"`` or ``"image"``.
         rows: how many rows of a table are sent. Default: as many as about 6,000 tokens hold.
+        tools: functions that the model may call (`or_magic.tool` marks them), and names of the service's own, such as
+            ``"openrouter:web_search"``. Each call is asked about, where somebody can answer.
+        max_steps: how many times the model may be asked for one question with tools.
+        yes: run the tools that are marked harmless without asking.
         history: which earlier turns of the notebook's conversation go along: ``"none"`` (a function that is called in a
             loop must not send all that it has said before), ``"thread"`` or ``"run"``. `conversation` goes on one.
         max_cost: what it may cost at most, in USD, ``0.05`` or ``"0.05"``; else it is not sent.
@@ -76,6 +87,8 @@ def ask(
     from or_magic.asking.content.converting import prompt_content
     from or_magic.asking.forms import form_of
     from or_magic.asking.question import checked_arguments
+    from or_magic.asking.tool_loop import Toolbelt
+    from or_magic.asking.tools import tools_of
     from or_magic.content import Room
     from or_magic.money import amount
 
@@ -85,6 +98,7 @@ def ask(
         system=system,
         parameters=checked_arguments(parameters),
         form=form_of(format, schema),
+        belt=Toolbelt(tools_of(tools), max_steps, yes),
         history=history,
         max_cost=None if max_cost is None else amount(str(max_cost), "max_cost"),
         show=False,
@@ -138,7 +152,11 @@ def __getattr__(name: str) -> Any:
         from or_magic.answer import Answer
 
         return Answer
-    if name in ("catalog", "content"):
+    if name == "tool":
+        from or_magic.asking.tools import tool
+
+        return tool
+    if name in ("catalog", "content", "toolbox"):
         return importlib.import_module(f"or_magic.{name}")
     if name == "models":
         from or_magic.catalog import models

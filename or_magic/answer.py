@@ -9,15 +9,14 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from or_magic.assembly import Pieces, ReasoningDetails, ToolCalls, citations_in, to_json
+from or_magic.contents import Contents
 from or_magic.errors import SchemaError
-from or_magic.extracting import Code, code_blocks, frame_in, json_in
 from or_magic.messages import (
     Annotated,
     AnnotationsPart,
@@ -53,14 +52,9 @@ from or_magic.messages import (
     about_tokens,
 )
 from or_magic.money import usd
-from or_magic.saving import images_of, save, value_frame
-
-if TYPE_CHECKING:  # each takes a while to import
-    import pandas as pd
-    from PIL.Image import Image
 
 
-class Answer:
+class Answer(Contents):
     """A model's answer. ``print(answer)`` shows its text.
 
     Attributes:
@@ -87,6 +81,8 @@ class Answer:
         turn_id: its turn in the store; None where it is in none.
         thread_id: the thread of its conversation; None where it stands alone.
         notes: what to know about how it was asked, one line each.
+        steps: the answers before it that called tools, whose results led to it.
+        runs: the calls of tools that were carried out (`ToolRun`): its own, or those of all steps before it.
         attempts: how often it was asked; more than 1 where the client asked again by itself.
         may_be_billed_twice: whether an attempt that failed may have been received, and so be charged as well.
         estimated_pico_usd: about what it cost in 1e-12 USD, where the service did not tell; None where it did.
@@ -107,13 +103,13 @@ class Answer:
         self.usage: Usage | None = None
         self.finish_reason: str | None = None
         self.native_finish_reason = ""
-        self.image_urls: tuple[str, ...] = ()
+        self.image_urls = ()
         self.logprobs: list[Mapping[str, Any]] = []
         self.routing: Mapping[str, Any] = {}
         self.cache_status = self.cache_source_id = ""
         self.format = "markdown"
-        self.read: Callable[[str], Any] | None = None  # the value that its text stands for; raises ValueError
-        self._value: Any = None
+        self.read = None
+        self._value = None
         self.parameters: Mapping[str, Any] = {}
         self.history = History()
         self.replayed_utc: datetime | None = None
@@ -121,10 +117,13 @@ class Answer:
         self.turn_id: int | None = None
         self.thread_id: int | None = None
         self.notes: tuple[str, ...] = ()
+        self.steps: tuple[Answer, ...] = ()
+        self.runs: tuple[Any, ...] = ()
         self.attempts = 1
         self.may_be_billed_twice = False
         self.estimated_pico_usd: int | None = None
-        self._is_reconciled = False
+        self._is_reconciled = self._is_held = False
+        self._last: Answer | None = None
         self.seconds_to_first_token: float | None = None
         self.seconds_thinking: float | None = None
         self.seconds: float | None = None
@@ -177,13 +176,33 @@ class Answer:
     def wait(self, timeout_s: float | None = None) -> Answer:
         """Waits until the answer is whole (or `timeout_s` has passed) and returns it."""
         self._done.wait(timeout_s)
-        return self
+        return self._last or self
 
     @property
-    def tool_calls(self) -> tuple[ToolCall, ...]:
-        """The calls of tools that the model wants made, in the order in which it named them."""
+    def calls(self) -> tuple[ToolCall, ...]:
+        """The calls of tools that this very answer wants made, in the order in which the model named them."""
         with self._assembling:
             return self._calls.whole()
+
+    @property
+    def tool_calls(self) -> tuple[Any, ...]:
+        """The calls that were carried out for it, with arguments, values and times (`ToolRun`); else `calls`."""
+        return self.runs or self.calls
+
+    @property
+    def total_cost(self) -> Decimal | None:
+        """What it and the steps before it were charged, in USD, exactly; None where one of them is not known."""
+        costs = [each.cost for each in (*self.steps, self)]
+        return None if None in costs else sum((each for each in costs if each is not None), Decimal(0))
+
+    def hold(self) -> None:
+        """It is not `done` when it has ended: steps follow it, up to `release`."""
+        self._is_held = True
+
+    def release(self, last: Answer) -> None:
+        """The last of the steps that followed it is there; who waits for this one gets that."""
+        self._is_held, self._last = False, last
+        self._done.set()
 
     @property
     def reasoning_details(self) -> list[dict[str, Any]]:
@@ -212,61 +231,6 @@ class Answer:
         """All that has arrived, as the parts of a message; () where nothing has."""
         return tuple(self._parts())
 
-    @property
-    def value(self) -> Any:
-        """The object that it was asked to be by a schema, validated; None where none was asked for.
-
-        Raises:
-            SchemaError: its text does not fit; `text` holds it.
-        """
-        if self._value is None and self.read is not None:
-            try:
-                self._value = self.read(self.text)
-            except ValueError as error:
-                raise SchemaError(f"The answer does not fit the schema ({error}). _answer.text holds it.") from None
-        return self._value
-
-    @property
-    def code(self) -> list[Code]:
-        """The blocks of code in its text, in order; each knows its `language`."""
-        return code_blocks(self.text)
-
-    def json(self) -> Any:
-        """The JSON in its text, also in a fence or with prose around it.
-
-        Raises:
-            NotFoundError: there is none.
-        """
-        return json_in(self.text)
-
-    def df(self, number: int = 0) -> pd.DataFrame:
-        """A table in its text, of CSV in a fence, of Markdown or of JSON, with numbers as numbers; of a `value` that a
-        schema made, one row for each of its items.
-
-        Args:
-            number: which one, where there are several: 0, 1, ...
-
-        Raises:
-            NotFoundError: there is none of that number.
-        """
-        if self.read is not None:
-            return value_frame(self.value)
-        return frame_in(self.text, number)
-
-    @property
-    def images(self) -> list[Image]:
-        """The images that came with it, as Pillow's; one that lies at an address elsewhere is in `image_urls` alone."""
-        return images_of(self.image_urls)
-
-    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
-        """Writes it into a file, by its ending: ``.py`` its Python code, ``.json``, ``.csv`` its table, ``.png`` (or
-        another of Pillow's) its first image, any other its text. Returns the absolute path.
-
-        Raises:
-            CommandError: the file is there already, cannot be written, or the answer holds nothing of that kind.
-        """
-        return save(self, Path(path), overwrite=overwrite)
-
     def __await__(self) -> Generator[Any, None, Answer]:
         """Waits in a coroutine; the answer tells how it ended."""
         return asyncio.to_thread(self.wait).__await__()
@@ -285,7 +249,7 @@ class Answer:
             yield TextPart(text)
         if refusal := self.refusal:
             yield RefusalPart(refusal)
-        yield from self.tool_calls
+        yield from self.calls
         if self._annotations:
             yield AnnotationsPart(to_json(list(self._annotations)))
         yield from map(ImagePart, self.image_urls)
@@ -355,7 +319,8 @@ class Answer:
         self._note_thinking()
         self.seconds = time.monotonic() - self.sent_at
         self.ending, self.error = ending, error
-        self._done.set()
+        if not self._is_held:
+            self._done.set()
 
     def take_over(self) -> None:
         """What the service's cache gave is what a broken attempt of the same question had paid for: once, not twice."""

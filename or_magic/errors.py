@@ -12,6 +12,7 @@ script they are ordinary exceptions.
     ├── MissingKeyError          there is no key for the address that would be asked
     ├── NotFoundError            the answer does not hold what is looked for in it
     ├── SchemaError              the answer does not fit the schema that it was asked to fit
+    ├── ToolError                calls of tools lead no further
     ├── StoreError               what is kept on disk cannot be opened or read
     └── ServiceError             the service, or the way to it, said no
         ├── AuthenticationError  the key is missing, wrong or revoked
@@ -68,6 +69,10 @@ class MissingKeyError(OrMagicError):
 
 class SchemaError(OrMagicError):
     """The answer does not fit the schema that it was asked to fit. Its text is kept."""
+
+
+class ToolError(OrMagicError):
+    """The calls of tools lead no further: too many steps, too many failures, or nobody there to approve one."""
 
 
 class NotFoundError(OrMagicError, ValueError):

@@ -144,6 +144,12 @@ class Message:
         """Its text parts, joined."""
         return "".join(part.text for part in self.parts if isinstance(part, TextPart))
 
+    @property
+    def said(self) -> str:
+        """The same for people: of what tools gave, a line each."""
+        given = [part.text for part in self.parts if isinstance(part, ToolResultPart)]
+        return "\n".join(f"[a tool gave] {text}" for text in given) if given else self.text
+
 
 @dataclass(frozen=True, slots=True)
 class Citation:

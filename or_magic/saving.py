@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from PIL.Image import Image
 
-    from or_magic.answer import Answer
+    from or_magic.contents import Contents
 
 
 def images_of(urls: Iterable[str]) -> list[Image]:
@@ -52,8 +52,8 @@ def value_frame(value: Any) -> pd.DataFrame:
     return frame
 
 
-def save(answer: Answer, path: Path, *, overwrite: bool) -> Path:
-    """Writes an answer into a file, by its ending; see `Answer.save`.
+def save(answer: Contents, path: Path, *, overwrite: bool) -> Path:
+    """Writes an answer into a file, by its ending; see `Contents.save`.
 
     Raises:
         CommandError: the file is there already, cannot be written, or the answer holds nothing of that kind.
@@ -71,7 +71,7 @@ def save(answer: Answer, path: Path, *, overwrite: bool) -> Path:
     return path
 
 
-def _content(answer: Answer, ending: str) -> bytes:
+def _content(answer: Contents, ending: str) -> bytes:
     if ending == ".py":
         blocks = [str(block) for block in answer.code if block.is_python]
         if not blocks:

@@ -13,7 +13,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 GROUND = {
     *("errors", "messages", "money", "assembly", "answer", "options", "patience"),
     *("values", "parameters", "parameter_table", "settings", "settings_file"),
-    *("content", "extracting", "saving"),
+    *("content", "contents", "extracting", "saving"),
 }
 MAY_IMPORT = {
     "ground": {"ground"},
@@ -33,6 +33,7 @@ HOMES = {
     "uvicorn": {"sandbox/"},
     "nest_asyncio": {"asking/reenter.py"},
     "tomlkit": {"settings_file.py"},
+    "docstring_parser": {"asking/tools.py"},
     "jsonschema": {"asking/structured.py"},
     "comrak": {"jupyter/markdown.py"},
     "nh3": {"jupyter/markdown.py"},

@@ -61,6 +61,7 @@ class Ask:
         self._kept: KeptTurn | None = None
         self.client: Client | None = None
         self.answer.notes, self.answer.parameters = question.notes, question.shareable
+        self.answer.steps, self.answer.runs = question.steps, question.runs
         self.answer.format, shape = question.form.shown_as, question.form.shape
         self.answer.read = shape.read if shape is not None else None
         self.turn_id = self._open_turn()
@@ -116,7 +117,7 @@ class Ask:
     def _composed(self, placed: Placed) -> tuple[Sent, str]:
         """What is sent, and what is to be said of it."""
         question, model = self._question, self._question.composed.model
-        sent = compose_messages(placed, question.system, question.prompt, self._service, model)
+        sent = compose_messages(placed, question.system, question.prompt, self._service, model, question.earlier)
         return fitting(sent, model, self._session.models)
 
     @property
@@ -159,8 +160,13 @@ class Ask:
         """
         self._follow(None)
 
-    def follow_in_background(self, at_end: Callable[[], object]) -> None:
-        """The same in a thread of its own. How it ended is in the answer, and below it on the screen."""
+    def follow_in_background(self, at_end: Callable[[], object], then: Callable[[], object] = lambda: None) -> None:
+        """The same in a thread of its own. How it ended is in the answer, and below it on the screen.
+
+        Args:
+            at_end: called when it has ended, however.
+            then: called in that thread afterwards.
+        """
         self.is_in_background = True
         try:
             view = self._open_view()  # here, where it is known which cell asks
@@ -175,6 +181,7 @@ class Ask:
                 pass  # told in the answer
             finally:
                 at_end()
+                then()
 
         # In a copy of this cell's context: what is drawn belongs to it.
         context = contextvars.copy_context()
@@ -315,6 +322,8 @@ class Ask:
         if trouble is not None:
             return Bill(self._place.purse_name, spent_pico_usd=None, hint=str(trouble))
         footer = str(self._session.settings.option_value("footer"))
+        if footer == "full" and self.answer.calls and self._question.belt.tools.functions:
+            footer = "brief"  # steps follow it
         spent = self._ledger.spent(self._place.purse, self._service)
         name = "sandbox" if is_rehearsal(self._service, self.answer) else self._place.purse_name
         hint = hint if spent.turns == 1 else ""

@@ -10,6 +10,7 @@ from or_magic.asking.content.acceptance import fitting, media_line
 from or_magic.asking.estimates import cost
 from or_magic.asking.forms import NO_FORM, Form
 from or_magic.asking.history import Sent, compose_messages
+from or_magic.asking.tool_loop import NO_TOOLBELT, Toolbelt
 from or_magic.asking.worst_case import prompt_tokens
 from or_magic.content import Content
 from or_magic.errors import OrMagicError
@@ -37,6 +38,7 @@ def dry_run(
     history: WhichHistory | None = None,
     system: str | None = None,
     form: Form = NO_FORM,
+    belt: Toolbelt = NO_TOOLBELT,
 ) -> str:
     """The very messages, about how many tokens, between which prices, and who would serve it. For people.
 
@@ -44,7 +46,7 @@ def dry_run(
         CommandError: it could not be asked as it is.
         StoreError: the store cannot be read.
     """
-    question = session.question(prompt, model, parameters, thread, history, system, form)
+    question = session.question(prompt, model, parameters, thread, history, system, form, belt)
     turn = question.turn(session.host.where(), session.service, session.run)
     placed = session.ledger.foresee(turn)
     sent = compose_messages(placed, question.system, question.prompt, session.service, turn.model_asked)

@@ -25,9 +25,9 @@ _TOKENS_OF_A_CALL = 40
 
 def answer_tokens(answer: Answer, bytes_per_token: float) -> int:
     """About how many tokens have arrived: text, thoughts and calls of tools."""
-    texts = [answer.text, answer.reasoning, *(call.arguments for call in answer.tool_calls)]
+    texts = [answer.text, answer.reasoning, *(call.arguments for call in answer.calls)]
     length = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
-    return round(length / bytes_per_token) + _TOKENS_OF_A_CALL * len(answer.tool_calls)
+    return round(length / bytes_per_token) + _TOKENS_OF_A_CALL * len(answer.calls)
 
 
 def bytes_per_token(ledger: Ledger, service: str, model_asked: str | None, tokenizer: str) -> float:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from or_magic.errors import ContextLengthError, OrMagicError
 from or_magic.ledger.records import Exchange, Placed
-from or_magic.messages import History, Message, ReasoningDetailsPart, ReasoningPart, ToolCall, about_tokens
+from or_magic.messages import (
+    History,
+    Message,
+    ReasoningDetailsPart,
+    ReasoningPart,
+    ToolCall,
+    ToolResultPart,
+    about_tokens,
+)
 
 if TYPE_CHECKING:
     from or_magic.asking.models import Models
@@ -18,6 +26,7 @@ _COMPRESSED_UNASKED = 8_192  # up to this context the service cuts the middle ou
 _ALWAYS_FITS = 2_000  # no model takes less; nothing is looked up for a short question
 _DIGITS = 100  # an estimate is told to two figures
 _ROOM = 1.2  # how much more context than needed a model has that is offered instead
+_NOT_RUN = "The turn ended here; whether this call was run is not known."
 _RATIOS = (0.5, 3.0)  # of what the service counted to what is estimated; beyond, something else was counted
 
 
@@ -37,14 +46,27 @@ class Sent:
     bytes: int
 
 
-def compose_messages(placed: Placed, system: str | None, prompt: Message, service: str, model: str | None) -> Sent:
-    """What is sent for a question that stands where `placed` says."""
+def compose_messages(
+    placed: Placed,
+    system: str | None,
+    prompt: Message,
+    service: str,
+    model: str | None,
+    steps: tuple[Message, ...] = (),
+) -> Sent:
+    """What is sent for a question that stands where `placed` says.
+
+    Args:
+        steps: what came before the prompt of a question that stands alone.
+    """
     earlier = [_for(each, service, model) for each in placed.context]
     opening = (Message.of_text("system", system),) if system else ()
-    messages = (*opening, *(message for exchange in earlier for message in exchange), prompt)
+    messages = (*opening, *(message for exchange in earlier for message in exchange), *steps, prompt)
+    messages = tuple(_answered(messages))
     ratio = _ratio(placed.context, system, model)
     in_history = round(sum(map(_tokens, (message for exchange in earlier for message in exchange))) * ratio)
-    tokens = in_history + round((about_tokens(system or "") + _tokens(prompt)) * ratio)
+    asked = about_tokens(system or "") + sum(map(_tokens, steps)) + _tokens(prompt)
+    tokens = in_history + round(asked * ratio)
     share = in_history / tokens if tokens else 0.0
     length = sum(len(message.text.encode("utf-8", "surrogatepass")) for message in messages)
     return Sent(messages, History(len(earlier), in_history, share, placed.later), tokens, length)
@@ -86,6 +108,20 @@ def goes_on(placed: Placed, run: str) -> str:
     return f"Goes on from the conversation of {last:%d %b %Y, %H:%M} ({turns}). %openrouter reset begins anew."
 
 
+def _answered(messages: Iterable[Message]) -> Iterator[Message]:
+    """The messages, with a word for each call of a tool that nobody answered: services refuse one that is left open."""
+    pending: list[str] = []
+    for message in messages:
+        if message.role == "tool":
+            given = {part.call_id for part in message.parts if isinstance(part, ToolResultPart)}
+            pending = [id for id in pending if id not in given]
+        else:
+            if pending:
+                yield Message("tool", tuple(ToolResultPart(id, _NOT_RUN) for id in pending))
+            pending = [part.id for part in message.parts if isinstance(part, ToolCall)]
+        yield message
+
+
 def _for(exchange: Exchange, service: str, model: str | None) -> tuple[Message, ...]:
     """What is sent of an earlier turn: to another model or service, no signed reasoning, which is not theirs."""
     if (exchange.service, exchange.model_asked) == (service, model):
@@ -100,7 +136,8 @@ def _tokens(message: Message) -> int:
     # Thoughts are sent along only with calls of tools; what is no text is counted as the service tells it.
     calls = sum(about_tokens(part.arguments) for part in message.parts if isinstance(part, ToolCall))
     thoughts = sum(about_tokens(part.text) for part in message.parts if isinstance(part, ReasoningPart)) if calls else 0
-    return about_tokens(message.text) + calls + thoughts
+    given = sum(about_tokens(part.text) for part in message.parts if isinstance(part, ToolResultPart))
+    return about_tokens(message.text) + given + calls + thoughts
 
 
 def _ratio(context: Iterable[Exchange], system: str | None, model: str | None) -> float:

@@ -6,13 +6,23 @@ Fronts (notebook, terminal, headless run) implement `Host`; nothing in this pack
 from __future__ import annotations
 
 import os
+import sys
 import uuid
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, cast
 
 from or_magic.answer import Answer
+from or_magic.asking.reenter import wait_for
+from or_magic.errors import Stopped, ToolError
 from or_magic.messages import Event
+
+if TYPE_CHECKING:
+    from or_magic.asking.tool_runs import ToolRun
+
+T = TypeVar("T")
+Approval = Literal["yes", "no", "always"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +69,32 @@ class Bill:
     replayed: str = ""
 
 
+def unapproved(name: str) -> str:
+    """The line where a call of a tool cannot be approved."""
+    return (
+        f"The model wants to call {name}, and nobody is here to allow it. Nothing was run. Mark it as harmless, "
+        "@or_magic.tool(approve=False), and say --yes (in Python yes=True); or run the cell where you can answer."
+    )
+
+
+def asked(read: Callable[[str], str], call: str) -> Approval:
+    """Asks the user about a call until the answer is one.
+
+    Raises:
+        Stopped: the user says to stop.
+    """
+    words = {"y": "yes", "yes": "yes", "n": "no", "no": "no", "a": "always", "always": "always"}
+    while True:
+        try:
+            answer = read(f"Run {call}? [y]es, [n]o, [a]lways this tool, [s]top: ").strip().lower()
+        except EOFError:
+            answer = "stop"
+        if answer in ("s", "stop"):
+            raise Stopped("The tool was not run. What came before is kept in _answer.")
+        if answer in words:
+            return cast("Approval", words[answer])
+
+
 class View(Protocol):
     """Shows one answer. Called from the thread that asked, never from the background."""
 
@@ -83,6 +119,38 @@ class Host(Protocol):
 
     def where(self) -> Place:
         """The notebook and the cell of the question that is being asked."""
+
+    def wait_for(self, awaitable: Awaitable[T]) -> T:
+        """What an awaitable gives, on the loop that the user's other awaitables run on."""
+
+    def call_in_main(self, fn: Callable[[], T], name: str) -> T:
+        """What a function gives in the main thread, when no code runs there; called from another thread.
+
+        Args:
+            fn: the function.
+            name: of the tool, for who waits.
+
+        Raises:
+            ToolError: nothing can be run there.
+        """
+
+    def approve(self, name: str, call: str) -> Approval:
+        """Whether the user allows a call of a tool.
+
+        Args:
+            name: the tool's.
+            call: the call as Python writes it; untrusted text.
+
+        Raises:
+            ToolError: nobody is there to say so.
+            Stopped: the user says to stop.
+        """
+
+    def show_code(self, code: str, language: str) -> None:
+        """Shows a piece of untrusted code."""
+
+    def show_tool(self, run: ToolRun) -> None:
+        """Shows what a tool gave, below what it has printed."""
 
     def open_view(self, answer: Answer, *, in_background: bool = False, is_live: bool = True) -> View:
         """Something to show an answer with that is about to arrive.
@@ -111,6 +179,27 @@ class ScriptHost:
     def where(self) -> Place:
         """This process, and the folder it runs in."""
         return unnamed_place(self._name)
+
+    def wait_for(self, awaitable: Awaitable[T]) -> T:
+        """On a loop of its own, or again on the one that runs."""
+        return wait_for(awaitable)
+
+    def call_in_main(self, fn: Callable[[], T], name: str) -> T:
+        """A script has no idle main thread: the function runs where it is called."""
+        return fn()
+
+    def approve(self, name: str, call: str) -> Approval:
+        """Asks on the terminal; where there is none, nobody can say yes."""
+        if not sys.stdin.isatty():
+            raise ToolError(unapproved(name))
+        return asked(input, call)
+
+    def show_code(self, code: str, language: str) -> None:
+        """On the terminal, where the user is asked about it."""
+        print(code)
+
+    def show_tool(self, run: ToolRun) -> None:
+        """Nothing is shown: the caller has the `Answer`."""
 
     def open_view(self, answer: Answer, *, in_background: bool = False, is_live: bool = True) -> View:
         """A view that shows nothing."""

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from or_magic.asking.content.acceptance import check_tools
 from or_magic.asking.forms import NO_FORM, Form, check_form
 from or_magic.asking.host import Place
+from or_magic.asking.tool_loop import NO_TOOLBELT, Toolbelt
 from or_magic.content import Content
 from or_magic.errors import CommandError, OrMagicError
 from or_magic.ledger.records import NewTurn, Replay, WhichHistory
@@ -21,6 +23,7 @@ from or_magic.settings import ACCOUNT_MODEL, DEFAULT_MODEL, Chosen, Settings
 if TYPE_CHECKING:
     from or_magic.answer import Answer
     from or_magic.asking.models import Models
+    from or_magic.asking.tool_runs import ToolRun
     from or_magic.openrouter.catalog import Model
 
 _OLD_AUTO = "auto"
@@ -57,6 +60,9 @@ class Question:
         is_over_budget: whether it is asked whatever the budgets say.
         replay: when a kept answer is given again instead of asking; None for what is set.
         form: what the answer shall be.
+        belt: the tools that may be called.
+        earlier: for a question that stands alone: the messages of the steps before it.
+        steps, runs: the answers that called tools before it, and what was run for them.
         begun: the beginning of the answer that it is to go on from; "" for a new answer.
     """
 
@@ -70,6 +76,10 @@ class Question:
     is_over_budget: bool = False
     replay: Replay | None = None
     form: Form = NO_FORM
+    belt: Toolbelt = NO_TOOLBELT
+    earlier: tuple[Message, ...] = ()
+    steps: tuple[Answer, ...] = ()
+    runs: tuple[ToolRun, ...] = ()
     begun: str = ""
 
     def turn(self, place: Place, service: str, run: str) -> NewTurn:
@@ -105,6 +115,7 @@ def prepare(
     system: str | None,
     seat: Seat,
     form: Form,
+    belt: Toolbelt,
 ) -> Question:
     """Makes a question ready.
 
@@ -115,6 +126,7 @@ def prepare(
         system: the system prompt of this question; None for none.
         seat: where in which conversation it is asked.
         form: what the answer shall be.
+        belt: the tools that the model may call.
 
     Raises:
         CommandError: a parameter cannot be set, or the model cannot answer so.
@@ -125,6 +137,10 @@ def prepare(
     check_form(form, known, models)
     given = {name: value.value for name, value in values.items()}
     values |= {name: Chosen(value, "-f or --schema") for name, value in form.parameters(known, given).items()}
+    if belt.tools.declarations:
+        check_tools(models, asked)
+        declared = [*given.get("tools", []), *belt.tools.declarations]
+        values["tools"] = Chosen(declared, "--tools")
     told = "\n\n".join(filter(None, (system, form.instruction(known, given))))
     composed = compose(asked, {name: value.value for name, value in values.items()})
     notes = [f"The model auto is now {DEFAULT_MODEL}."] if chosen.value == _OLD_AUTO else []
@@ -136,7 +152,7 @@ def prepare(
         notes.append(warning)
     notes += prompt.notes
     message = Message("user", prompt.parts)
-    return Question(message, is_default, composed, tuple(notes), told or None, seat, form=form)
+    return Question(message, is_default, composed, tuple(notes), told or None, seat, form=form, belt=belt)
 
 
 def corrected(question: Question, answer: Answer, error: str, seat: Seat) -> Question:

@@ -54,7 +54,7 @@ from or_magic.messages import (
 )
 from or_magic.money import format_usd
 from or_magic.openrouter.composing import private_names
-from or_magic.openrouter.requests import message_object
+from or_magic.openrouter.requests import message_objects
 
 if TYPE_CHECKING:
     from or_magic.asking.question import Question
@@ -138,7 +138,7 @@ def request_hash(turn: NewTurn, messages: tuple[Message, ...]) -> str:
         "purpose": _PURPOSE,
         "service": turn.service,
         "model": turn.model_asked,
-        "messages": [message_object(message) for message in messages],
+        "messages": message_objects(messages),
         "parameters": {name: value for name, value in turn.parameters.items() if name not in private},
     }
     text = json.dumps(told, ensure_ascii=False, sort_keys=True)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from or_magic.answer import Answer
 from or_magic.asking.forms import NO_FORM, Form
 from or_magic.asking.host import Host, ScriptHost
+from or_magic.asking.tool_loop import NO_TOOLBELT, Toolbelt, ToolLoop
 from or_magic.content import Content
 from or_magic.errors import CommandError, SchemaError, Stopped
-from or_magic.messages import TextPart
+from or_magic.messages import TextPart, Usage
 from or_magic.money import amount
 from or_magic.settings import Settings, origin_of
 
@@ -44,6 +46,7 @@ class Session:
         self.host: Host = host or ScriptHost()
         self.settings = settings or Settings()
         self.last: Answer | None = None
+        self.approved: set[str] = set()  # tools whose calls the user has allowed for good
         self._ledgers: dict[str | None, Ledger] = {}
         self._asks: list[Ask] = []  # those under way
         self._last_question: Question | None = None
@@ -142,8 +145,10 @@ class Session:
         over_budget: bool = False,
         replay: Replay | None = None,
         form: Form = NO_FORM,
+        belt: Toolbelt = NO_TOOLBELT,
         in_background: bool = False,
         show: bool = True,
+        on_last: Callable[[Answer], object] = lambda _: None,
     ) -> Answer:
         """Asks, waits for the end and returns the answer; whatever arrived is in the store and in `last`.
 
@@ -159,9 +164,11 @@ class Session:
             replay: when a kept answer is given again instead of asking; None for what is set.
             form: what the answer shall be. One that does not fit a schema is asked for once more, unless it arrives in
                 the background.
+            belt: the tools that the model may call, and how far it may go.
             in_background: whether to return at once, with an answer that is not `done` yet. Where nobody watches the
                 run (a headless one) it is waited for all the same: the answer would be lost with the process.
             show: whether the host shows the answer as it arrives.
+            on_last: called with the last answer where steps with tools go on in the background.
 
         Raises:
             CommandError: the prompt is empty, or a setting or a parameter cannot be used.
@@ -173,12 +180,13 @@ class Session:
             StoreError: the store cannot be opened; nothing was sent.
             Stopped: the user interrupted.
         """
-        question = self.question(prompt, model, parameters, thread, history, system, form)
+        question = self.question(prompt, model, parameters, thread, history, system, form, belt)
         question = replace(question, max_cost=max_cost, is_over_budget=over_budget, replay=replay)
-        answer = self._follow(question, in_background=in_background, show=show)
-        if form.shape is None or not answer.done:
+        answer = self._follow(question, in_background=in_background, show=show, on_last=on_last)
+        if not answer.done:
             return answer
-        return self._fitting(question, answer, show=show)
+        answer = self._run_tools(question, answer, show=show)
+        return answer if form.shape is None else self._fitting(question, answer, show=show)
 
     def question(
         self,
@@ -189,6 +197,7 @@ class Session:
         history: WhichHistory | None,
         system: str | None,
         form: Form = NO_FORM,
+        belt: Toolbelt = NO_TOOLBELT,
     ) -> Question:
         """A question made ready, with the settings of this moment; `ask` explains the arguments.
 
@@ -202,7 +211,45 @@ class Session:
             raise CommandError("There is nothing to ask: the prompt is empty.")
         seat = self._seat(thread, history)
         system = self.system(seat.thread) if system is None else system
-        return prepare(self.settings, self.models, content, model, parameters, system, seat, form)
+        return prepare(self.settings, self.models, content, model, parameters, system, seat, form, belt)
+
+    def _run_tools(self, question: Question, answer: Answer, *, show: bool, in_background: bool = False) -> Answer:
+        """The answer that calls no tool any more, after all steps that lead to it."""
+        if not question.belt.tools.functions or not answer.tool_calls:
+            return answer
+
+        def ask(step: Question) -> Answer:
+            return self._follow(step, show=show, is_late=in_background)
+
+        return ToolLoop(self, question, ask, show=show, in_background=in_background).follow(answer)
+
+    def _run_late(self, question: Question, answer: Answer, on_last: Callable[[Answer], object], *, show: bool) -> None:
+        """The steps of an answer in the background; how they end is in the last one."""
+        last = answer
+        try:
+            last = self._run_tools(question, answer, show=show, in_background=True)
+        except (Exception, Stopped) as error:  # a thread of its own, where it would be lost
+            last = self.last or answer
+            last.error = last.error or str(error)
+        finally:
+            answer.release(last)
+            on_last(last)
+
+    def next_seat(self, seat: Seat) -> Seat:
+        """The place of a question that follows one of the same cell."""
+        return self._seat(seat.thread, seat.history)
+
+    def record_unsent(self, question: Question, why: str) -> None:
+        """Writes down what tools gave before their turn was stopped; the next question tells it.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        from or_magic.ledger.records import Progress
+
+        opened = self.ledger.open_turn(question.turn(self.host.where(), self.service, self.run))
+        unpaid = Progress(usage=Usage(cost_pico_usd=0))
+        self.ledger.finish_turn(opened.id, unpaid, "complete", why)
 
     def _fitting(self, question: Question, answer: Answer, *, show: bool) -> Answer:
         """The answer; where it does not fit the schema, the one that is given to the error, asked for once.
@@ -286,7 +333,15 @@ class Session:
         """The questions that are under way in the background, the oldest first."""
         return [ask for ask in self._asks if ask.is_in_background]
 
-    def _follow(self, question: Question, *, in_background: bool = False, show: bool) -> Answer:
+    def _follow(
+        self,
+        question: Question,
+        *,
+        in_background: bool = False,
+        is_late: bool = False,
+        show: bool,
+        on_last: Callable[[Answer], object] = lambda _: None,
+    ) -> Answer:
         from or_magic.asking.ask import Ask
         from or_magic.asking.reconciling import settle_left
 
@@ -299,8 +354,13 @@ class Session:
             settle_left(ask.client, self.ledger, self.service, self.run)
         self.last, self._last_question = ask.answer, question
         self._asks.append(ask)
+        ask.is_in_background = is_late
         if in_background and ask.can_run_in_background:
-            ask.follow_in_background(lambda: self._asks.remove(ask))
+            then: Callable[[], object] = lambda: None  # noqa: E731  # what follows most answers
+            if question.belt.tools.functions:
+                ask.answer.hold()
+                then = functools.partial(self._run_late, question, ask.answer, on_last, show=show)
+            ask.follow_in_background(lambda: self._asks.remove(ask), then)
             return ask.answer
         try:
             ask.follow()

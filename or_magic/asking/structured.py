@@ -79,7 +79,7 @@ def shape_of(wanted: Any, name: str = "answer") -> Shape:
     import pydantic
 
     try:
-        adapter = pydantic.TypeAdapter(_portable(wanted))
+        adapter = pydantic.TypeAdapter(portable(wanted))
         schema = adapter.json_schema()
     except (pydantic.errors.PydanticUserError, TypeError, NameError) as error:
         said = " ".join(str(error).split())[:200]
@@ -128,7 +128,7 @@ def short_form(text: str, namespace: Mapping[str, Any]) -> Shape | None:
     return shape_of(pydantic.create_model("Answer", **fields))
 
 
-def _portable(wanted: Any) -> Any:
+def portable(wanted: Any) -> Any:
     """The type with each ``typing.TypedDict`` in it as one that pydantic takes before Python 3.12."""
     if sys.version_info >= (3, 12):
         return wanted
@@ -137,12 +137,12 @@ def _portable(wanted: Any) -> Any:
     if typing.is_typeddict(wanted):
         hints = typing.get_type_hints(wanted, include_extras=True)
         fields = {
-            name: _portable(hint) if name in wanted.__required_keys__ else more.NotRequired[_portable(hint)]
+            name: portable(hint) if name in wanted.__required_keys__ else more.NotRequired[portable(hint)]
             for name, hint in hints.items()
         }
         return more.TypedDict(wanted.__name__, fields)  # type: ignore[operator]  # mypy knows its literal form alone
     if isinstance(wanted, types.GenericAlias):
-        return types.GenericAlias(typing.cast(type, wanted.__origin__), tuple(map(_portable, wanted.__args__)))
+        return types.GenericAlias(typing.cast(type, wanted.__origin__), tuple(map(portable, wanted.__args__)))
     return wanted
 
 

@@ -28,7 +28,7 @@ from or_magic.messages import (
     ToolResultPart,
     VideoPart,
 )
-from or_magic.openrouter.requests import message_object
+from or_magic.openrouter.requests import message_objects
 
 if TYPE_CHECKING:
     from or_magic.asking.session import Session
@@ -87,7 +87,7 @@ def import_file(session: Session, path: Path) -> str:
 def _json(turns: Sequence[Turn], system: str) -> str:
     messages = [Message.of_text("system", system)] if system else []
     messages += [message for turn in turns for message in (turn.prompt, *turn.between, turn.answer) if message]
-    objects = [message_object(_without_signatures(message)) for message in messages]
+    objects = message_objects(map(_without_signatures, messages))
     return json.dumps({"messages": objects}, ensure_ascii=False, indent=1) + "\n"
 
 
@@ -99,7 +99,8 @@ def _markdown(turns: Sequence[Turn], system: str) -> str:
     blocks = [f"## System\n\n{system}"] if system else []
     for turn in turns:
         model = turn.model or turn.model_asked or "assistant"
-        blocks.append(f"## User\n\n{turn.prompt.text}")
+        who = "Tools" if turn.prompt.role == "tool" else "User"
+        blocks.append(f"## {who}\n\n{turn.prompt.said}")
         blocks.append(f"## {model}\n\n{turn.answer.text if turn.answer else ''}")
     return "\n\n".join(block.rstrip() for block in blocks) + "\n"
 

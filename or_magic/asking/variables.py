@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import textwrap
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -18,6 +19,7 @@ from or_magic.messages import TextPart
 
 _MOST = 40  # variables that are described
 _MOST_COLUMNS = 60
+_LONGEST_SIGNATURE = 300  # characters
 _MOST_ITEMS = 10_000  # of a container that are looked through for a value
 _MOST_CELLS = 1_000_000  # of an array or a column that are looked through
 _VALUE = Room(tokens=300)
@@ -46,7 +48,10 @@ def described(names: Iterable[str], namespace: Mapping[str, Any], *, with_values
         if name in namespace and not name.startswith("_") and len(lines) < _MOST:
             value = namespace[name]
             shown = _value(name, value) if with_values and not callable(value) else ""
-            lines.append(f"{name}: {_kind(value)}{shown}")
+            kind = _kind(value)
+            if callable(value):
+                kind = textwrap.shorten(kind, _LONGEST_SIGNATURE, placeholder=" …")
+            lines.append(f"{name}: {kind}{shown}")
     return lines
 
 

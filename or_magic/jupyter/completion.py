@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import types
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
@@ -192,6 +193,8 @@ def _values(desk: Desk, name: str, word: str) -> Iterable[Completed]:
         return _matching(word, map(Completed, desk.session.settings.names_of(PROMPTS)))
     if name == "--schema":
         return _matching(word, (Completed(each) for each in _types(desk)))
+    if name == "--tools":
+        return _matching(word, (Completed(each, "function") for each in _functions(desk)))
     if name in _AFTER:
         return _matching(word, map(Completed, _AFTER[name]))
     flag = _flag(name)
@@ -209,6 +212,14 @@ def _types(desk: Desk) -> Iterator[str]:
     for name, value in list(desk.shell.user_ns.items()):
         if isinstance(value, type) and not name.startswith("_"):
             yield name
+
+
+def _functions(desk: Desk) -> Iterator[str]:
+    """The user's own functions, which may be tools, and the service's most wanted one."""
+    for name, value in list(desk.shell.user_ns.items()):
+        if isinstance(value, types.FunctionType) and not name.startswith("_"):
+            yield name
+    yield "openrouter:web_search"
 
 
 def _threads(desk: Desk) -> list[Completed]:

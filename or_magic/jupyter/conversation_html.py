@@ -32,8 +32,8 @@ def _turn(turn: Turn, *, is_open: bool) -> str:
     usage = turn.usage
     cost = format_usd(usage.cost_pico_usd) if usage is not None and usage.cost_pico_usd is not None else ""
     facts = " · ".join(escape_text(part) for part in (head(turn), cost) if part)
-    summary = f'{escape_text(_line(turn.prompt.text))} <span class="orm-status">{facts}</span>'
-    asked = "<br>".join(escape_text(line, limit=_LONGEST) for line in _cut(turn.prompt.text, is_open).split("\n"))
+    summary = f'{escape_text(_line(turn.prompt.said))} <span class="orm-status">{facts}</span>'
+    asked = "<br>".join(escape_text(line, limit=_LONGEST) for line in _cut(turn.prompt.said, is_open).split("\n"))
     answered = render(_cut(turn.answer.text, is_open), answer_id=f"orm{uuid.uuid4().hex[:8]}") if turn.answer else ""
     opened = " open" if is_open else ""
     return (

@@ -23,6 +23,7 @@ from or_magic.parameters import UNSET, UNSET_WORD, Parameter
 
 _MODEL_ID = re.compile(r"[~@]?[\w.-]+(/[\w.:@/-]+)|auto|account")
 NO_SYSTEM = "none"
+_MOST_STEPS = 100
 _COMPRESSION = {"id": "context-compression"}
 
 
@@ -134,6 +135,17 @@ def row_count(word: str) -> int:
     return int(count)
 
 
+def step_count(word: str) -> int:
+    """How many steps a question with tools may take.
+
+    Raises:
+        CommandError: it is no number from 1 to 100.
+    """
+    if not word.isdecimal() or not 1 <= int(word) <= _MOST_STEPS:
+        raise CommandError(f"--max-steps is {word!r}; it wants a number from 1 to {_MOST_STEPS}.")
+    return int(word)
+
+
 def which_replay(word: str) -> str:
     """When a kept answer is given again.
 
@@ -169,6 +181,16 @@ OWN_FLAGS = (
     Flag("--image", "", "IMAGE", "send an image: a file, an address or Python; several times", str, is_list=True),
     Flag("--file", "", "PATH", "send a file: PDF, image, sound, film, text; several times", str, is_list=True),
     Flag("--rows", "", "N", "how many rows of a table are sent; all (else about 6,000 tokens of them)", row_count),
+    Flag(
+        "--tools",
+        "",
+        "NAMES",
+        "functions that the model may call: f,g or openrouter:web_search; several times",
+        str,
+        is_list=True,
+    ),
+    Flag("--max-steps", "", "N", "how many times the model may be asked for one question with tools (10)", step_count),
+    Flag("--yes", "", "", "run tools that are marked harmless without asking", switched),
     Flag("--raw", "", "", "send the prompt as it stands, with its {{ }}", switched),
     Flag("--prompt", "", "NAME", "begin with a prompt that you named (%openrouter prompt)", str),
     Flag("--trust", "", "", "show HTML of -f html as a page (in a frame that cannot reach the notebook)", switched),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from or_magic.answer import Answer
 from or_magic.asking.host import Bill
 from or_magic.messages import History
-from or_magic.money import format_usd
+from or_magic.money import format_usd, pico_usd
 
 SEPARATOR = " · "
 _WARN_AT = 0.8  # of a budget
@@ -24,7 +24,7 @@ def footer_text(answer: Answer, bill: Bill, *, times: bool = True) -> str:
         return "\n".join(answer.notes)
     if bill.footer == "brief":
         history = _history(answer.history, answer.history.about_tokens)
-        parts = [_who(answer), _ending(answer), _replayed(answer, bill), history, _cost(answer)]
+        parts = [_who(answer), _ending(answer), _replayed(answer, bill), history, _cost(answer), _steps(answer)]
         return "\n".join([*answer.notes, SEPARATOR.join(filter(None, parts))])
     parts = [
         _who(answer),
@@ -35,6 +35,7 @@ def footer_text(answer: Answer, bill: Bill, *, times: bool = True) -> str:
         _tokens(answer),
         _seconds(answer) if times else "",
         _cost(answer),
+        _steps(answer),
         _spent(bill),
         _later(answer),
         bill.hint,
@@ -55,6 +56,8 @@ def _ending(answer: Answer) -> str:
         return "failed"
     if answer.finish_reason == "length":
         return "cut at the length limit (%openrouter continue goes on)"
+    if answer.finish_reason == "tool_calls" and (count := len(answer.calls)):
+        return f"calls {count} tool{'s' if count > 1 else ''}"
     return "" if answer.finish_reason in (None, "stop") else f"ended by {answer.finish_reason}"
 
 
@@ -112,6 +115,15 @@ def _cost(answer: Answer) -> str:
     if answer.estimated_pico_usd is not None:
         return f"~{format_usd(answer.estimated_pico_usd)}"
     return "cost not known"
+
+
+def _steps(answer: Answer) -> str:
+    """What the answer costs with the steps that led to it."""
+    if not answer.steps:
+        return ""
+    total = answer.total_cost
+    cost = format_usd(pico_usd(total)) if total is not None else "a cost that is not known"
+    return f"{cost} in {len(answer.steps) + 1} steps"
 
 
 def _spent(bill: Bill) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
+import threading
 import time
 import uuid
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future, wait
 from typing import Any, TextIO, TypeVar
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -13,17 +16,21 @@ from IPython.display import DisplayHandle, display
 
 from or_magic.answer import Answer
 from or_magic.asking.content.blocks import fenced
-from or_magic.asking.host import Bill, Place, View
+from or_magic.asking.host import Approval, Bill, Place, View, asked, unapproved
 from or_magic.asking.reenter import wait_for
+from or_magic.asking.tool_runs import ToolRun
+from or_magic.errors import ToolError
 from or_magic.jupyter.footer import footer_text
 from or_magic.jupyter.live import Frame, LiveAnswer, Pacer, status_html, waiting_text
 from or_magic.jupyter.markdown import render, strip_terminal, stylesheet
 from or_magic.jupyter.place import ShellPlace
 from or_magic.jupyter.plain_text import finished_terminal_length, sendable
-from or_magic.jupyter.whole import whole_html
+from or_magic.jupyter.whole import tool_html, tool_line, whole_html
 from or_magic.messages import Event, ReasoningDelta, TextDelta, Waiting
 
 T = TypeVar("T")
+_PATIENCE_S = 0.3  # a kernel that is idle needs no word
+_LONGEST_CALL = 1_500  # characters of a call that the user is asked about
 _DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
 
 
@@ -34,6 +41,7 @@ class ShellHost:
         self.place = ShellPlace(shell)
         self._shell = shell
         self._offered_in: str | None = None
+        self._loop = _running_loop()
 
     def is_watched(self) -> bool:
         """Not in a headless run, whose kernel is shut down after the last cell."""
@@ -48,6 +56,47 @@ class ShellHost:
         from IPython.core.async_helpers import get_asyncio_loop
 
         return wait_for(awaitable, get_asyncio_loop)
+
+    def call_in_main(self, fn: Callable[[], T], name: str) -> T:
+        """What a function gives in the main thread, when the kernel is idle or its cell awaits something."""
+        loop = self._loop
+        if threading.current_thread() is threading.main_thread():
+            return fn()
+        if loop is None:
+            raise ToolError(f"{name} runs in the background only with @or_magic.tool(thread_safe=True).")
+        done: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                done.set_result(fn())
+            except BaseException as error:  # it is raised where the result is waited for
+                done.set_exception(error)
+
+        loop.call_soon_threadsafe(run)
+        if wait([done], _PATIENCE_S).done:
+            return done.result()
+        line = f"{name} needs the kernel: it runs when no cell does."
+        handle = DisplayHandle()
+        handle.display(_bundle(status_html(line), line), raw=True)
+        try:
+            return done.result()
+        finally:
+            handle.update(_bundle("", ""), raw=True)
+
+    def approve(self, name: str, call: str) -> Approval:
+        """Asks the user, where one is there to answer."""
+        if self.place.front_end() == "headless" or threading.current_thread() is not threading.main_thread():
+            raise ToolError(unapproved(name))
+        return asked(input, _one_line(call))
+
+    def show_tool(self, run: ToolRun) -> None:
+        """What a tool gave, below what it has printed: a line, and the rest folded away."""
+        if self.place.front_end() == "terminal":
+            print(strip_terminal(tool_line(run)))
+            return
+        times = self.place.front_end() != "headless"
+        html, text = tool_html(run, times=times), tool_line(run, times=times)
+        display(_bundle(_styled(html), text), raw=True)
 
     def offer_cell(self, code: str) -> bool:
         """Puts code into the next cell, which the user may run; whether it could be put there.
@@ -205,6 +254,20 @@ class LateTerminalView(TerminalView):
         """Prints the answer and the footer."""
         self._print("\n" + strip_terminal(answer.text))
         super().close(answer, bill)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    """The kernel's loop, on which its cells run; None in a terminal."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _one_line(call: str) -> str:
+    """A call that a model wrote, as a line that is safe to ask about: long ones are cut."""
+    line = " ".join(strip_terminal(call).split())
+    return line if len(line) <= _LONGEST_CALL else f"{line[:_LONGEST_CALL]}…"
 
 
 def answer_html(answer: Answer) -> str:

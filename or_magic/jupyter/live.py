@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from or_magic.assembly import ToolCalls
 from or_magic.jupyter.markdown import escape_text, finished_length, render
 from or_magic.jupyter.splitting import split
-from or_magic.jupyter.whole import thinking_html, thoughts_html
-from or_magic.messages import Began, Event, ReasoningDelta, TextDelta, Waiting
+from or_magic.jupyter.whole import calls_html, thinking_html, thoughts_html
+from or_magic.messages import Began, Event, ReasoningDelta, TextDelta, ToolCallDelta, Waiting
 
 SMALLEST_MOVE = 2048  # characters
 MOVE_FRACTION = 5
@@ -81,6 +82,7 @@ class LiveAnswer:
         self._thinking_since: float | None = None
         self._head = ""  # what stands above the text: that it was thought, and for how long
         self._waiting = ""  # why nothing can be sent for now
+        self._calling = ToolCalls()
         self._is_stale = True
         self._has_folded = False
 
@@ -93,6 +95,9 @@ class LiveAnswer:
             case ReasoningDelta(text):
                 self._thoughts.append(text)
                 self._thinking_since = now_s if self._thinking_since is None else self._thinking_since
+            case ToolCallDelta():
+                self._fold_thoughts(now_s)
+                self._calling.add(event)
             case Began(model=model) if model:
                 self._model, self._waiting = model, ""
             case Waiting():
@@ -139,8 +144,9 @@ class LiveAnswer:
         return length > 0 or bool(head)
 
     def _tail_html(self) -> str:
-        if self._tail:
-            return render(self._tail, answer_id=f"{self._answer_id}t", streaming=True)
+        calls = calls_html(self._calling.whole())
+        if self._tail or calls:
+            return (render(self._tail, answer_id=f"{self._answer_id}t", streaming=True) if self._tail else "") + calls
         if self._committed:
             return ""
         if self._waiting:

@@ -6,6 +6,7 @@ named prompt) is sent as it is.
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from or_magic.asking.content.files import web_address
 from or_magic.asking.forms import Form, form_of
 from or_magic.asking.structured import short_form
 from or_magic.asking.template import evaluate, value_of
+from or_magic.asking.tool_loop import MAX_STEPS, NO_TOOLBELT, Toolbelt
+from or_magic.asking.tools import tools_of
 from or_magic.content import Content
 from or_magic.errors import CommandError, Stopped
 from or_magic.jupyter.flags import CellLine
@@ -77,6 +80,21 @@ class Prompting:
         short = short_form(schema, self._shell.user_ns)
         return form_of(format, short if short is not None else self._evaluated(schema, "--schema"))
 
+    def belt(self, asked: CellLine) -> Toolbelt:
+        """The tools that the model may call.
+
+        Raises:
+            CommandError: one of them is none.
+        """
+        named = asked.values.get("tools")
+        if not named:
+            return NO_TOOLBELT
+        words = [word for text in named for word in _split(text)]
+        given = [word if word.startswith("openrouter:") else self._evaluated(word, "--tools") for word in words]
+        flat = [each for value in given for each in (value if isinstance(value, (list, tuple)) else [value])]
+        steps = asked.values.get("max_steps", MAX_STEPS)
+        return Toolbelt(tools_of(flat), steps, bool(asked.values.get("yes")))
+
     def _image(self, word: str) -> Any:
         """What ``--image`` names: an address, a file, else a value of Python."""
         if "://" in word:
@@ -99,3 +117,12 @@ class Prompting:
         """Whether the text stands in the source of the cell that runs."""
         source = self._host.place.source()
         return source is None or prompt.strip() in source
+
+
+def _split(text: str) -> list[str]:
+    """Expressions with commas between, where the commas are not within one."""
+    try:
+        tree = ast.parse(f"({text},)", mode="eval").body
+        return [ast.unparse(each) for each in tree.elts] if isinstance(tree, ast.Tuple) else [text]
+    except SyntaxError:  # openrouter:web_search
+        return [word.strip() for word in text.split(",") if word.strip()]

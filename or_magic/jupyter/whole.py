@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from or_magic.answer import Answer
 from or_magic.asking.content.blocks import fenced
+from or_magic.asking.tool_runs import ToolRun
 from or_magic.extracting import json_in
 from or_magic.jupyter.markdown import ROOT_CLASSES, render
 from or_magic.jupyter.plain_text import escape_text, show_hidden
@@ -36,7 +37,7 @@ def whole_html(answer: Answer, *, answer_id: str, times: bool = True) -> str:
         text_html(answer, answer_id=answer_id),
         render(answer.refusal, answer_id=f"{answer_id}r") if answer.refusal else "",
         images_html(answer.image_urls),
-        calls_html(answer.tool_calls),
+        calls_html(answer.calls),
         sources_html(answer.citations),
     ]
     return "".join(parts)
@@ -98,6 +99,27 @@ def calls_html(calls: Sequence[ToolCall]) -> str:
     lines = [f"{call.name}({_shortened(call.arguments)})" for call in calls]
     shown = "".join(f"<div><code>{escape_text(line, limit=2 * _LONGEST_CALL)}</code></div>" for line in lines)
     return f'<div class="{ROOT_CLASSES} orm-calls">{shown}</div>' if shown else ""
+
+
+def tool_line(run: ToolRun, *, times: bool = True) -> str:
+    """What a tool gave, in a line of untrusted text."""
+    given = (
+        f"not run: {run.error}" if run.error and not run.seconds else f"failed: {run.error}" if run.error else run.text
+    )
+    took = f" ({run.seconds:.1f} s)" if times and run.seconds >= 0.05 else ""
+    note = f" [{run.note}]" if run.note else ""
+    return f"{_shortened(run.call)} -> {_shortened(' '.join(given.split()))}{took}{note}"
+
+
+def tool_html(run: ToolRun, *, times: bool = True) -> str:
+    """The same as safe HTML; what is longer than a line is folded away below it."""
+    line = escape_text(tool_line(run, times=times), limit=2 * _LONGEST_CALL)
+    kind = "orm-calls" if not run.error else "orm-calls orm-failed"
+    if len(run.text) <= _LONGEST_CALL and "\n" not in run.text.strip():
+        return f'<div class="{ROOT_CLASSES} {kind}"><code>{line}</code></div>'
+    whole = html.escape(show_hidden(run.text))
+    body = f'<pre class="orm-plain">{whole}</pre>'
+    return f'<details class="{ROOT_CLASSES} {kind}"><summary><code>{line}</code></summary>{body}</details>'
 
 
 def sources_html(citations: Sequence[Citation]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,7 @@ from or_magic.messages import (
 )
 from or_magic.openrouter.lenient import parse_array
 
+_IMAGES = "The images that the tools gave:"
 LARGEST_BODY = 100_000_000
 
 
@@ -59,7 +60,7 @@ def encode(request: ChatRequest) -> bytes:
     body = dict(request.parameters)
     if request.model is not None:
         body["model"] = request.model
-    body["messages"] = [message_object(message) for message in request.messages]
+    body["messages"] = message_objects(request.messages)
     body["stream"] = True
     if request.asks_for_usage:
         body["stream_options"] = {"include_usage": True}
@@ -73,10 +74,24 @@ def encode(request: ChatRequest) -> bytes:
     return encoded
 
 
+def message_objects(messages: Iterable[Message]) -> list[dict[str, Any]]:
+    """Messages as the API takes them: what several tools gave is a message each, their images are said by the user."""
+    return [told for message in messages for told in _objects(message)]
+
+
+def _objects(message: Message) -> Iterator[dict[str, Any]]:
+    results = [part for part in message.parts if isinstance(part, ToolResultPart)]
+    if not results:
+        yield message_object(message)
+    for result in results:
+        yield {"role": "tool", "tool_call_id": result.call_id, "content": result.text}
+    if results and (images := [part for part in message.parts if isinstance(part, ImagePart)]):
+        # Not every provider takes an image from a tool.
+        yield {"role": "user", "content": [{"type": "text", "text": _IMAGES}, *map(_part_object, images)]}
+
+
 def message_object(message: Message) -> dict[str, Any]:
-    """A message as the API takes it. What the service itself attached to an answer goes back as it came."""
-    if results := [part for part in message.parts if isinstance(part, ToolResultPart)]:
-        return {"role": "tool", "tool_call_id": results[0].call_id, "content": results[0].text}
+    """A message that is no tool's, as the API takes it. What the service attached to an answer goes back as it came."""
     return {"role": message.role, "content": _content(message)} | dict(_attachments(message))
 
 

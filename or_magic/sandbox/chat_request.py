@@ -183,7 +183,7 @@ class ChatRequest(msgspec.Struct):
 
     def question(self) -> Question:
         """What the model hears."""
-        place = next((n for n in reversed(range(len(self.messages))) if self.messages[n].role == "user"), None)
+        place = next((number for number in reversed(range(len(self.messages))) if self._is_asked(number)), None)
         last = self.messages[place] if place is not None else None
         later = self.messages[place + 1 :] if place is not None else []
         parts = last.content if last is not None and isinstance(last.content, list) else []
@@ -199,6 +199,12 @@ class ChatRequest(msgspec.Struct):
             system=next((message.text() for message in self.messages if message.role == "system"), ""),
             media=tuple(seen for part in parts if (seen := part.seen())),
         )
+
+    def _is_asked(self, number: int) -> bool:
+        """Whether a message is a question. Images that are said right behind a tool's result belong to that."""
+        message = self.messages[number]
+        is_result = number > 0 and self.messages[number - 1].role == "tool" and isinstance(message.content, list)
+        return message.role == "user" and not is_result
 
     def prefill(self) -> str:
         """The beginning of the answer that the model is to go on from: a last message of its own; else ""."""

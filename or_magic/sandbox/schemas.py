@@ -118,5 +118,6 @@ def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str
         found: Any = root
         for key in reference[2:].split("/"):
             found = found.get(key) if isinstance(found, Mapping) else None
-        schema = found if isinstance(found, Mapping) else {}
+        beside = {name: value for name, value in schema.items() if name != "$ref"}
+        schema = {**(found if isinstance(found, Mapping) else {}), **beside}
     return schema

@@ -69,14 +69,26 @@ def reasoner(question: Question) -> Speech:
 
 
 def tools(question: Question) -> Speech:
-    """Calls the offered functions (all that the question names, else the first), then tells what they gave."""
-    if question.tool_results or not question.tools:
+    """Calls the offered functions (all that the question names, else the first), then tells what they gave.
+
+    A question that says "break it: wrong" (or cut, unknown, endless) gets calls whose arguments do not fit, are no
+    JSON, of a function that was not offered, again and again.
+    """
+    fault = re.search(r"break it: (\w+)", question.text)
+    kind = fault[1] if fault is not None else ""
+    if (question.tool_results and kind != "endless") or not question.tools:
         results = "".join(f"\n- `{result}`" for result in question.tool_results)
         return Speech(_TOOL_RESULTS.format(results=results) if results else _NO_TOOLS)
     functions = [function for tool in question.tools if isinstance(function := tool.get("function"), Mapping)]
     named = [function for function in functions if str(function.get("name")) in question.text]
     called = named or functions[:1]
-    return Speech("", calls=tuple((str(f.get("name")), json.dumps(fitting(f.get("parameters")))) for f in called))
+    return Speech("", calls=tuple(_call(str(f.get("name")), fitting(f.get("parameters")), kind) for f in called))
+
+
+def _call(name: str, arguments: Any, fault: str) -> tuple[str, str]:
+    """A call, broken in the way that was asked for."""
+    written = json.dumps({"not_a_parameter": arguments} if fault == "wrong" else arguments)
+    return (f"{name}_{fault}" if fault == "unknown" else name), (written[:-1] if fault == "cut" else written)
 
 
 def filler(question: Question) -> Speech:

@@ -12,6 +12,8 @@ import pytest
 from or_magic.asking import transcripts
 from or_magic.asking.conversation import Conversation, Turns
 from or_magic.asking.session import Session
+from or_magic.asking.tool_loop import Toolbelt
+from or_magic.asking.tools import tool, tools_of
 from or_magic.errors import CommandError
 from or_magic.ledger.audit import verify
 from or_magic.messages import ReasoningDetailsPart
@@ -155,6 +157,32 @@ def test_calls_of_tools_are_history(talk: Conversation, sandbox: Sandbox, tmp_pa
     assert "theirs" not in json.dumps(sent)
     parts = [part for turn in talk.turns for part in turn.prompt.parts + (turn.answer.parts if turn.answer else ())]
     assert not any(isinstance(part, ReasoningDetailsPart) for part in parts)
+
+
+def test_what_tools_gave_goes_along(talk: Conversation, sandbox: Sandbox, tmp_path: Path) -> None:
+    """Calls that were made here are in both kinds of file; imported, they are sent along just as they were made."""
+
+    @tool(approve=False)
+    def barometer(city: str = "Bonn") -> float:
+        return 1013.25
+
+    session = talk._session
+    session.ask("barometer?", model="sandbox/tools", belt=Toolbelt(tools_of([barometer]), is_told_yes=True), show=False)
+    made = sandbox_messages(sandbox)
+
+    file = talk.export(tmp_path / "tools.json")
+    assert json.loads(file.read_text())["messages"][: len(made)] == made
+    assert "## Tools\n\n[a tool gave] 1013.25" in talk.export(tmp_path / "tools.md").read_text()
+
+    talk.import_(file).ask("Thanks.")
+    assert sandbox_messages(sandbox)[: len(made)] == made
+
+
+def sandbox_messages(sandbox: Sandbox) -> list[dict[str, Any]]:
+    """The messages of the last chat request."""
+    bodies = [request.body for request in sandbox.requests if request.body and "messages" in request.body]
+    messages: list[dict[str, Any]] = bodies[-1]["messages"]
+    return messages
 
 
 def test_a_readable_view(talk: Conversation) -> None:

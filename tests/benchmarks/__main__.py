@@ -10,6 +10,7 @@ from tests.benchmarks import (
     bench_kernel,
     bench_ledger,
     bench_live,
+    bench_tools,
 )
 
 
@@ -23,6 +24,7 @@ def main() -> None:
         bench_ledger,
         bench_conversation,
         bench_content,
+        bench_tools,
     )
     for benchmark in all_of_them:
         print(f"\n{(benchmark.__doc__ or '').strip().splitlines()[0]}")

@@ -73,6 +73,15 @@ NOTEBOOKS = {
         "total(['tea', 'coffee'])",
         "%openrouter fix -m sandbox/coder",
     ],
+    "tools": [
+        "import or_magic\nfrom typing import Literal\n\n"
+        "@or_magic.tool(approve=False)\ndef stations() -> list[str]:\n"
+        "    'The weather stations.'\n    return ['Harbour', 'Hill']\n\n"
+        "def rainfall(station: Literal['Hill'], month: Literal['June']) -> float:\n"
+        "    'How much rain fell, in mm.'\n    return 71.5",
+        "%%openrouter sandbox/tools --tools stations --yes\nWhich stations are there?",
+        "%%openrouter sandbox/tools --tools stations,rainfall\nHow much rainfall was there in June?",
+    ],
     "failures": [
         "%%openrouter sandbox/ech\nA mistyped model",
         "%openrouter limits",
@@ -85,6 +94,7 @@ OUTPUTS = {
     "conversation": 1,
     "money": 1,
     "objects": 1,
+    "tools": 3,
     "fix": 3,
 }  # of the last cell
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
@@ -126,6 +136,9 @@ def test_pictures(
     page.run_all()
     if name == "failures":
         page.page.get_by_text("Asked again").wait_for()
+    elif name == "tools":
+        page.page.get_by_text("Run rainfall(").wait_for()
+        page.page.locator("input.jp-Stdin-input").scroll_into_view_if_needed()
     elif name == "fix":
         page.page.get_by_text("rehearsal: a model would put it right here").nth(2).wait_for()
         page.page.locator(".jp-Cell").nth(3).locator(".jp-Cell-inputWrapper").scroll_into_view_if_needed()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from or_magic.jupyter.live import BYTES_PER_S, Frame, LiveAnswer, Pacer, status_html
-from or_magic.messages import Began, ReasoningDelta, TextDelta, Usage, UsageReported
+from or_magic.messages import Began, ReasoningDelta, TextDelta, ToolCallDelta, Usage, UsageReported
 
 
 def play(text: str, piece: int = 7) -> list[Frame]:
@@ -68,3 +68,15 @@ def test_redraws_are_paid_off(redraw: int) -> None:
 def test_a_status_is_text() -> None:
     """A model's name cannot be markup."""
     assert "<img" not in status_html("<img src=x onerror=alert(1)>")
+
+
+def test_a_call_is_shown_while_its_arguments_come() -> None:
+    """The name and as much of the arguments as has arrived are shown, as text, in the place of the text."""
+    live = LiveAnswer("orm1", "a/b")
+
+    live.feed(ToolCallDelta(0, "c1", "rainfall", ""))
+    live.feed(ToolCallDelta(0, "", "", '{"month": "<b>Ju'))
+
+    tail = (live.frame() or Frame()).tail
+    assert tail is not None
+    assert "rainfall({&quot;month&quot;: &quot;&lt;b&gt;Ju)" in tail

@@ -85,16 +85,34 @@ def _check_amount(messages: Sequence[Message], model: Model | None) -> None:
         )
 
 
+def check_tools(models: Models, model: str | None) -> None:
+    """Refuses to offer tools to a model that calls none.
+
+    Raises:
+        CommandError: nothing was sent; the message names models that do.
+    """
+    known = _known(models, model)
+    if known is None or known.is_router or known.takes_tools or not known.supported_parameters:
+        return
+    fitting = [other for other in models.catalog().models if other.takes_tools]
+    raise CommandError(f"{known.id} calls no tools. Nothing was sent. {_suggested(fitting, known)}")
+
+
 def takers(models: Models, other: Model, modality: str, *, makes: bool = False) -> str:
     """Three models that take (or make) it, the cheapest ones, those of the same author first: one sentence."""
     fitting = [
-        (model.author != other.author, model.prices.prompt, model.id)
+        model
         for model in models.catalog().models
         if modality in (model.output_modalities if makes else model.input_modalities)
         and ("text" in model.output_modalities or makes)
-        and model.prices.prompt is not None
-        and not (model.is_router or model.alias_of or model.variant)
     ]
+    return _suggested(fitting, other)
+
+
+def _suggested(models: Sequence[Model], other: Model) -> str:
+    named = [each for each in models if not (each.is_router or each.alias_of or each.variant)]
+    priced = [(each.author != other.author, each.prices.prompt, each.id) for each in named]
+    fitting = [(is_other, price, id) for is_other, price, id in priced if price is not None]
     if not fitting:
         return "No model of this service does."
     own, others = sorted(each for each in fitting if not each[0]), sorted(each for each in fitting if each[0])

@@ -21,7 +21,8 @@ def cut_middle(text: str, room: Room) -> tuple[str, int]:
     """The text; where it is too long, its beginning and its end. And how many characters were left out."""
     if len(text.encode("utf-8", "replace")) <= room.bytes:
         return text, 0
-    kept = room.bytes * len(text) // len(text.encode("utf-8", "replace"))
-    first, last = kept * 3 // 4, kept // 4
-    left_out = len(text) - first - last
-    return f"{text[:first]}\n… {left_out:,} characters left out …\n{text[-last:]}", left_out
+    encoded = text.encode("utf-8", "replace")
+    first = encoded[: room.bytes * 3 // 4].decode("utf-8", "ignore")
+    last = encoded[-(room.bytes // 4) :].decode("utf-8", "ignore")
+    left_out = len(text) - len(first) - len(last)
+    return f"{first}\n… {left_out:,} characters left out …\n{last}", left_out

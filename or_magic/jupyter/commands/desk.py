@@ -72,7 +72,7 @@ class Desk:
         before = self.session.settings.prompt(named) if named is not None else ""
         content = self.prompting.content(prompt, asked, before, first_line)
         form = self.prompting.form(asked)
-        answer = self.ask_ready(content, asked, form)
+        answer = self.ask_ready(content, asked, form, belt=self.prompting.belt(asked))
         if answer is None or not answer.done:
             return
         if form.format == "code":
@@ -109,6 +109,7 @@ class Desk:
                 over_budget=asked.values.get("over_budget", False),
                 replay=asked.replay,
                 in_background=asked.values.get("bg", False),
+                on_last=lambda last: self._bind(last, asked.values.get("output")),
             )
         finally:
             answer = self.session.last
