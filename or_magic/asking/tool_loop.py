@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from or_magic.answer import Answer
 from or_magic.asking.tool_runs import INTERRUPTED, REFUSED, Runner, ToolRun, failed
 from or_magic.asking.tools import NO_TOOLS, Tools
-from or_magic.errors import OrMagicError, Stopped, ToolError
+from or_magic.errors import CommandError, OrMagicError, Stopped, ToolError
 from or_magic.messages import ImagePart, Message, Part, ToolCall, ToolResultPart
 
 if TYPE_CHECKING:
@@ -38,6 +38,10 @@ class Toolbelt:
     max_steps: int = MAX_STEPS
     is_told_yes: bool = False
 
+    def __post_init__(self) -> None:
+        if self.max_steps < 1:
+            raise CommandError(f"max_steps is {self.max_steps}; it wants 1 or more. Nothing was sent.")
+
 
 NO_TOOLBELT = Toolbelt()
 
@@ -50,6 +54,7 @@ class ToolLoop:
         question: the first step.
         ask: asks one step, shows it, and returns its answer.
         show: whether the host shows what the tools gave.
+        in_background: whether it follows from another thread than the main one.
     """
 
     def __init__(

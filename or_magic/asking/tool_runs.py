@@ -73,6 +73,7 @@ class Runner:
         is_told_yes: whether harmless tools run unasked (``--yes``).
         always: names that the user has approved for good; grows.
         sees_images: whether the model can be shown images.
+        in_background: whether it is called from another thread than the main one.
     """
 
     def __init__(
@@ -149,12 +150,8 @@ class Runner:
         try:
             content = content_of(value, "the result", _RESULT)
         except OrMagicError as error:
-            return failed(
-                call,
-                arguments,
-                f"It ran, but what it returned cannot be sent: {str(error).replace(' Nothing was sent.', '')}",
-                seconds,
-            )
+            reason = str(error).replace(" Nothing was sent.", "")
+            return failed(call, arguments, f"It ran, but what it returned cannot be sent: {reason}", seconds)
         notes = list(content.notes)
         text = "".join(part.text for part in content.parts if isinstance(part, TextPart))
         shown, left_out = cut_middle(text, _RESULT)

@@ -13,7 +13,7 @@ import or_magic
 from or_magic.answer import Answer
 from or_magic.asking.host import Approval, ScriptHost
 from or_magic.asking.session import Session
-from or_magic.asking.tool_loop import MAX_STEPS
+from or_magic.asking.tool_loop import MAX_STEPS, Toolbelt
 from or_magic.errors import BudgetError, CommandError, ContextLengthError, Stopped, ToolError
 from or_magic.ledger.audit import verify
 from or_magic.messages import ToolResultPart
@@ -347,3 +347,9 @@ def test_stopped_in_the_background(session: Session, function: Any) -> None:
 
     assert last.error is not None
     assert "\n" not in last.error
+
+
+def test_no_step_at_all() -> None:
+    """A question that may not be asked even once is an error of one line."""
+    with pytest.raises(CommandError, match="max_steps is 0; it wants 1 or more"):
+        Toolbelt(max_steps=0)
