@@ -174,7 +174,10 @@ class Answer(Contents):
         return self._done.is_set()
 
     def wait(self, timeout_s: float | None = None) -> Answer:
-        """Waits until the answer is whole (or `timeout_s` has passed) and returns it."""
+        """Waits until the answer is whole (or `timeout_s` has passed) and returns it, or the last of its steps.
+
+        ``await answer`` in a cell lets tools run that need the kernel; this does not.
+        """
         self._done.wait(timeout_s)
         return self._last or self
 

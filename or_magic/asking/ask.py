@@ -160,12 +160,11 @@ class Ask:
         """
         self._follow(None)
 
-    def follow_in_background(self, at_end: Callable[[], object], then: Callable[[], object] = lambda: None) -> None:
+    def follow_in_background(self, at_end: Callable[[], object]) -> None:
         """The same in a thread of its own. How it ended is in the answer, and below it on the screen.
 
         Args:
-            at_end: called when it has ended, however.
-            then: called in that thread afterwards.
+            at_end: called in that thread when it has ended, however.
         """
         self.is_in_background = True
         try:
@@ -181,16 +180,22 @@ class Ask:
                 pass  # told in the answer
             finally:
                 at_end()
-                then()
 
         # In a copy of this cell's context: what is drawn belongs to it.
         context = contextvars.copy_context()
         threading.Thread(target=context.run, args=(run,), name=f"or_magic turn {self.turn_id}", daemon=True).start()
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it was stopped from another thread."""
+        return self._is_stopped.is_set()
+
     def stop(self) -> None:
-        """Ends it from another thread; what had arrived is kept."""
+        """Ends it, and the steps with tools that follow it, from another thread; what had arrived is kept."""
         self._is_stopped.set()
         self._stop()
+        for step in self._session.steps_after(self):
+            step.stop()
 
     def _open_view(self) -> View:
         view = self._host.open_view(

@@ -185,7 +185,9 @@ class Session:
         answer = self._follow(question, in_background=in_background, show=show, on_last=on_last)
         if not answer.done:
             return answer
-        answer = self._run_tools(question, answer, show=show)
+        if belt.tools.functions:
+            ask = functools.partial(self._step, show=show, is_late=False)
+            answer = ToolLoop(self, question, ask, show=show).follow(answer)
         return answer if form.shape is None else self._fitting(question, answer, show=show)
 
     def question(
@@ -213,27 +215,21 @@ class Session:
         system = self.system(seat.thread) if system is None else system
         return prepare(self.settings, self.models, content, model, parameters, system, seat, form, belt)
 
-    def _run_tools(self, question: Question, answer: Answer, *, show: bool, in_background: bool = False) -> Answer:
-        """The answer that calls no tool any more, after all steps that lead to it."""
-        if not question.belt.tools.functions or not answer.tool_calls:
-            return answer
+    def _step(self, question: Question, *, show: bool, is_late: bool) -> Answer:
+        return self._follow(question, show=show, is_late=is_late)
 
-        def ask(step: Question) -> Answer:
-            return self._follow(step, show=show, is_late=in_background)
-
-        return ToolLoop(self, question, ask, show=show, in_background=in_background).follow(answer)
-
-    def _run_late(self, question: Question, answer: Answer, on_last: Callable[[Answer], object], *, show: bool) -> None:
-        """The steps of an answer in the background; how they end is in the last one."""
-        last = answer
+    def _end_late(self, question: Question, first: Ask, on_last: Callable[[Answer], object], *, show: bool) -> None:
+        """What follows an answer in the background, in its thread."""
         try:
-            last = self._run_tools(question, answer, show=show, in_background=True)
-        except (Exception, Stopped) as error:  # a thread of its own, where it would be lost
-            last = self.last or answer
-            last.error = last.error or str(error)
+            if question.belt.tools.functions:
+                ask = functools.partial(self._step, show=show, is_late=True)
+                on_last(ToolLoop(self, question, ask, show=show, first=first).follow_late())
         finally:
-            answer.release(last)
-            on_last(last)
+            self._asks.remove(first)
+
+    def steps_after(self, first: Ask) -> list[Ask]:
+        """The steps with tools that are under way for an answer."""
+        return [ask for ask in self._asks if ask.answer.steps[:1] == (first.answer,)]
 
     def next_seat(self, seat: Seat) -> Seat:
         """The place of a question that follows one of the same cell."""
@@ -331,7 +327,7 @@ class Session:
 
     def jobs(self) -> list[Ask]:
         """The questions that are under way in the background, the oldest first."""
-        return [ask for ask in self._asks if ask.is_in_background]
+        return [ask for ask in self._asks if ask.is_in_background and not ask.answer.steps]
 
     def _follow(
         self,
@@ -356,11 +352,9 @@ class Session:
         self._asks.append(ask)
         ask.is_in_background = is_late
         if in_background and ask.can_run_in_background:
-            then: Callable[[], object] = lambda: None  # noqa: E731  # what follows most answers
             if question.belt.tools.functions:
                 ask.answer.hold()
-                then = functools.partial(self._run_late, question, ask.answer, on_last, show=show)
-            ask.follow_in_background(lambda: self._asks.remove(ask), then)
+            ask.follow_in_background(lambda: self._end_late(question, ask, on_last, show=show))
             return ask.answer
         try:
             ask.follow()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from or_magic.answer import Answer
 from or_magic.asking.tool_runs import INTERRUPTED, REFUSED, Runner, ToolRun, failed
@@ -17,6 +17,7 @@ from or_magic.errors import CommandError, OrMagicError, Stopped, ToolError
 from or_magic.messages import ImagePart, Message, Part, ToolCall, ToolResultPart
 
 if TYPE_CHECKING:
+    from or_magic.asking.ask import Ask
     from or_magic.asking.question import Question
     from or_magic.asking.session import Session
     from or_magic.openrouter.composing import Composed
@@ -54,7 +55,7 @@ class ToolLoop:
         question: the first step.
         ask: asks one step, shows it, and returns its answer.
         show: whether the host shows what the tools gave.
-        in_background: whether it follows from another thread than the main one.
+        first: the first step, where it is in the background; None where a cell waits.
     """
 
     def __init__(
@@ -64,10 +65,10 @@ class ToolLoop:
         ask: Callable[[Question], Answer],
         *,
         show: bool,
-        in_background: bool,
+        first: Ask | None = None,
     ) -> None:
         self._session, self._question, self._ask, self._show = session, question, ask, show
-        self._in_background = in_background
+        self._first = first
         self._failures = 0
         belt = question.belt
         self._runner = Runner(
@@ -76,7 +77,8 @@ class ToolLoop:
             is_told_yes=belt.is_told_yes,
             always=session.approved,
             sees_images=self._sees_images(),
-            in_background=in_background,
+            in_background=first is not None,
+            check=self._check_stopped,
         )
 
     def follow(self, answer: Answer) -> Answer:
@@ -105,6 +107,23 @@ class ToolLoop:
                 raise
         return answer
 
+    def follow_late(self) -> Answer:
+        """The same in the thread of the first step. How it ends is in the last answer, as for any in the background."""
+        first = last = cast("Ask", self._first).answer
+        try:
+            last = self.follow(first)
+        except (Exception, Stopped) as error:  # it would be lost with the thread
+            newest = self._session.last
+            last = newest if newest is not None and newest.steps[:1] == (first,) else first
+            last.error = last.error or str(error)
+        finally:
+            first.release(last)
+        return last
+
+    def _check_stopped(self) -> None:
+        if self._first is not None and self._first.is_stopped:
+            raise Stopped("%openrouter stop ended it. What was done is kept in _answer.tool_calls.")
+
     def _goes_on(self, answer: Answer) -> bool:
         is_live = answer.ending == "complete" and answer.replayed_utc is None
         return is_live and bool(answer.calls) and bool(self._question.belt.tools.functions)
@@ -114,6 +133,7 @@ class ToolLoop:
         made: list[ToolRun] = []
         try:
             for call in answer.calls:
+                self._check_stopped()
                 made.append(self._run_one(call))
                 answer.runs = (*question.runs, *made)
                 if self._show:
@@ -121,6 +141,7 @@ class ToolLoop:
                 if made[-1].error == INTERRUPTED:
                     raise Stopped("A tool was interrupted. What was done is kept in _answer.tool_calls.")
                 self._failures = self._failures + 1 if made[-1].error not in ("", REFUSED) else 0
+                self._check_stopped()
                 if self._failures >= _MOST_FAILURES:
                     raise ToolError(f"{_MOST_FAILURES} calls in a row failed, the last one so: {made[-1].error}")
         except (Stopped, ToolError) as error:

@@ -12,7 +12,7 @@ import inspect
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -74,13 +74,22 @@ class Runner:
         always: names that the user has approved for good; grows.
         sees_images: whether the model can be shown images.
         in_background: whether it is called from another thread than the main one.
+        check: raises where nothing shall be run any more; called before a function that had to wait.
     """
 
     def __init__(
-        self, tools: Tools, host: Host, *, is_told_yes: bool, always: set[str], sees_images: bool, in_background: bool
+        self,
+        tools: Tools,
+        host: Host,
+        *,
+        is_told_yes: bool,
+        always: set[str],
+        sees_images: bool,
+        in_background: bool,
+        check: Callable[[], None],
     ) -> None:
         self._tools, self._host, self._is_told_yes, self._always = tools, host, is_told_yes, always
-        self._sees_images, self._in_background = sees_images, in_background
+        self._sees_images, self._in_background, self._check = sees_images, in_background, check
 
     def run(self, call: ToolCall) -> ToolRun:
         """Carries out a call, or says why not.
@@ -134,7 +143,11 @@ class Runner:
 
     def _called(self, tool: Tool, arguments: dict[str, Any]) -> Any:
         if self._in_background and not tool.options.thread_safe:
-            return self._host.call_in_main(lambda: self._called_here(tool, arguments), tool.name)
+            return self._host.call_in_main(lambda: self._called_late(tool, arguments), tool.name)
+        return self._called_here(tool, arguments)
+
+    def _called_late(self, tool: Tool, arguments: dict[str, Any]) -> Any:
+        self._check()
         return self._called_here(tool, arguments)
 
     def _called_here(self, tool: Tool, arguments: dict[str, Any]) -> Any:

@@ -313,6 +313,20 @@ def test_other_tools_in_the_background(kernel: Kernel, sandbox: Sandbox, name: s
     assert ok(kernel, "await asyncio.sleep(0.01)")
 
 
+def test_a_stop_while_a_tool_waits(kernel: Kernel, sandbox: Sandbox) -> None:
+    """An answer whose tool waits for the kernel is under way; `stop` ends it, and the tool is not run."""
+    ok(kernel, HARMLESS + BACKGROUND)
+    ok(kernel, "%%openrouter sandbox/tools --bg -o it --tools waits --yes\nwaits?")
+    request = ok(kernel, "while not it.calls: time.sleep(0.05)\ntime.sleep(0.5)\n%openrouter jobs\n%openrouter stop")
+    wait_until(kernel, "it.done")
+
+    assert "sandbox/tools" in kernel.printed(request)
+    assert kernel.value("ran") == []
+    assert "A tool was interrupted" in kernel.value("it.error")
+    assert "Nothing is under way." in kernel.printed(ok(kernel, "%openrouter jobs"))
+    assert len(requests_to(sandbox)) == 1
+
+
 MISTYPED = {
     "--tools aera": ("CommandError: ", "aera", "did you mean area?"),
     "--tools \"'area'\"": ("CommandError: ", "'area' is no tool: give the function itself"),

@@ -30,7 +30,7 @@ def jobs(desk: Desk, text: str) -> None:
         )
     under_way = desk.session.jobs()
     for ask in under_way:
-        answer = ask.answer
+        answer = next((step.answer for step in desk.session.steps_after(ask)), ask.answer)
         model = answer.model or answer.model_asked or "the account's model"
         print(f"{ask.turn_id:>6}  {model}  {time.monotonic() - answer.sent_at:.0f} s  {len(answer.text):,} characters")
     print("%openrouter stop ID stops one, %openrouter stop all of them." if under_way else "Nothing is under way.")
