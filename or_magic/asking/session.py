@@ -46,7 +46,7 @@ class Session:
         self.host: Host = host or ScriptHost()
         self.settings = settings or Settings()
         self.last: Answer | None = None
-        self.approved: set[str] = set()  # tools whose calls the user has allowed for good
+        self.approved: set[object] = set()  # the code of tools whose calls the user has allowed for good
         self._ledgers: dict[str | None, Ledger] = {}
         self._asks: list[Ask] = []  # those under way
         self._last_question: Question | None = None

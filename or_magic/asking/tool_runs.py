@@ -71,7 +71,7 @@ class Runner:
         tools: those that may be called.
         host: asks the user, and knows the kernel's loop.
         is_told_yes: whether harmless tools run unasked (``--yes``).
-        always: names that the user has approved for good; grows.
+        always: the code that the user has approved for good; grows.
         sees_images: whether the model can be shown images.
         in_background: whether it is called from another thread than the main one.
         check: raises where nothing shall be run any more; called before a function that had to wait.
@@ -83,7 +83,7 @@ class Runner:
         host: Host,
         *,
         is_told_yes: bool,
-        always: set[str],
+        always: set[object],
         sees_images: bool,
         in_background: bool,
         check: Callable[[], None],
@@ -114,13 +114,13 @@ class Runner:
     def _is_approved(self, tool: Tool, arguments: dict[str, Any]) -> bool:
         options = tool.options
         is_harmless = not options.approve and self._is_told_yes
-        if not options.always_asks and (is_harmless or tool.name in self._always):
+        if not options.always_asks and (is_harmless or tool.code in self._always):
             return True
         if options.shows:
             self._host.show_code(str(arguments.get(options.shows, "")), "python")
         answer = self._host.approve(tool.name, call_text(tool.name, arguments))
         if answer == "always":
-            self._always.add(tool.name)
+            self._always.add(tool.code)
         return answer in ("yes", "always")
 
     def _run(self, tool: Tool, call: ToolCall, arguments: dict[str, Any]) -> ToolRun:

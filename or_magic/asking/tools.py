@@ -94,6 +94,12 @@ class Tool:
     model: Any = field(repr=False, compare=False)
 
     @property
+    def code(self) -> object:
+        """What is run: another one where a function of the same name was written anew."""
+        fn = inspect.unwrap(self.fn)
+        return self.name, getattr(fn, "__code__", id(fn))
+
+    @property
     def declaration(self) -> dict[str, Any]:
         """The same as the API takes it."""
         function = {"name": self.name, "description": self.description, "parameters": dict(self.schema)}

@@ -242,6 +242,19 @@ def test_who_is_asked(
     assert [run.error for run in runs] == ["", ""]
 
 
+def test_a_function_that_was_written_anew(opened: Callable[..., Session]) -> None:
+    """Who has said "always" is asked again about another function of the same name, and not about the same one."""
+    host = Scripted("always", "yes")
+    session = opened(host)
+    source = "def pay(euros: int = 1) -> int:\n    return euros{}\n"
+    for change in ("", "", " * 1000"):
+        names: dict[str, Any] = {}
+        exec(source.format(change), names)
+        ask(session, "go", names["pay"])
+
+    assert host.asked == ["pay(euros=1)"] * 2
+
+
 def test_nobody_to_ask(session: Session, sandbox: Sandbox) -> None:
     """Where nobody can be asked, a call that needs it is an error of one line, and is not run."""
     with pytest.raises(ToolError, match=r"call write_file, and nobody is here.*approve=False.*--yes") as refused:
