@@ -16,9 +16,10 @@ from or_magic.errors import CommandError
 from or_magic.ledger.placing import path_rows, thread_query
 from or_magic.ledger.records import MAIN, Thread, TurnId
 from or_magic.ledger.store import Ledger, made_notebook, notebook_id
-from or_magic.ledger.tables import notebooks, threads, turns
+from or_magic.ledger.tables import messages, notebooks, threads, turns
 
 _LONGEST_NAME = 80
+_PER_QUERY = 500
 _ON_PATH = ("complete", "open")  # the others keep their place, and are not part of the conversation
 _NOTHING_TO_REDO = "There is nothing to redo: nothing was undone since the last answer."
 
@@ -59,7 +60,7 @@ class Threads:
             return [] if thread is None else [row.id for row in path_rows(connection, thread.tip) if _counts(row)]
 
     def undo(self, notebook: str, count: int = 1, name: str | None = None) -> list[TurnId]:
-        """Takes the last `count` turns off the path; those that were taken off, the oldest first.
+        """Takes the last `count` turns off the path, each with its steps with tools; all of them, the oldest first.
 
         Raises:
             CommandError: there are none, or no such thread.
@@ -69,12 +70,13 @@ class Threads:
             path = [] if thread is None else [row for row in path_rows(connection, thread.tip) if _counts(row)]
             if thread is None or not path:
                 raise CommandError("There is nothing to undo: this thread has no answers.")
-            taken = path[-count:]
+            taken = [row for question in _questions(connection, path)[-count:] for row in question]
             _move(connection, thread.id, taken[0].previous, thread.undone or thread.tip)
             return [row.id for row in taken]
 
     def redo(self, notebook: str, count: int | None = 1, name: str | None = None) -> list[TurnId]:
-        """Puts turns that were undone back on the path, as many as `count` (None: all); their ids, the oldest first.
+        """Puts turns that were undone back on the path, as many as `count` (None: all), each with its steps with tools;
+        the ids of all of them, the oldest first.
 
         Raises:
             CommandError: nothing was undone since the last answer, or there is no such thread.
@@ -88,7 +90,8 @@ class Threads:
             ahead = [row for row in path[ids.index(thread.tip) + 1 if thread.tip else 0 :] if _counts(row)]
             if not ahead:
                 raise CommandError(_NOTHING_TO_REDO)
-            back = ahead if count is None else ahead[:count]
+            questions = _questions(connection, ahead)
+            back = [row for question in questions[:count] for row in question]
             is_all = len(back) == len(ahead)
             tip = thread.undone if is_all else back[-1].id
             _move(connection, thread.id, tip, None if is_all else thread.undone)
@@ -257,6 +260,22 @@ def _thread_of(row: Row[Any]) -> Thread:
 
 def _counts(row: Row[Any]) -> bool:
     return row.state in _ON_PATH
+
+
+def _questions(connection: Connection, path: list[Row[Any]]) -> list[list[Row[Any]]]:
+    """The turns of a path, those together that one question made: what tools gave is the prompt of its next step."""
+    steps: set[str] = set()
+    for begin in range(0, len(path), _PER_QUERY):
+        prompts = [row.prompt for row in path[begin : begin + _PER_QUERY]]
+        of_tools = select(messages.c.hash).where(messages.c.hash.in_(prompts), messages.c.role == "tool")
+        steps |= set(connection.scalars(of_tools))
+    found: list[list[Row[Any]]] = []
+    for row in path:
+        if row.prompt in steps and found:
+            found[-1].append(row)
+        else:
+            found.append([row])
+    return found
 
 
 def _move(connection: Connection, thread: int, tip: TurnId | None, undone: TurnId | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pandas as pd
@@ -14,8 +14,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import or_magic
+from or_magic.asking.conversation import Conversation
 from or_magic.asking.session import Session
 from or_magic.asking.tools import tools_of
+from or_magic.ledger.records import Turn
 from or_magic.sandbox import Sandbox
 
 from . import tool_loop_parts
@@ -234,3 +236,21 @@ def test_the_declarations(session: Session, sandbox: Sandbox) -> None:
 
     declared = json.loads(json.dumps(tools_of([add, first_tag, write_file]).declarations))
     assert [body["tools"] for body in chats(sandbox)] == [declared, declared]
+
+
+def test_undo_and_redo(session: Session) -> None:
+    """A question and its steps with tools are taken out of the conversation together, and come back together."""
+    in_thread(session, "hello")
+    in_thread(session, "add", add)
+    in_thread(session, "add again", add)
+    talk = Conversation(session)
+
+    def prompts(turns: Iterable[Turn]) -> list[str]:
+        return [turn.prompt.said for turn in turns]
+
+    assert prompts(talk.undo()) == ["add again", "[a tool gave] 3"]
+    assert prompts(talk.undo()) == ["add", "[a tool gave] 3"]
+    assert prompts(talk) == ["hello"]
+    assert prompts(talk.redo()) == ["add", "[a tool gave] 3"]
+    assert prompts(talk.redo(None)) == ["add again", "[a tool gave] 3"]
+    assert len(talk) == 5

@@ -11,6 +11,7 @@ from or_magic.errors import CommandError, StoreError
 from or_magic.jupyter.commands.desk import Desk, words_of
 from or_magic.jupyter.commands.money import moment
 from or_magic.jupyter.flags import NO_SYSTEM
+from or_magic.ledger.records import Turn
 
 _MOST = 1_000  # turns that are looked at in one view of all notebooks
 _SHORT = 60
@@ -37,16 +38,21 @@ def history(desk: Desk, text: str) -> Conversation | Turns:
 
 def undo(desk: Desk, text: str) -> None:
     """``%openrouter undo [N]``: takes the last turns out of the conversation; what they were is kept."""
-    taken = Conversation(desk.session).undo(_count(text, "undo"))
+    taken = _questions(Conversation(desk.session).undo(_count(text, "undo")))
     print(f"Took out {_turns(len(taken))}: {_quoted([turn.prompt.text for turn in taken])}")
     _say_length(desk, "%openrouter redo brings back.")
 
 
 def redo(desk: Desk, text: str) -> None:
     """``%openrouter redo [N|all]``: brings back what was undone since the last answer."""
-    back = Conversation(desk.session).redo(None if text == "all" else _count(text, "redo"))
+    back = _questions(Conversation(desk.session).redo(None if text == "all" else _count(text, "redo")))
     print(f"Brought back {_turns(len(back))}: {_quoted([turn.prompt.text for turn in back])}")
     _say_length(desk)
+
+
+def _questions(turns: list[Turn]) -> list[Turn]:
+    """Those that the user asked: not the steps with tools that followed."""
+    return [turn for turn in turns if turn.prompt.role != "tool"]
 
 
 def reset(desk: Desk, text: str) -> None:
