@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from or_magic.current import current_session
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -48,7 +47,7 @@ def ask(
     schema: object = None,
     format: Format | None = None,
     rows: int | None = None,
-    tools: Sequence[Any] = (),
+    tools: object = (),
     max_steps: int = 10,
     yes: bool = False,
     history: WhichHistory = "none",

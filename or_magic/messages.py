@@ -127,6 +127,16 @@ Part = (
 MEDIA = (ImagePart, FilePart, SoundPart, VideoPart)  # what a user may send besides text
 
 
+def tool_words(part: Part) -> str:
+    """A call of a tool, or what it gave, for people; "" for any other part."""
+    match part:
+        case ToolCall(name=name, arguments=arguments):
+            return f"[calls {name}({arguments})]"
+        case ToolResultPart(text=text):
+            return f"[a tool gave] {text}"
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One message of a conversation. It has no id: two equal messages are the same message."""
@@ -146,9 +156,8 @@ class Message:
 
     @property
     def said(self) -> str:
-        """The same for people: of what tools gave, a line each."""
-        given = [part.text for part in self.parts if isinstance(part, ToolResultPart)]
-        return "\n".join(f"[a tool gave] {text}" for text in given) if given else self.text
+        """The same for people, with a line for each call of a tool and for what it gave."""
+        return "\n".join(filter(None, (self.text, *filter(None, map(tool_words, self.parts)))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -246,7 +246,7 @@ def head(turn: Turn) -> str:
 
 
 def _block(turn: Turn, shown: int | None) -> str:
-    asked, answered = turn.prompt.said, turn.answer.text if turn.answer else ""
+    asked, answered = turn.prompt.said, turn.answer.said if turn.answer else ""
     return f"{head(turn)}\n> {_cut(asked, shown)}\n{_cut(answered, shown)}".rstrip()
 
 

@@ -15,7 +15,7 @@ from or_magic.asking.worst_case import prompt_tokens
 from or_magic.content import Content
 from or_magic.errors import OrMagicError
 from or_magic.ledger.records import WhichHistory
-from or_magic.messages import MEDIA, Message, TextPart
+from or_magic.messages import MEDIA, Message, TextPart, tool_words
 from or_magic.money import format_usd, pico_usd
 from or_magic.openrouter.requests import ChatRequest, encode
 
@@ -114,8 +114,11 @@ def _turns(sent: Sent) -> str:
 
 def _readable(message: Message) -> str:
     """The message's text, with what is no text in words."""
-    parts = [part for part in message.parts if isinstance(part, (TextPart, *MEDIA))]
-    return " ".join(part.text if isinstance(part, TextPart) else media_line(part) for part in parts)
+    texts = []
+    for part in message.parts:
+        told = media_line(part) if isinstance(part, MEDIA) else tool_words(part)
+        texts.append(part.text if isinstance(part, TextPart) else told)
+    return " ".join(filter(None, texts))
 
 
 def _shown(text: str) -> str:

@@ -93,8 +93,8 @@ class ToolLoop:
             if len(question.steps) + 1 >= self._question.belt.max_steps:
                 count = self._question.belt.max_steps
                 raise ToolError(
-                    f"The model wants to go on after {count} step{'s' if count > 1 else ''}, which are kept. "
-                    "--max-steps N allows more."
+                    f"The model wants to go on after {count} step{'s' if count > 1 else ''}. "
+                    "--max-steps N allows more; what came so far is kept."
                 )
             made = self._run(question, answer)
             question = self._next(question, answer, made)

@@ -12,7 +12,7 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, overload
 
@@ -22,6 +22,7 @@ from or_magic.errors import CommandError
 F = TypeVar("F", bound=Callable[..., Any])
 _MARK = "__or_magic_tool__"
 _SERVER = "openrouter:"
+SERVER_TOOLS = ("web_search", "web_fetch", "datetime", "image_generation", "fusion", "advisor", "subagent")
 _LONGEST_NAME = 64
 _LONGEST_REASON = 200
 _NAME = re.compile(rf"[A-Za-z0-9_-]{{1,{_LONGEST_NAME}}}")
@@ -148,15 +149,15 @@ class Tools:
 NO_TOOLS = Tools()
 
 
-def tools_of(named: Iterable[Any]) -> Tools:
-    """Functions, and names of the service's own tools, as the tools of a question.
+def tools_of(named: Any) -> Tools:
+    """Functions, and names of the service's own tools, as the tools of a question; also a single one.
 
     Raises:
         CommandError: one of them can be no tool, or two have the same name.
     """
     functions: dict[str, Tool] = {}
     server: list[str] = []
-    for each in named:
+    for each in [named] if callable(named) or isinstance(named, str) else named:
         if isinstance(each, str):
             if not each.removeprefix(_SERVER) or not each.startswith(_SERVER):
                 raise CommandError(

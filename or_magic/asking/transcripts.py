@@ -101,7 +101,7 @@ def _markdown(turns: Sequence[Turn], system: str) -> str:
         model = turn.model or turn.model_asked or "assistant"
         who = "Tools" if turn.prompt.role == "tool" else "User"
         blocks.append(f"## {who}\n\n{turn.prompt.said}")
-        blocks.append(f"## {model}\n\n{turn.answer.text if turn.answer else ''}")
+        blocks.append(f"## {model}\n\n{turn.answer.said if turn.answer else ''}")
     return "\n\n".join(block.rstrip() for block in blocks) + "\n"
 
 

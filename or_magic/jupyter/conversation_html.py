@@ -34,7 +34,7 @@ def _turn(turn: Turn, *, is_open: bool) -> str:
     facts = " · ".join(escape_text(part) for part in (head(turn), cost) if part)
     summary = f'{escape_text(_line(turn.prompt.said))} <span class="orm-status">{facts}</span>'
     asked = "<br>".join(escape_text(line, limit=_LONGEST) for line in _cut(turn.prompt.said, is_open).split("\n"))
-    answered = render(_cut(turn.answer.text, is_open), answer_id=f"orm{uuid.uuid4().hex[:8]}") if turn.answer else ""
+    answered = render(_cut(turn.answer.said, is_open), answer_id=f"orm{uuid.uuid4().hex[:8]}") if turn.answer else ""
     opened = " open" if is_open else ""
     return (
         f'<details class="{ROOT_CLASSES} orm-turn"{opened}><summary>{summary}</summary>'

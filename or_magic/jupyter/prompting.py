@@ -18,7 +18,7 @@ from or_magic.asking.forms import Form, form_of
 from or_magic.asking.structured import short_form
 from or_magic.asking.template import evaluate, value_of
 from or_magic.asking.tool_loop import MAX_STEPS, NO_TOOLBELT, Toolbelt
-from or_magic.asking.tools import tools_of
+from or_magic.asking.tools import SERVER_TOOLS, tools_of
 from or_magic.content import Content
 from or_magic.errors import CommandError, Stopped
 from or_magic.jupyter.flags import CellLine
@@ -90,10 +90,16 @@ class Prompting:
         if not named:
             return NO_TOOLBELT
         words = [word for text in named for word in _split(text)]
-        given = [word if word.startswith("openrouter:") else self._evaluated(word, "--tools") for word in words]
+        given = [word if word.startswith("openrouter:") else self._tool(word) for word in words]
         flat = [each for value in given for each in (value if isinstance(value, (list, tuple)) else [value])]
         steps = asked.values.get("max_steps", MAX_STEPS)
         return Toolbelt(tools_of(flat), steps, bool(asked.values.get("yes")))
+
+    def _tool(self, word: str) -> Any:
+        """What ``--tools`` names: a value of Python."""
+        if word in SERVER_TOOLS and word not in self.names:
+            raise CommandError(f"--tools: {word} is the service's own: --tools openrouter:{word}. Nothing was sent.")
+        return self._evaluated(word, "--tools")
 
     def _image(self, word: str) -> Any:
         """What ``--image`` names: an address, a file, else a value of Python."""

@@ -15,6 +15,7 @@ from PIL import Image
 
 import or_magic
 from or_magic.asking.conversation import Conversation
+from or_magic.asking.dry_run import dry_run
 from or_magic.asking.session import Session
 from or_magic.asking.tools import tools_of
 from or_magic.ledger.records import Turn
@@ -254,3 +255,21 @@ def test_undo_and_redo(session: Session) -> None:
     assert prompts(talk.redo()) == ["add", "[a tool gave] 3"]
     assert prompts(talk.redo(None)) == ["add again", "[a tool gave] 3"]
     assert len(talk) == 5
+
+
+def test_how_it_reads(session: Session, sandbox: Sandbox) -> None:
+    """Calls and what they gave are told to people too: in the history, and in what a dry run shows."""
+    in_thread(session, "add", add)
+
+    talk = Conversation(session)
+    called, given = '[calls add({"a": 1, "b": 2})]', "[a tool gave] 3"
+    assert next(turn.answer.said for turn in talk if turn.answer) == called
+    assert f"> add\n{called}\n" in str(talk)
+    foreseen = dry_run(session, "and now?", model="sandbox/tools")
+    assert f"assistant: {called}\n  tool: {given}\n" in foreseen
+
+
+def test_a_single_function(session: Session) -> None:
+    """One function may be given as it is, without a list around it."""
+    assert tools_of(add).declarations == tools_of([add]).declarations
+    assert tools_of("openrouter:web_search").declarations == [{"type": "openrouter:web_search"}]

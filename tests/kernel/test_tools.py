@@ -335,6 +335,7 @@ MISTYPED = {
     "--tools area --max-steps 0": ("CommandError: --max-steps is '0'; it wants a number from 1",),
     "--tools bare": ("CommandError: bare: the parameter width has no type hint", "def bare(width: str)"),
     "--tools area()": ("CommandError: 'nine' is no tool",),
+    "--tools web_search": ("CommandError: --tools: web_search is the service's own: --tools openrouter:web_search.",),
     "--tools 7": ("CommandError: int '7' is no function",),
     "--tools area,area": ("CommandError: Two tools are called area.",),
     "--tools area -m sandbox/echo": ("CommandError: sandbox/echo calls no tools. Nothing was sent.", "sandbox/tools"),
