@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import inspect
+import pickle
 import signal
 import threading
 import time
@@ -62,6 +64,15 @@ class ToolRun:
     def call(self) -> str:
         """The call as Python writes it."""
         return call_text(self.name, self.arguments)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickle: all of it, but for a value that cannot be; `text` tells what that was."""
+        told = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        try:
+            pickle.dumps(self.value)
+        except Exception:  # whatever a type of the user's does
+            told["value"] = None
+        return ToolRun, tuple(told.values())
 
 
 class Runner:

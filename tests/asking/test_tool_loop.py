@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
+import pickle
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -273,3 +275,24 @@ def test_a_single_function(session: Session) -> None:
     """One function may be given as it is, without a list around it."""
     assert tools_of(add).declarations == tools_of([add]).declarations
     assert tools_of("openrouter:web_search").declarations == [{"type": "openrouter:web_search"}]
+
+
+class Locked:
+    def __init__(self) -> None:
+        self.act = lambda: 1
+
+    def __llm__(self) -> str:
+        return "locked"
+
+
+def test_pickled(session: Session) -> None:
+    """An answer with calls can be pickled, also where the value of one cannot; a copy shares the values."""
+    answer = ask(session, "go", giving({"a": 1}))
+    locked = ask(session, "go", giving(Locked()))
+
+    back, locked_back = pickle.loads(pickle.dumps((answer, locked)))
+
+    assert back.runs == answer.runs
+    assert back.total_cost == answer.total_cost
+    assert (locked_back.runs[0].value, locked_back.runs[0].text) == (None, "locked")
+    assert copy.copy(locked).runs is locked.runs
