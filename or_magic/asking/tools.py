@@ -12,7 +12,7 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, overload
 
@@ -289,8 +289,3 @@ def call_text(name: str, arguments: Mapping[str, Any] | str) -> str:
 
 def _shown(value: Any) -> str:
     return f"{type(value).__name__}.{value.name}" if isinstance(value, enum.Enum) else repr(value)
-
-
-def names_of(tools: Sequence[Tool]) -> str:
-    """Their names in a line."""
-    return ", ".join(each.name for each in tools)
