@@ -7,6 +7,7 @@ named prompt) is sent as it is.
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,8 @@ class Prompting:
         """What ``--tools`` names: a value of Python."""
         if word in SERVER_TOOLS and word not in self.names:
             raise CommandError(f"--tools: {word} is the service's own: --tools openrouter:{word}. Nothing was sent.")
-        return self._evaluated(word, "--tools")
+        names = {"or_magic": sys.modules["or_magic"], **self.names}  # its toolbox is at hand without an import
+        return value_of(word, names, self._host.wait_for, "--tools")
 
     def _image(self, word: str) -> Any:
         """What ``--image`` names: an address, a file, else a value of Python."""

@@ -35,7 +35,7 @@ def test_the_toolbox_looks_at_variables(kernel: Kernel, sandbox: Sandbox) -> Non
 
 def test_the_toolbox_runs_python(kernel: Kernel, sandbox: Sandbox) -> None:
     """`python` shows the code and then asks, each time, whatever was said before; then its output reaches the model."""
-    ok(kernel, "import or_magic\nrehearsal = 'a value of the notebook'")
+    ok(kernel, "rehearsal = 'a value of the notebook'")
     for word in ("a", "y"):
         request = kernel.send("%%openrouter sandbox/tools --no-history --tools or_magic.toolbox.python --yes\nhi")
         asked = kernel._client.stdin_channel.get_msg(timeout=PATIENCE_S)
