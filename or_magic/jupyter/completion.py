@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
 from or_magic.asking.forms import FORMATS
+from or_magic.asking.tools import SERVER_TOOLS
 from or_magic.errors import OrMagicError
 from or_magic.jupyter.flags import FLAGS, Flag
 from or_magic.ledger.records import Replay
@@ -28,6 +29,7 @@ _LINE = re.compile(r"^\s*(?:[A-Za-z_]\w*\s*=\s*)?%(?P<mark>%?)(?:openrouter|or)(
 _WORD = re.compile(r"[a-z0-9_]+")
 _MOST = 200
 _ID_FLAGS = ("--model", "-m", "--fallback")
+_TOOLBOX = ("variables", "describe", "python")
 _MODEL_FLAGS = "--free --vision --tools --structured --reasoning --min-context --max-price --author --since".split()
 _MODEL_FLAGS += "--modality --sort --limit --job --user --refresh".split()
 _AFTER: dict[str, tuple[str, ...]] = {
@@ -194,7 +196,10 @@ def _values(desk: Desk, name: str, word: str) -> Iterable[Completed]:
     if name == "--schema":
         return _matching(word, (Completed(each) for each in _types(desk)))
     if name == "--tools":
-        return _matching(word, (Completed(each, "function") for each in _functions(desk)))
+        earlier, comma, begun = word.rpartition(",")
+        named = earlier.split(",")
+        found = _matching(begun, (each for each in _functions(desk) if each.text not in named))
+        return [Completed(f"{earlier}{comma}{each.text}", each.what) for each in found]
     if name in _AFTER:
         return _matching(word, map(Completed, _AFTER[name]))
     flag = _flag(name)
@@ -214,12 +219,14 @@ def _types(desk: Desk) -> Iterator[str]:
             yield name
 
 
-def _functions(desk: Desk) -> Iterator[str]:
-    """The user's own functions, which may be tools, and the service's most wanted one."""
+def _functions(desk: Desk) -> Iterator[Completed]:
+    """The user's own functions, which may be tools; then the toolbox, and those that the service runs."""
+    hidden = desk.shell.user_ns_hidden
     for name, value in list(desk.shell.user_ns.items()):
-        if isinstance(value, types.FunctionType) and not name.startswith("_"):
-            yield name
-    yield "openrouter:web_search"
+        if isinstance(value, types.FunctionType) and not name.startswith("_") and name not in hidden:
+            yield Completed(name, "function")
+    yield from (Completed(f"or_magic.toolbox.{name}", "function") for name in _TOOLBOX)
+    yield from (Completed(f"openrouter:{name}", "run by the service") for name in SERVER_TOOLS)
 
 
 def _threads(desk: Desk) -> list[Completed]:

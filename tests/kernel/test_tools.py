@@ -327,6 +327,18 @@ def test_a_stop_while_a_tool_waits(kernel: Kernel, sandbox: Sandbox) -> None:
     assert len(requests_to(sandbox)) == 1
 
 
+def test_completing_the_names(kernel: Kernel) -> None:
+    """Behind --tools Tab offers the notebook's functions, the toolbox and the service's own; also behind a comma."""
+    ok(kernel, "def rainfall(x: int) -> int: return x\ndef stations() -> str: return ''\nrare = 3")
+
+    assert kernel.complete("%%openrouter --tools rai") == ["rainfall"]
+    assert kernel.complete("%%openrouter --tools rainfall,sta") == ["rainfall,stations"]
+    offered = kernel.complete("%%openrouter --tools ")
+    assert offered[:3] == ["rainfall", "stations", "or_magic.toolbox.variables"]
+    assert "openrouter:web_search" in offered
+    assert not {"rare", "open"} & set(offered)
+
+
 MISTYPED = {
     "--tools aera": ("CommandError: ", "aera", "did you mean area?"),
     "--tools \"'area'\"": ("CommandError: ", "'area' is no tool: give the function itself"),
