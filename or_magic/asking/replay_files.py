@@ -18,7 +18,7 @@ from or_magic.asking.files import read_json, write_text
 from or_magic.errors import CommandError, StoreError
 from or_magic.ledger.records import KeptAnswer
 from or_magic.ledger.tree import kind_and_content, part_of
-from or_magic.messages import AnnotationsPart, Message, Part, ReasoningDetailsPart
+from or_magic.messages import AnnotationsPart, ImagePart, Message, Part, ReasoningDetailsPart, ToolResultPart
 from or_magic.money import pico_usd, usd
 
 LARGEST_FILE = 200_000_000
@@ -97,7 +97,8 @@ def read_answers(path: Path) -> list[KeptAnswer]:
 
 def _object(kept: KeptAnswer) -> dict[str, Any]:
     cost = None if kept.cost_pico_usd is None else f"{usd(kept.cost_pico_usd):f}"
-    return {
+    given = {"given": [list(kind_and_content(part)) for part in kept.given]} if kept.given else {}
+    return given | {
         "key": kept.key,
         "cell": kept.cell_id,
         "ask_number": kept.ask_number,
@@ -123,7 +124,15 @@ def _kept_answer(told: Any) -> KeptAnswer:
         **{name: _text(told[name]) for name in _TEXTS},
         cost_pico_usd=None if cost is None else pico_usd(Decimal(_text(cost))),
         asked_utc=datetime.fromisoformat(_text(told["asked_utc"])).astimezone(UTC),
+        given=tuple(_given(*map(_text, part)) for part in told.get("given", [])),
     )
+
+
+def _given(kind: str, content: str) -> Part:
+    part = _part(kind, content)
+    if not isinstance(part, ToolResultPart | ImagePart):
+        raise TypeError
+    return part
 
 
 def _part(kind: str, content: str) -> Part:

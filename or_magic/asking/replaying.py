@@ -8,7 +8,7 @@ to the same request: so "Restart and Run All" costs nothing. Run again, the cell
 the n-th question of a request gets the n-th answer of the last run that asked it.
 
 Where the setting names a folder, every answer comes from the files in it and a request that has none there is an error.
-No tool of a kept answer is run again.
+No tool of a kept answer is run again: the next step is asked with what the tools gave then, where that is kept.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, get_args
 
 from or_magic.asking.replay_files import ReplayFolder
 from or_magic.ledger.records import NewTurn, Replay, Turn
-from or_magic.ledger.replays import Replays
+from or_magic.ledger.replays import Replays, calls_of
 from or_magic.messages import (
     Annotated,
     AnnotationsPart,
@@ -36,6 +36,7 @@ from or_magic.messages import (
     ImageArrived,
     ImagePart,
     Message,
+    Part,
     ReasoningDelta,
     ReasoningDetailsDelta,
     ReasoningDetailsPart,
@@ -57,6 +58,7 @@ from or_magic.openrouter.composing import private_names
 from or_magic.openrouter.requests import message_objects
 
 if TYPE_CHECKING:
+    from or_magic.answer import Answer
     from or_magic.asking.question import Question
     from or_magic.asking.session import Session
 
@@ -78,9 +80,16 @@ class Replayer:
         self._asked: Counter[str] = Counter()
         self._folders: dict[str, ReplayFolder] = {}
         self._given = self._saved_pico_usd = 0
+        self._results: dict[frozenset[str], tuple[Part, ...]] = {}
+
+    def given(self, answer: Answer) -> tuple[Part, ...]:
+        """What the tools gave that a kept answer calls; () where that is not kept."""
+        return self._results.get(frozenset(call.id for call in answer.calls), ())
 
     def note(self, question: Question, kept: Turn) -> str:
         """Counts an answer that is given again; what is to be said: how many there were, or how to ask anew."""
+        if (calls := calls_of(kept.answer)) and calls not in self._results:
+            self._results[calls] = Replays(self._session.ledger).given_after(kept)
         self._given += 1
         self._saved_pico_usd += (kept.usage.cost_pico_usd if kept.usage else None) or 0
         if self._given > 1:
@@ -116,6 +125,8 @@ class Replayer:
         replays, run = Replays(self._session.ledger), self._session.run
         if when not in _WHEN:
             kept = self._folder(when).answer(key, number)
+            if kept.given:
+                self._results[calls_of(kept.answer)] = kept.given
             return key, self._session.ledger.turn(replays.keep(kept, turn.notebook, turn.purse)[0])
         if when == "never":
             return key, None

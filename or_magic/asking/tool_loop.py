@@ -96,7 +96,7 @@ class ToolLoop:
                     f"The model wants to go on after {count} step{'s' if count > 1 else ''}. "
                     "--max-steps N allows more; what came so far is kept."
                 )
-            made = self._run(question, answer)
+            made = self._run(question, answer) if answer.replayed_utc is None else self._given_again(question, answer)
             question = self._next(question, answer, made)
             before = self._session.last
             try:
@@ -125,8 +125,24 @@ class ToolLoop:
             raise Stopped("%openrouter stop ended it. What was done is kept in _answer.tool_calls.")
 
     def _goes_on(self, answer: Answer) -> bool:
-        is_live = answer.ending == "complete" and answer.replayed_utc is None
-        return is_live and bool(answer.calls) and bool(self._question.belt.tools.functions)
+        if answer.ending != "complete" or not answer.calls:
+            return False
+        return answer.replayed_utc is None or bool(self._session.replayer.given(answer))
+
+    def _given_again(self, question: Question, answer: Answer) -> list[ToolRun]:
+        """What the tools gave when a kept answer was asked for; none of them is run."""
+        parts = self._session.replayer.given(answer)
+        texts = {part.call_id: part.text for part in parts if isinstance(part, ToolResultPart)}
+        images = tuple(part for part in parts if isinstance(part, ImagePart))
+        made = [
+            ToolRun(call.id, call.name, call.arguments, None, texts[call.id], note="given again, not run")
+            for call in answer.calls
+        ]
+        made[-1] = replace(made[-1], images=images)
+        answer.runs = (*question.runs, *made)
+        for run in made if self._show else ():
+            self._session.host.show_tool(run)
+        return made
 
     def _run(self, question: Question, answer: Answer) -> list[ToolRun]:
         """Runs the calls of an answer, in their order; what was run is in the answer, however that ends."""

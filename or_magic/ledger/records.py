@@ -312,6 +312,7 @@ class KeptAnswer:
         answer: what the model said.
         cost_pico_usd: what it cost, in 1e-12 USD; None where that is not known.
         asked_utc: when it was asked for.
+        given: what the tools gave that it called, as the parts of a message.
     """
 
     key: str
@@ -327,6 +328,7 @@ class KeptAnswer:
     native_finish_reason: str
     cost_pico_usd: int | None
     asked_utc: datetime
+    given: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

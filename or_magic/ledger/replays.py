@@ -6,9 +6,10 @@ from sqlalchemy import ColumnElement, Select, select, update
 
 from or_magic.ledger.records import IMPORTED, KeptAnswer, NewTurn, Progress, Turn, TurnId
 from or_magic.ledger.store import Ledger
-from or_magic.ledger.tables import notebooks, turns
-from or_magic.messages import Message, ReasoningPart, TextPart, ToolCall, Usage
+from or_magic.ledger.tables import messages, notebooks, turns
+from or_magic.messages import Message, Part, ReasoningPart, TextPart, ToolCall, ToolResultPart, Usage
 
+_MOST_STEPS = 100  # of other questions of the same run that were asked meanwhile
 _NOT_KEPT = Message.of_text("user", "(the question of an imported answer is not kept)")
 
 
@@ -86,8 +87,31 @@ class Replays:
         with self._ledger.store.reading() as connection:
             rows = connection.execute(query).all()
         last = {(row.cell_id or row.id, row.ask_number): row for row in rows}
-        answers = ((row, self._ledger.turn(row.replayed_from or row.id)) for row in last.values())
-        return [_kept_answer(row.request_hash, row.cell_id, row.ask_number, turn) for row, turn in answers if turn]
+        found = []
+        for row in last.values():
+            turn = self._ledger.turn(row.replayed_from or row.id)
+            if turn is not None:
+                given = self.given_after(turn)
+                found.append(_kept_answer(row.request_hash, row.cell_id, row.ask_number, turn, given))
+        return found
+
+    def given_after(self, turn: Turn) -> tuple[Part, ...]:
+        """What the tools gave that the answer of a turn called; () where that is not kept for all of them.
+
+        Raises:
+            StoreError: the ledger cannot be read.
+        """
+        calls = calls_of(turn.answer)
+        if not calls:
+            return ()
+        is_step = (turns.c.run == turn.run) & (turns.c.id > turn.id) & (messages.c.role == "tool")
+        query = select(turns.c.id).join(messages, messages.c.hash == turns.c.prompt).where(is_step)
+        with self._ledger.store.reading() as connection:
+            ids = list(connection.scalars(query.order_by(turns.c.id).limit(_MOST_STEPS)))
+        for step in self._ledger.turns_of(ids):
+            if {part.call_id for part in step.prompt.parts if isinstance(part, ToolResultPart)} == calls:
+                return step.prompt.parts
+        return ()
 
     def keep(self, kept: KeptAnswer, notebook: str, purse: str) -> tuple[TurnId, bool]:
         """Puts an answer from outside among those of a notebook; its turn's id, and whether it is new there.
@@ -137,7 +161,12 @@ class Replays:
         return None if any(isinstance(part, ToolCall) for part in turn.answer.parts) else turn
 
 
-def _kept_answer(key: str, cell_id: str | None, ask_number: int, turn: Turn) -> KeptAnswer:
+def calls_of(answer: Message | None) -> frozenset[str]:
+    """The ids of the calls of tools in an answer."""
+    return frozenset(part.id for part in (answer.parts if answer else ()) if isinstance(part, ToolCall))
+
+
+def _kept_answer(key: str, cell_id: str | None, ask_number: int, turn: Turn, given: tuple[Part, ...]) -> KeptAnswer:
     return KeptAnswer(
         key=key,
         cell_id=cell_id,
@@ -152,6 +181,7 @@ def _kept_answer(key: str, cell_id: str | None, ask_number: int, turn: Turn) -> 
         native_finish_reason=turn.native_finish_reason,
         cost_pico_usd=turn.usage.cost_pico_usd if turn.usage else None,
         asked_utc=turn.started_utc,
+        given=given,
     )
 
 

@@ -24,6 +24,7 @@ from or_magic.messages import (
     RefusalPart,
     TextPart,
     ToolCall,
+    ToolResultPart,
 )
 
 ANY = st.text(st.characters(codec=None), max_size=20)
@@ -48,6 +49,7 @@ ANSWERS = st.builds(
     native_finish_reason=ANY,
     cost_pico_usd=st.none() | st.integers(0, 10**15),
     asked_utc=st.just(datetime(2026, 11, 21, 9, 30, tzinfo=UTC)),
+    given=st.lists(st.builds(ToolResultPart, ANY, ANY) | st.builds(ImagePart, ANY), max_size=2).map(tuple),
 )
 
 
@@ -100,6 +102,8 @@ def damaged(**fields: object) -> str:
         damaged(parts=[["reasoning_details", "{"]]),
         damaged(parts=[["annotations", "[1]"]]),
         damaged(parts=[["tool_call", "[]"]]),
+        damaged(given=[["text", "x"]]),
+        damaged(given=7),
         '{"or_magic_replay": 1, "answers": [7, 7]}',
     ],
 )

@@ -229,3 +229,45 @@ def test_tools_are_not_run_again(start: Start, sandbox: Sandbox) -> None:
     assert again.startswith("Its tools were not run again.\n")
     assert " · replayed from " in again
     assert kernel.value("[call.name for call in _answer.tool_calls]") == ["f"]
+
+
+TOOL = """
+import or_magic
+ran = []
+@or_magic.tool(approve=False)
+def rainfall(month: str = 'June') -> float:
+    ran.append(month)
+    return 71.5
+"""
+
+
+@pytest.mark.parametrize("line", ["sandbox/tools --no-history", "sandbox/tools"])
+def test_steps_with_tools_are_given_again(
+    start: Start, sandbox: Sandbox, environment: dict[str, str], tmp_path: Path, line: str
+) -> None:
+    """On demand, and from a folder, all steps are given again with what the tools gave then; none is run."""
+    line = f"{line} --tools rainfall --yes"
+    lessons = tmp_path / "lessons"
+    lessons.mkdir()
+    first = start()
+    first.run(TOOL)
+    footer(first, "a", "rainfall?", line=line)
+    text = first.value("_answer.text")
+    first.run(f"%openrouter replay export {lessons / 'one.json'}")
+    assert first.value("ran") == ["June"]
+    first.close()
+    asked, total = chats(sandbox), sandbox.book.total_usd()
+
+    def check(kernel: Kernel, line: str) -> None:
+        kernel.run(TOOL)
+        assert " · replayed from " in footer(kernel, "a", "rainfall?", line=line)
+        assert kernel.value("(ran, _answer.text, len(_answer.steps), str(_answer.total_cost))") == ([], text, 1, "0")
+        assert kernel.value("[(run.text, run.value) for run in _answer.tool_calls]") == [("71.5", None)]
+        kernel.close()
+
+    check(start(), f"{line} --replay always")
+    assert (chats(sandbox), sandbox.book.total_usd()) == (asked, total)
+    sandbox.close()
+    del environment["OPENROUTER_API_KEY"]
+    environment |= {"OR_MAGIC_STORE": str(tmp_path / "pupil.sqlite"), "OR_MAGIC_REPLAY": str(lessons)}
+    check(start("elsewhere.ipynb"), line)
