@@ -95,6 +95,11 @@ def asked(read: Callable[[str], str], call: str) -> Approval:
             return cast("Approval", words[answer])
 
 
+def _printable(text: str) -> str:
+    """Text of a model without what a terminal would obey."""
+    return "".join(character for character in text if character.isprintable() or character in "\n\t")
+
+
 class View(Protocol):
     """Shows one answer. Called from the thread that asked, never from the background."""
 
@@ -192,11 +197,11 @@ class ScriptHost:
         """Asks on the terminal; where there is none, nobody can say yes."""
         if not sys.stdin.isatty():
             raise ToolError(unapproved(name))
-        return asked(input, call)
+        return asked(input, " ".join(_printable(call).split()))
 
     def show_code(self, code: str, language: str) -> None:
         """On the terminal, where the user is asked about it."""
-        print(code)
+        print(_printable(code))
 
     def show_tool(self, run: ToolRun) -> None:
         """Nothing is shown: the caller has the `Answer`."""

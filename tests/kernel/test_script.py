@@ -23,6 +23,16 @@ except KeyboardInterrupt as stop:
     print(isinstance(stop, Stopped), stop)
 """
 
+_ASK_WITH_TOOL = r"""
+import typing, or_magic
+@or_magic.tool(shows="code")
+def run(code: typing.Literal["print(1)\x1b]0;title\x07\n2"]) -> str:
+    return "ran"
+async def later(word: str = "so") -> str:
+    return word + " later"
+print(or_magic.ask("run, then later", model="sandbox/tools", tools=[run, later]).text)
+"""
+
 
 def test_a_script_prints_the_answer(environment: dict[str, str], turns: Callable[[], list[Turn]]) -> None:
     """A script that asks gets the answer's text, and its process ends cleanly with nothing on stderr."""
@@ -47,3 +57,19 @@ def test_a_script_is_stopped(sandbox: Sandbox, environment: dict[str, str], turn
     assert printed.startswith("True Stopped ")
     assert sandbox.wait_for(lambda request: request.closed_by_client)
     assert [(turn.state, turn.error) for turn in turns()] == [("stopped", "stopped by the user")]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no pty")
+def test_a_script_asks_for_approval(environment: dict[str, str]) -> None:
+    """In a terminal a script shows the code, without what a terminal would obey, and asks; a coroutine runs too."""
+    pexpect = pytest.importorskip("pexpect")
+    child = pexpect.spawn(
+        sys.executable, ["-c", _ASK_WITH_TOOL], env=environment, encoding="utf-8", timeout=20, echo=False
+    )
+    child.expect(r"print\(1\)\]0;title\r\n2\r\nRun run\(code=.*\)\? .*\[s\]top: ")
+    assert "\x1b" not in child.after
+    child.sendline("y")
+    child.expect(r"Run later\(word='so'\)\? .*\[s\]top: ")
+    child.sendline("y")
+    child.expect(pexpect.EOF)
+    assert "- `ran`\r\n- `so later`" in child.before
