@@ -22,7 +22,7 @@ from openai.types.chat import ChatCompletionFunctionToolParam
 from pydantic import AfterValidator, Field
 
 import or_magic
-from or_magic.asking.tools import call_text, names_of, tool, tool_of, tools_of
+from or_magic.asking.tools import call_text, tool, tool_of, tools_of
 from or_magic.errors import CommandError
 from or_magic.sandbox.schemas import broken, fitting
 
@@ -353,7 +353,6 @@ def test_tools_are_declared_in_order() -> None:
     assert tools.functions["rest_style"] is ready
     assert tools.declarations[-1] == {"type": "openrouter:datetime"}
     assert pydantic.TypeAdapter(list[openrouter.components.ChatFunctionTool]).validate_python(tools.declarations)
-    assert names_of(list(tools.functions.values())) == "google_style, rest_style, numpy_style"
     assert (tools_of([]).declarations, tools_of(iter([numpy_style])).server) == ([], ())
 
 
