@@ -327,7 +327,8 @@ class Session:
 
     def jobs(self) -> list[Ask]:
         """The questions that are under way in the background, the oldest first."""
-        return [ask for ask in self._asks if ask.is_in_background and not ask.answer.steps]
+        first = (ask for ask in self._asks if ask.is_in_background and not ask.answer.steps)
+        return [ask for ask in first if not ask.answer.done]
 
     def _follow(
         self,
