@@ -19,6 +19,12 @@ from .test_conversation import Start, cell, footer, heard, start
 __all__ = ["start"]  # a fixture
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+ALWAYS = ("01", "05", "06")  # the others are run twice by the long tests
+TUTORIALS = [
+    pytest.param(path, id=path.stem, marks=() if path.stem.startswith(ALWAYS) else pytest.mark.soak)
+    for path in NOTEBOOKS
+    if "tools" not in path.stem
+]
 RETRIES = 3
 
 
@@ -126,7 +132,7 @@ def test_a_headless_run(environment: dict[str, str], sandbox: Sandbox, monkeypat
     assert chats(sandbox) == 3
 
 
-@pytest.mark.parametrize("path", [path for path in NOTEBOOKS if "tools" not in path.stem], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", TUTORIALS)
 def test_the_tutorials_twice(
     path: Path, environment: dict[str, str], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
