@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from or_magic.errors import CommandError
-from or_magic.values import Extras, Json, Kind, Several, Switch, json_object
+from or_magic.values import Extras, Json, Kind, Several, json_object
 
 Place = Literal["body", "header", "variant"]
 UNSET_WORD = "unset"
@@ -64,11 +64,6 @@ class Parameter:
     def ability(self) -> str:
         """What a model must list for it to have an effect; "" where it needs nothing."""
         return self.name if self.needs is None else self.needs
-
-    @property
-    def is_switch(self) -> bool:
-        """Whether its flag stands alone."""
-        return isinstance(self.kind, Switch)
 
     @property
     def is_repeatable(self) -> bool:

@@ -13,7 +13,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 GROUND = {
     *("errors", "messages", "money", "assembly", "answer", "options", "patience"),
     *("values", "parameters", "parameter_table", "settings", "settings_file"),
-    *("content", "contents", "extracting", "saving"),
+    *("content", "contents", "extracting", "plain_text", "saving"),
 }
 MAY_IMPORT = {
     "ground": {"ground"},

@@ -171,6 +171,7 @@ class Ask:
             view = self._open_view()  # here, where it is known which cell asks
         except BaseException:
             self._finish(None, "failed", "it could not be shown")
+            at_end()
             raise
 
         def run() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -12,6 +11,7 @@ from or_magic.asking.question import checked_arguments
 from or_magic.asking.transcripts import import_file, write
 from or_magic.ledger.records import Thread, Turn
 from or_magic.money import usd
+from or_magic.plain_text import strip_terminal
 
 if TYPE_CHECKING:  # pandas takes half a second to import
     import pandas as pd
@@ -19,7 +19,6 @@ if TYPE_CHECKING:  # pandas takes half a second to import
     from or_magic.answer import Answer
     from or_magic.asking.session import Session
 
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SHOWN = 400  # characters of an answer in a readable view
 
 
@@ -200,7 +199,7 @@ def transcript(turns: Sequence[Turn], shown: int | None = _SHOWN) -> str:
 
     Control characters are left out: a terminal would obey them.
     """
-    return _CONTROLS.sub("", "\n\n".join(_block(turn, shown) for turn in turns))
+    return strip_terminal("\n\n".join(_block(turn, shown) for turn in turns))
 
 
 def turns_table(turns: Sequence[Turn]) -> pd.DataFrame:

@@ -17,12 +17,14 @@ from or_magic.answer import Answer
 from or_magic.asking.reenter import wait_for
 from or_magic.errors import Stopped, ToolError
 from or_magic.messages import Event
+from or_magic.plain_text import strip_terminal
 
 if TYPE_CHECKING:
     from or_magic.asking.tool_runs import ToolRun
 
 T = TypeVar("T")
 Approval = Literal["yes", "no", "always"]
+_LONGEST_CALL = 1_500  # characters of a call that the user is asked about
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,27 +79,29 @@ def unapproved(name: str) -> str:
     )
 
 
+def _one_line(call: str) -> str:
+    """A call that a model wrote, as a line that is safe to ask about: a long one is cut."""
+    line = " ".join(strip_terminal(call).split())
+    return line if len(line) <= _LONGEST_CALL else f"{line[:_LONGEST_CALL]}…"
+
+
 def asked(read: Callable[[str], str], call: str) -> Approval:
     """Asks the user about a call until the answer is one.
 
     Raises:
         Stopped: the user says to stop.
     """
+    line = _one_line(call)
     words = {"y": "yes", "yes": "yes", "n": "no", "no": "no", "a": "always", "always": "always"}
     while True:
         try:
-            answer = read(f"Run {call}? [y]es, [n]o, [a]lways this tool, [s]top: ").strip().lower()
+            answer = read(f"Run {line}? [y]es, [n]o, [a]lways this tool, [s]top: ").strip().lower()
         except EOFError:
             answer = "stop"
         if answer in ("s", "stop"):
             raise Stopped("The tool was not run. What came before is kept in _answer.")
         if answer in words:
             return cast("Approval", words[answer])
-
-
-def _printable(text: str) -> str:
-    """Text of a model without what a terminal would obey."""
-    return "".join(character for character in text if character.isprintable() or character in "\n\t")
 
 
 class View(Protocol):
@@ -197,11 +201,11 @@ class ScriptHost:
         """Asks on the terminal; where there is none, nobody can say yes."""
         if not sys.stdin.isatty():
             raise ToolError(unapproved(name))
-        return asked(input, " ".join(_printable(call).split()))
+        return asked(input, call)
 
     def show_code(self, code: str, language: str) -> None:
         """On the terminal, where the user is asked about it."""
-        print(_printable(code))
+        print(strip_terminal(code))
 
     def show_tool(self, run: ToolRun) -> None:
         """Nothing is shown: the caller has the `Answer`."""

@@ -82,7 +82,7 @@ class Replayer:
         self._given = self._saved_pico_usd = 0
         self._results: dict[frozenset[str], tuple[Part, ...]] = {}
 
-    def given(self, answer: Answer) -> tuple[Part, ...]:
+    def results_of(self, answer: Answer) -> tuple[Part, ...]:
         """What the tools gave that a kept answer calls; () where that is not kept."""
         return self._results.get(frozenset(call.id for call in answer.calls), ())
 

@@ -127,11 +127,11 @@ class ToolLoop:
     def _goes_on(self, answer: Answer) -> bool:
         if answer.ending != "complete" or not answer.calls:
             return False
-        return answer.replayed_utc is None or bool(self._session.replayer.given(answer))
+        return answer.replayed_utc is None or bool(self._session.replayer.results_of(answer))
 
     def _given_again(self, question: Question, answer: Answer) -> list[ToolRun]:
         """What the tools gave when a kept answer was asked for; none of them is run."""
-        parts = self._session.replayer.given(answer)
+        parts = self._session.replayer.results_of(answer)
         texts = {part.call_id: part.text for part in parts if isinstance(part, ToolResultPart)}
         images = tuple(part for part in parts if isinstance(part, ImagePart))
         made = [

@@ -6,9 +6,9 @@ import uuid
 
 from or_magic.asking.conversation import Conversation, Turns, head
 from or_magic.jupyter.markdown import ROOT_CLASSES, render, stylesheet
-from or_magic.jupyter.plain_text import escape_text, sendable
 from or_magic.ledger.records import Turn
 from or_magic.money import format_usd
+from or_magic.plain_text import escape_text, sendable
 
 _MOST = 100  # turns in one view; a page with more is no view
 _LONGEST = 20_000  # characters of one text in a view of many

@@ -19,7 +19,7 @@ from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from nbformat.v4 import output_from_msg
 
-from or_magic.jupyter.plain_text import strip_terminal
+from or_magic.plain_text import strip_terminal
 
 _KERNEL_TIMEOUT_S = 60
 _CELL_TIMEOUT_S = 600

@@ -10,7 +10,7 @@ import html
 from IPython.display import HTML, display
 
 from or_magic.answer import Answer
-from or_magic.jupyter.plain_text import sendable
+from or_magic.plain_text import sendable
 
 _STYLE = "width:100%;height:24em;border:1px solid #8884;resize:vertical;overflow:auto;background:#fff"
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from or_magic.jupyter.plain_text import show_hidden
+from or_magic.plain_text import show_hidden
 
 if TYPE_CHECKING:
     from pygments.lexer import Lexer

@@ -22,15 +22,14 @@ from or_magic.asking.tool_runs import ToolRun
 from or_magic.errors import ToolError
 from or_magic.jupyter.footer import footer_text
 from or_magic.jupyter.live import Frame, LiveAnswer, Pacer, status_html, waiting_text
-from or_magic.jupyter.markdown import render, strip_terminal, stylesheet
+from or_magic.jupyter.markdown import render, stylesheet
 from or_magic.jupyter.place import ShellPlace
-from or_magic.jupyter.plain_text import finished_terminal_length, sendable
 from or_magic.jupyter.whole import tool_html, tool_line, whole_html
 from or_magic.messages import Event, ReasoningDelta, TextDelta, Waiting
+from or_magic.plain_text import finished_terminal_length, sendable, strip_terminal
 
 T = TypeVar("T")
 _PATIENCE_S = 0.3  # a kernel that is idle needs no word
-_LONGEST_CALL = 1_500  # characters of a call that the user is asked about
 _DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
 
 
@@ -41,7 +40,7 @@ class ShellHost:
         self.place = ShellPlace(shell)
         self._shell = shell
         self._offered_in: str | None = None
-        self._loop = _running_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def is_watched(self) -> bool:
         """Not in a headless run, whose kernel is shut down after the last cell."""
@@ -87,7 +86,7 @@ class ShellHost:
         """Asks the user, where one is there to answer."""
         if self.place.front_end() == "headless" or threading.current_thread() is not threading.main_thread():
             raise ToolError(unapproved(name))
-        return asked(input, _one_line(call))
+        return asked(input, call)
 
     def show_tool(self, run: ToolRun) -> None:
         """What a tool gave, below what it has printed: a line, and the rest folded away."""
@@ -124,6 +123,8 @@ class ShellHost:
         if front_end == "terminal":
             is_late = in_background or not is_live
             return LateTerminalView(sys.stdout) if is_late else TerminalView(sys.stdout)
+        if in_background:
+            self._loop = _running_loop()  # of the cell that asks: where the extension is loaded none may run yet
         # What arrives in the background needs its place in the page before its cell ends.
         return LiveView(answer) if front_end == "display" and (is_live or in_background) else HeadlessView(answer)
 
@@ -262,12 +263,6 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
-
-
-def _one_line(call: str) -> str:
-    """A call that a model wrote, as a line that is safe to ask about: long ones are cut."""
-    line = " ".join(strip_terminal(call).split())
-    return line if len(line) <= _LONGEST_CALL else f"{line[:_LONGEST_CALL]}…"
 
 
 def answer_html(answer: Answer) -> str:

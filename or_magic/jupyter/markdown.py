@@ -18,8 +18,8 @@ from or_magic.jupyter import highlight, mathematics
 from or_magic.jupyter.highlight import stylesheet
 from or_magic.jupyter.markdown_html import IMAGE_TYPES, rewrite
 from or_magic.jupyter.markdown_source import PreparedSource, prepare
-from or_magic.jupyter.plain_text import escape_text, strip_terminal
 from or_magic.jupyter.unfinished import close_open
+from or_magic.plain_text import escape_text, strip_terminal
 
 if TYPE_CHECKING:
     import comrak

@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Any
 
-from or_magic.jupyter.plain_text import sendable
+from or_magic.plain_text import sendable
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,8 +16,8 @@ from or_magic.asking.content.blocks import fenced
 from or_magic.asking.tool_runs import ToolRun
 from or_magic.extracting import json_in
 from or_magic.jupyter.markdown import ROOT_CLASSES, render
-from or_magic.jupyter.plain_text import escape_text, show_hidden
 from or_magic.messages import Citation, ToolCall
+from or_magic.plain_text import escape_text, show_hidden
 
 _WEB = re.compile(r"https?://[^/\\\s]", re.IGNORECASE)
 _IMAGE = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]+\Z", re.IGNORECASE)

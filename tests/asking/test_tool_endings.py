@@ -314,6 +314,15 @@ def test_a_model_without_tools(session: Session, sandbox: Sandbox) -> None:
     assert (chats(sandbox), session.ledger.turns()) == ([], [])
 
 
+def test_three_models_with_tools(session: Session, sandbox: Sandbox) -> None:
+    """Of many models that call tools the three cheapest of the same author are named."""
+    sandbox.behave(models=30)
+
+    with pytest.raises(CommandError, match=r"These do: sandbox/shelf-1, sandbox/shelf-2, sandbox/shelf-4\.$"):
+        ask(session, "go", add, model="sandbox/echo")
+    sandbox.behave(models=0)
+
+
 def waited(answer: Answer) -> Answer:
     """The last answer of one in the background, which must come."""
     last = answer.wait(20)

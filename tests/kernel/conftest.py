@@ -118,6 +118,16 @@ class Kernel:
             self.manager.shutdown_kernel()
 
 
+def check_queued(kernel: Kernel, requests: list[str]) -> None:
+    """Cells that were sent at once end well, in order; a completion behind them is answered; stderr stays empty."""
+    matches = kernel.complete("asyncio.slee")
+
+    assert [kernel.finish(request)["status"] for request in requests] == ["ok"] * len(requests)
+    assert "asyncio.sleep" in matches or "sleep" in matches
+    assert [each for each in kernel.seen if each["msg_type"] == "stream" and each["content"]["name"] == "stderr"] == []
+    assert kernel.run("await asyncio.sleep(0.01)")["status"] == "ok"
+
+
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
     """A sandbox that does not make anybody wait, and tells no records of answers before it is asked to."""

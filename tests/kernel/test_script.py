@@ -66,7 +66,7 @@ def test_a_script_asks_for_approval(environment: dict[str, str]) -> None:
     child = pexpect.spawn(
         sys.executable, ["-c", _ASK_WITH_TOOL], env=environment, encoding="utf-8", timeout=20, echo=False
     )
-    child.expect(r"print\(1\)\]0;title\r\n2\r\nRun run\(code=.*\)\? .*\[s\]top: ")
+    child.expect(r"print\(1\)\r\n2\r\nRun run\(code=.*\)\? .*\[s\]top: ")
     assert "\x1b" not in child.after
     child.sendline("y")
     child.expect(r"Run later\(word='so'\)\? .*\[s\]top: ")

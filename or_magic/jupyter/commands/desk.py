@@ -18,7 +18,7 @@ from or_magic.jupyter.failed_cells import FailedCells
 from or_magic.jupyter.flags import CellLine, parse_cell_line
 from or_magic.jupyter.framed import show_page
 from or_magic.jupyter.hosts import ShellHost
-from or_magic.jupyter.plain_text import strip_terminal
+from or_magic.plain_text import strip_terminal
 from or_magic.settings import ALIASES
 
 if TYPE_CHECKING:  # starlette and uvicorn are imported when a sandbox is started

@@ -9,8 +9,8 @@ from or_magic.errors import CommandError, MissingKeyError, StoreError
 from or_magic.jupyter.commands.conversation import thread_row
 from or_magic.jupyter.commands.desk import Desk
 from or_magic.jupyter.flags import model_id
-from or_magic.jupyter.plain_text import strip_terminal
 from or_magic.money import format_usd
+from or_magic.plain_text import strip_terminal
 from or_magic.settings import ALIASES
 
 
