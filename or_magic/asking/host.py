@@ -85,17 +85,21 @@ def _one_line(call: str) -> str:
     return line if len(line) <= _LONGEST_CALL else f"{line[:_LONGEST_CALL]}…"
 
 
-def asked(read: Callable[[str], str], call: str) -> Approval:
+def asked(read: Callable[[str], str], call: str, *, can_be_always: bool) -> Approval:
     """Asks the user about a call until the answer is one.
 
     Raises:
         Stopped: the user says to stop.
     """
     line = _one_line(call)
-    words = {"y": "yes", "yes": "yes", "n": "no", "no": "no", "a": "always", "always": "always"}
+    words = {"y": "yes", "yes": "yes", "n": "no", "no": "no"}
+    always = ""
+    if can_be_always:
+        words |= {"a": "always", "always": "always"}
+        always = "[a]lways this tool, "
     while True:
         try:
-            answer = read(f"Run {line}? [y]es, [n]o, [a]lways this tool, [s]top: ").strip().lower()
+            answer = read(f"Run {line}? [y]es, [n]o, {always}[s]top: ").strip().lower()
         except EOFError:
             answer = "stop"
         if answer in ("s", "stop"):
@@ -143,12 +147,13 @@ class Host(Protocol):
             ToolError: nothing can be run there.
         """
 
-    def approve(self, name: str, call: str) -> Approval:
+    def approve(self, name: str, call: str, *, can_be_always: bool) -> Approval:
         """Whether the user allows a call of a tool.
 
         Args:
             name: the tool's.
             call: the call as Python writes it; untrusted text.
+            can_be_always: whether the user may allow all further ones.
 
         Raises:
             ToolError: nobody is there to say so.
@@ -197,11 +202,11 @@ class ScriptHost:
         """A script has no idle main thread: the function runs where it is called."""
         return fn()
 
-    def approve(self, name: str, call: str) -> Approval:
+    def approve(self, name: str, call: str, *, can_be_always: bool) -> Approval:
         """Asks on the terminal; where there is none, nobody can say yes."""
         if not sys.stdin.isatty():
             raise ToolError(unapproved(name))
-        return asked(input, call)
+        return asked(input, call, can_be_always=can_be_always)
 
     def show_code(self, code: str, language: str) -> None:
         """On the terminal, where the user is asked about it."""

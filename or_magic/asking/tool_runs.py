@@ -129,7 +129,7 @@ class Runner:
             return True
         if options.shows:
             self._host.show_code(str(arguments.get(options.shows, "")), "python")
-        answer = self._host.approve(tool.name, call_text(tool.name, arguments))
+        answer = self._host.approve(tool.name, call_text(tool.name, arguments), can_be_always=not options.always_asks)
         if answer == "always":
             self._always.add(tool.code)
         return answer in ("yes", "always")

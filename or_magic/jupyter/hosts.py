@@ -82,11 +82,11 @@ class ShellHost:
         finally:
             handle.update(_bundle("", ""), raw=True)
 
-    def approve(self, name: str, call: str) -> Approval:
+    def approve(self, name: str, call: str, *, can_be_always: bool) -> Approval:
         """Asks the user, where one is there to answer."""
         if self.place.front_end() == "headless" or threading.current_thread() is not threading.main_thread():
             raise ToolError(unapproved(name))
-        return asked(input, call)
+        return asked(input, call, can_be_always=can_be_always)
 
     def show_tool(self, run: ToolRun) -> None:
         """What a tool gave, below what it has printed: a line, and the rest folded away."""

@@ -52,7 +52,7 @@ class Scripted(ScriptHost):
         super().__init__()
         self._answers, self.asked = list(answers), list[str]()
 
-    def approve(self, name: str, call: str) -> Approval:
+    def approve(self, name: str, call: str, *, can_be_always: bool) -> Approval:
         self.asked.append(call)
         answer = self._answers.pop(0)
         if isinstance(answer, BaseException):

@@ -34,17 +34,20 @@ def test_the_toolbox_looks_at_variables(kernel: Kernel, sandbox: Sandbox) -> Non
 
 
 def test_the_toolbox_runs_python(kernel: Kernel, sandbox: Sandbox) -> None:
-    """`python` shows the code and then asks, each time, whatever was said before; then its output reaches the model."""
+    """`python` shows its code and asks, each time, and cannot be allowed for good; its output reaches the model."""
     ok(kernel, "rehearsal = 'a value of the notebook'")
-    for word in ("a", "y"):
+    for words in (("a", "y"), ("y",)):
         request = kernel.send("%%openrouter sandbox/tools --no-history --tools or_magic.toolbox.python --yes\nhi")
         asked = kernel._client.stdin_channel.get_msg(timeout=PATIENCE_S)
         shown = kernel.watch(
             request, lambda m: m["msg_type"] == "display_data" and m["content"]["data"].get("text/plain") == "rehearsal"
         )
         assert shown["header"]["date"] <= asked["header"]["date"]
-        assert asked["content"]["prompt"].startswith("Run python(code='rehearsal')?")
-        kernel._client.input(word)
+        kernel._client.input(words[0])
+        for word in words[1:]:  # what was not offered is asked again
+            asked = kernel._client.stdin_channel.get_msg(timeout=PATIENCE_S)
+            kernel._client.input(word)
+        assert asked["content"]["prompt"] == "Run python(code='rehearsal')? [y]es, [n]o, [s]top: "
         assert kernel.finish(request)["status"] == "ok"
         assert kernel.published(request, "execute_result", "error") == []
         assert results(sandbox) == ["'a value of the notebook'"]
