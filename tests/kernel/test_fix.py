@@ -8,7 +8,7 @@ import pytest
 
 from or_magic.sandbox import Sandbox
 
-from .conftest import Kernel
+from .conftest import PATIENCE_S, Kernel
 from .failures import CASES, MODULE, SETUP
 
 SECRETS = ("SECRET", "98765")
@@ -98,3 +98,20 @@ def test_nothing_has_failed(kernel: Kernel, sandbox: Sandbox) -> None:
     kernel.run("1 / 0")
     kernel.run("%load_ext or_magic")
     assert kernel.run("%openrouter fix sandbox/echo")["status"] == "ok"
+
+
+def test_a_cell_that_failed_in_the_background(kernel: Kernel, sandbox: Sandbox) -> None:
+    """A cell that fails in a subshell, beside the others, is the last one that failed like any other."""
+    client = kernel._client
+    client.control_channel.send(client.session.msg("create_subshell_request", {}))
+    subshell = client.control_channel.get_msg(timeout=PATIENCE_S)["content"]["subshell_id"]
+    content = {"code": "divisor = 0\n1 / divisor", "silent": False, "store_history": True, "allow_stdin": False}
+    message = client.session.msg("execute_request", content)
+    message["header"]["subshell_id"] = subshell
+    client.shell_channel.send(message)
+    assert kernel.reply(message["header"]["msg_id"])["ename"] == "ZeroDivisionError"
+
+    assert kernel.run("%openrouter fix -m sandbox/coder")["status"] == "ok"
+
+    assert "1 / divisor" in prompt(sandbox)
+    assert "ZeroDivisionError: division by zero" in prompt(sandbox)
