@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from or_magic.current import current_session
+from or_magic.asking.current import current_session
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Answer",
+    "ModelPicker",
+    "Panel",
     "ask",
     "catalog",
     "charts",
@@ -161,6 +163,14 @@ def __getattr__(name: str) -> Any:
         from or_magic.catalog import models
 
         return models
+    if name == "Panel":
+        from or_magic.jupyter.panel.panel import Panel
+
+        return Panel
+    if name == "ModelPicker":
+        from or_magic.jupyter.panel.picker import ModelPicker
+
+        return ModelPicker
     if name == "charts":
         return importlib.import_module("or_magic.jupyter.charts")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from or_magic.current import current_session
+from or_magic.asking.current import current_session
 from or_magic.errors import CommandError
 
 if TYPE_CHECKING:  # pandas takes half a second to import

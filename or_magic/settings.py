@@ -25,6 +25,7 @@ ACCOUNT_MODEL = "account"  # the word for "send none: the account's own default"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 FILE = "settings file"
 ALIASES, PROMPTS = "aliases", "prompts"  # tables of the settings file
+FAVOURITES = "favourites"  # a list of model ids there; see asking/favourites.py
 NAMES = ("model", "base_url", *BY_NAME, *PARAMETER_BY_NAME)
 
 
@@ -265,7 +266,7 @@ class Settings:
 
     def _file(self) -> Mapping[str, Any]:
         values = self.file.values()
-        if unknown := next((name for name in values if name not in (*NAMES, ALIASES, PROMPTS)), None):
+        if unknown := next((name for name in values if name not in (*NAMES, ALIASES, PROMPTS, FAVOURITES)), None):
             raise CommandError(f"In the settings file: {no_such(unknown)}")
         return values
 

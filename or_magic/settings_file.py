@@ -70,5 +70,6 @@ class SettingsFile:
             written = self.path.with_suffix(".new")
             written.write_text(tomlkit.dumps(document), encoding="utf-8")
             written.replace(self.path)  # whole or not at all
+            self._read_at = None  # two writes may fall into one tick of the clock
         except OSError as error:
             raise CommandError(f"The settings file cannot be written: {error.strerror}.") from None

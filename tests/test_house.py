@@ -36,6 +36,9 @@ HOMES = {
     "docstring_parser": {"asking/tools.py"},
     "jsonschema": {"asking/structured.py"},
     "comrak": {"jupyter/markdown.py"},
+    "ipywidgets": {"jupyter/panel/"},
+    "anywidget": {"jupyter/panel/"},
+    "itables": {"jupyter/tables.py", "jupyter/panel/"},
     "nh3": {"jupyter/markdown.py"},
 }
 

@@ -6,25 +6,22 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from or_magic.asking.content.acceptance import fitting, media_line
-from or_magic.asking.estimates import cost
+from or_magic.asking.content.acceptance import media_line
+from or_magic.asking.foreseeing import Draft, drafted, priced
 from or_magic.asking.forms import NO_FORM, Form
-from or_magic.asking.history import Sent, compose_messages
+from or_magic.asking.history import Sent
 from or_magic.asking.tool_loop import NO_TOOLBELT, Toolbelt
-from or_magic.asking.worst_case import prompt_tokens
 from or_magic.content import Content
 from or_magic.errors import OrMagicError
 from or_magic.ledger.records import WhichHistory
 from or_magic.messages import MEDIA, Message, TextPart, tool_words
 from or_magic.money import format_usd, pico_usd
-from or_magic.openrouter.requests import ChatRequest, encode
 
 if TYPE_CHECKING:
     from or_magic.asking.question import Question
     from or_magic.asking.session import Session
     from or_magic.openrouter.catalog import ModelEndpoint
 
-_TYPICAL = 500  # tokens of answer, for a price where the longest answer is not told
 _LONGEST = 2_000  # characters of a message that are shown
 
 
@@ -47,43 +44,35 @@ def dry_run(
         StoreError: the store cannot be read.
     """
     question = session.question(prompt, model, parameters, thread, history, system, form, belt)
-    turn = question.turn(session.host.where(), session.service, session.run)
-    placed = session.ledger.foresee(turn)
-    sent = compose_messages(placed, question.system, question.prompt, session.service, turn.model_asked)
-    sent, note = fitting(sent, turn.model_asked, session.models)
-    body = encode(ChatRequest(sent.messages, turn.model_asked, question.composed.body))
-    most = prompt_tokens(body, len(sent.messages), has_tools=bool(question.composed.body.get("tools")))
+    draft = drafted(session, question, session.host.where())
+    sent, asked = draft.sent, question.composed.model
     lines = [
-        f"Nothing was sent. To {turn.model_asked or 'the default model of the account'} at {session.service} would go:",
+        f"Nothing was sent. To {asked or 'the default model of the account'} at {session.service} would go:",
         *(f"  {message.role}: {_shown(_readable(message))}" for message in sent.messages),
         *(f"  {name} = {value}" for name, value in question.composed.body.items()),
-        f"About {sent.tokens:,} tokens ({most:,} at most){_turns(sent)}.",
+        f"About {sent.tokens:,} tokens ({draft.most_tokens:,} at most){_turns(sent)}.",
         *question.notes,
-        *([note] if note else []),
-        *_prices(session, question, sent.tokens, most),
+        *([draft.note] if draft.note else []),
+        *_prices(session, question, draft),
     ]
     return "\n".join(lines)
 
 
-def _prices(session: Session, question: Question, tokens: int, most: int) -> list[str]:
+def _prices(session: Session, question: Question, draft: Draft) -> list[str]:
     id = question.composed.model
     try:
         model = session.models.model(id) if id is not None else None
-        if model is None or model.is_router or model.prices.prompt is None or model.prices.completion is None:
+        foreseen = priced(question, draft, model)
+        if model is None or foreseen.note:
             return ["What it would cost is not known before: the router, or the service, picks the model."]
         served = session.models.kept_endpoints(model.id)
     except OrMagicError as error:
         return [f"What it would cost cannot be looked up: {error}"]
-    body = question.composed.body
-    wanted = body.get("max_tokens") or body.get("max_completion_tokens")
-    answer = wanted or model.max_output_tokens or _TYPICAL
-    short = min(_TYPICAL, answer)
-    low, high, typical = (
-        format_usd(cost(model, *counts) or 0) for counts in ((tokens, 0), (most, answer), (tokens, short))
-    )
+    amounts = (foreseen.least_pico_usd, foreseen.most_pico_usd, foreseen.typical_pico_usd)
+    low, high, typical = (format_usd(amount or 0) for amount in amounts)
     lines = [
-        f"From {low} (no answer) to {high} ({answer:,} tokens of answer, the most); "
-        f"with {short:,} tokens of answer about {typical}."
+        f"From {low} (no answer) to {high} ({foreseen.answer_tokens:,} tokens of answer, the most); "
+        f"with {foreseen.typical_tokens:,} tokens of answer about {typical}."
     ]
     if served:
         ordered = sorted(served, key=lambda each: each.prices.prompt or Decimal(0))

@@ -38,6 +38,7 @@ class Place:
         cell_id: the cell: its id where the front end tells; else what was run, and how often that was in this kernel;
             None where there are no cells.
         request: the run of the cell, so that several questions of one run are told apart; None where there are none.
+        ask_number: the number of its first question: 0, but where a later question of a cell is asked again.
     """
 
     notebook: str
@@ -45,6 +46,7 @@ class Place:
     purse_name: str
     cell_id: str | None = None
     request: str | None = None
+    ask_number: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from or_magic.asking.host import Place
 from or_magic.asking.tool_loop import NO_TOOLBELT, Toolbelt
 from or_magic.content import Content
 from or_magic.errors import CommandError, OrMagicError
-from or_magic.ledger.records import NewTurn, Replay, WhichHistory
+from or_magic.ledger.records import NewTurn, Replay, TurnId, WhichHistory
 from or_magic.messages import Message, Part, TextPart
 from or_magic.money import format_usd
 from or_magic.openrouter.composing import OLD_NAMES, Composed, compose, private_names
@@ -36,13 +36,14 @@ class Seat:
     Attributes:
         thread: the name of the thread; None for a question that stands alone.
         history: which of its turns go along.
-        cell_id, ask_number: see `NewTurn`.
+        cell_id, ask_number, replaces: see `NewTurn`.
     """
 
     thread: str | None = None
     history: WhichHistory = "thread"
     cell_id: str | None = None
     ask_number: int = 0
+    replaces: TurnId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ class Question:
             prompt=self.prompt,
             thread=seat.thread,
             ask_number=seat.ask_number,
+            replaces=seat.replaces,
             history=seat.history,
             run=run,
         )
@@ -148,11 +150,16 @@ def prepare(
     if values and asked is not None:
         notes += _unheard(models.at_hand(asked), values, composed)
     is_default = chosen.source == "default"
-    if asked is not None and (warning := models.warning(asked)):
-        notes.append(warning)
     notes += prompt.notes
     message = Message("user", prompt.parts)
     return Question(message, is_default, composed, tuple(notes), told or None, seat, form=form, belt=belt)
+
+
+def warned(question: Question, models: Models) -> Question:
+    """The question with what is to be known of its model, at the model's first use."""
+    id = question.composed.model
+    warning = models.warning(id) if id is not None else ""
+    return replace(question, notes=(*question.notes, warning)) if warning else question
 
 
 def corrected(question: Question, answer: Answer, error: str, seat: Seat) -> Question:

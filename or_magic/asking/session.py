@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import atexit
-import functools
+import contextlib
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from or_magic.answer import Answer
+from or_magic.asking.follow_up import FollowUp, needs_follow_up
 from or_magic.asking.forms import NO_FORM, Form
 from or_magic.asking.host import Host, ScriptHost
-from or_magic.asking.tool_loop import NO_TOOLBELT, Toolbelt, ToolLoop
+from or_magic.asking.numbering import Numbering
+from or_magic.asking.tool_loop import NO_TOOLBELT, Toolbelt
 from or_magic.content import Content
-from or_magic.errors import CommandError, SchemaError, Stopped
+from or_magic.errors import CommandError, Stopped
 from or_magic.messages import TextPart, Usage
 from or_magic.money import amount
 from or_magic.settings import Settings, origin_of
@@ -25,38 +28,57 @@ if TYPE_CHECKING:  # each costs half a second to import, which `%load_ext` must 
     from or_magic.asking.models import Models
     from or_magic.asking.question import Question, Seat
     from or_magic.asking.replaying import Replayer
-    from or_magic.ledger.records import Replay, Spent, WhichHistory
+    from or_magic.ledger.records import Replay, Spent, TurnId, WhichHistory
     from or_magic.ledger.store import Ledger
     from or_magic.ledger.threads import Threads
     from or_magic.openrouter.client import Client
 
 TITLE = "or_magic"
+_ELSEWHERE: ContextVar[tuple[Session, Host] | None] = ContextVar("or_magic_host", default=None)
 
 
 class Session:
     """Asks on behalf of one notebook (or one script), and keeps what was asked, answered and paid.
 
     Attributes:
-        host: the place questions are asked from.
         settings: what is configured for it.
         last: the newest answer, also when it was stopped or failed.
+        last_question: what it answers; None where there is none yet.
+        run: names this session, until its process ends, in the turns that it makes; told to nobody else.
+        watchers: called, in any thread, when a question was written down and when its answer has ended.
     """
 
     def __init__(self, host: Host | None = None, settings: Settings | None = None) -> None:
-        self.host: Host = host or ScriptHost()
+        self._host: Host = host or ScriptHost()
         self.settings = settings or Settings()
         self.last: Answer | None = None
         self.approved: set[object] = set()  # the code of tools whose calls the user has allowed for good
         self._ledgers: dict[str | None, Ledger] = {}
         self._asks: list[Ask] = []  # those under way
-        self._last_question: Question | None = None
+        self.last_question: Question | None = None
+        self.watchers: list[Callable[[], object]] = []
         self._models: Models | None = None
         self._replayer: Replayer | None = None
         self._has_settled = False  # whether the costs that other runs left open were asked for
         self._id = uuid.uuid4().hex  # told to the service, which serves one session by one provider
-        self._run = uuid.uuid4().hex  # names this session in the store; told to nobody
-        self._asked_in: tuple[str | None, int] = (None, 0)
+        self.run = uuid.uuid4().hex
+        self._numbering = Numbering()
         atexit.register(self.close)
+
+    @property
+    def host(self) -> Host:
+        """The place questions are asked from: the session's own, or in a thread that is `at` another, that one."""
+        elsewhere = _ELSEWHERE.get()
+        return elsewhere[1] if elsewhere is not None and elsewhere[0] is self else self._host
+
+    @contextlib.contextmanager
+    def at(self, host: Host) -> Iterator[None]:
+        """While it lasts, this thread (and what it starts for a question) is at another host of the same session."""
+        token = _ELSEWHERE.set((self, host))
+        try:
+            yield
+        finally:
+            _ELSEWHERE.reset(token)
 
     @property
     def ledger(self) -> Ledger:
@@ -83,11 +105,6 @@ class Session:
         from or_magic.ledger.threads import Threads
 
         return Threads(self.ledger)
-
-    @property
-    def run(self) -> str:
-        """Names this session, until its process ends, in the turns that it makes."""
-        return self._run
 
     def spent(self) -> Spent:
         """What this notebook has spent so far at the service that is set now."""
@@ -117,7 +134,7 @@ class Session:
         return self._replayer
 
     def client(self, *, needs_key: bool = True) -> Client:
-        """A client of the service that is set now, with its key and the patience that is set.
+        """A client of the service that is set now, with its key and patience.
 
         Args:
             needs_key: False for what the service tells anybody; then the client has no key.
@@ -146,6 +163,7 @@ class Session:
         replay: Replay | None = None,
         form: Form = NO_FORM,
         belt: Toolbelt = NO_TOOLBELT,
+        replaces: TurnId | None = None,
         in_background: bool = False,
         show: bool = True,
         on_last: Callable[[Answer], object] = lambda _: None,
@@ -165,10 +183,11 @@ class Session:
             form: what the answer shall be. One that does not fit a schema is asked for once more, unless it arrives in
                 the background.
             belt: the tools that the model may call, and how far it may go.
+            replaces: the turn whose place it takes; None for that of its cell.
             in_background: whether to return at once, with an answer that is not `done` yet. Where nobody watches the
                 run (a headless one) it is waited for all the same: the answer would be lost with the process.
             show: whether the host shows the answer as it arrives.
-            on_last: called with the last answer where steps with tools go on in the background.
+            on_last: called with the last answer when it has ended in the background, however.
 
         Raises:
             CommandError: the prompt is empty, or a setting or a parameter cannot be used.
@@ -181,14 +200,10 @@ class Session:
             Stopped: the user interrupted.
         """
         question = self.question(prompt, model, parameters, thread, history, system, form, belt)
-        question = replace(question, max_cost=max_cost, is_over_budget=over_budget, replay=replay)
-        answer = self._follow(question, in_background=in_background, show=show, on_last=on_last)
-        if not answer.done:
-            return answer
-        if belt.tools.functions:
-            ask = functools.partial(self._step, show=show, is_late=False)
-            answer = ToolLoop(self, question, ask, show=show).follow(answer)
-        return answer if form.shape is None else self._fitting(question, answer, show=show)
+        seat = question.seat if replaces is None else replace(question.seat, replaces=replaces)
+        question = replace(question, seat=seat, max_cost=max_cost, is_over_budget=over_budget, replay=replay)
+        answer = self.follow(question, in_background=in_background, show=show, on_last=on_last)
+        return FollowUp(self, question, show=show).follow(answer) if answer.done else answer
 
     def question(
         self,
@@ -200,32 +215,37 @@ class Session:
         system: str | None,
         form: Form = NO_FORM,
         belt: Toolbelt = NO_TOOLBELT,
+        *,
+        is_draft: bool = False,
     ) -> Question:
         """A question made ready, with the settings of this moment; `ask` explains the arguments.
+
+        Args:
+            is_draft: whether it will not be asked, so that what is told once is not told yet.
 
         Raises:
             CommandError: the prompt is empty, or a setting or a parameter cannot be used.
         """
-        from or_magic.asking.question import prepare
+        from or_magic.asking.question import prepare, warned
 
         content = Content.of_text(prompt) if isinstance(prompt, str) else prompt
         if not any(not isinstance(part, TextPart) or part.text.strip() for part in content.parts):
             raise CommandError("There is nothing to ask: the prompt is empty.")
         seat = self._seat(thread, history)
         system = self.system(seat.thread) if system is None else system
-        return prepare(self.settings, self.models, content, model, parameters, system, seat, form, belt)
-
-    def _step(self, question: Question, *, show: bool, is_late: bool) -> Answer:
-        return self._follow(question, show=show, is_late=is_late)
+        question = prepare(self.settings, self.models, content, model, parameters, system, seat, form, belt)
+        return question if is_draft else warned(question, self.models)
 
     def _end_late(self, question: Question, first: Ask, on_last: Callable[[Answer], object], *, show: bool) -> None:
         """What follows an answer in the background, in its thread."""
+        last = first.answer
         try:
-            if question.belt.tools.functions:
-                ask = functools.partial(self._step, show=show, is_late=True)
-                on_last(ToolLoop(self, question, ask, show=show, first=first).follow_late())
+            last = FollowUp(self, question, show=show, first=first).follow_late()
         finally:
+            first.answer.release(last)
             self._asks.remove(first)
+            on_last(last)
+            self.tell_watchers()
 
     def steps_after(self, first: Ask) -> list[Ask]:
         """The steps with tools that are under way for an answer."""
@@ -247,24 +267,6 @@ class Session:
         unpaid = Progress(usage=Usage(cost_pico_usd=0))
         self.ledger.finish_turn(opened.id, unpaid, "complete", why)
 
-    def _fitting(self, question: Question, answer: Answer, *, show: bool) -> Answer:
-        """The answer; where it does not fit the schema, the one that is given to the error, asked for once.
-
-        Raises:
-            SchemaError: that one does not fit either.
-        """
-        from or_magic.asking.question import corrected
-
-        try:
-            answer.value  # noqa: B018  # read here, so that it is validated now
-        except SchemaError as error:
-            if answer.ending != "complete":
-                return answer
-            seat = self._seat(question.seat.thread, question.seat.history)
-            answer = self._follow(corrected(question, answer, str(error.__context__), seat), show=show)
-            answer.value  # noqa: B018  # the second one is the last
-        return answer
-
     def system(self, thread: str | None) -> str:
         """The system prompt that is set: of the thread, else for all notebooks; "" for none.
 
@@ -280,9 +282,7 @@ class Session:
         from or_magic.ledger.threads import thread_name
 
         place = self.host.where()
-        request, count = self._asked_in
-        number = count + 1 if place.request is not None and place.request == request else 0
-        self._asked_in = (place.request, number)
+        number = self._numbering.next(place.request, place.ask_number)
         which = history or cast("WhichHistory", self.settings.option_value("history"))
         if which == "none":
             if thread is not None:
@@ -293,44 +293,35 @@ class Session:
         name = thread_name(thread) if thread is not None else self.threads.current_name(place.notebook)
         return Seat(name, which, place.cell_id, number)
 
-    def go_on(self, *, show: bool = True) -> Answer:
+    def go_on(
+        self,
+        turn_id: TurnId | None = None,
+        *,
+        in_background: bool = False,
+        show: bool = True,
+        on_last: Callable[[Answer], object] = lambda _: None,
+    ) -> Answer:
         """Asks the last model for the rest of its answer, which was stopped, broke off, or met its length limit.
 
-        The new answer holds the old one's text and what follows.
+        The new answer holds the old one's text and what follows, and takes its place in the conversation.
+
+        Args:
+            turn_id: whose answer; None for the last one. The others are as for `ask`.
 
         Raises:
-            CommandError: there is no such answer.
-            ServiceError, StoreError, Stopped: as for `ask`.
+            CommandError: there is no such answer. Others as for `ask`.
         """
-        answer, question = self.last, self._last_question
-        if answer is None or question is None:
-            begun, question = self._left_behind()
-            return self._follow(replace(question, begun=begun.rstrip()), in_background=False, show=show)
-        if not answer.done:
-            raise CommandError("The last answer still arrives: %openrouter stop ends it, %openrouter jobs lists it.")
-        if answer.ending == "complete" and answer.finish_reason != "length":
-            raise CommandError("The last answer is whole: there is nothing to go on with. Ask a new question.")
-        # Some models refuse to go on after white space.
-        return self._follow(replace(question, begun=answer.text.rstrip()), in_background=False, show=show)
+        from or_magic.asking.going_on import question_for_the_rest
 
-    def _left_behind(self) -> tuple[str, Question]:
-        """The beginning of this notebook's last answer, which an earlier kernel left unfinished, and its question."""
-        from or_magic.asking.question import Question, Seat
-        from or_magic.openrouter.composing import Composed
-
-        turn = self.ledger.last_turn(self.host.where().notebook)
-        if turn is None or turn.answer is None or not turn.answer.text or turn.state in ("complete", "open"):
-            raise CommandError("There is no answer to go on with.")
-        composed = Composed(turn.model_asked, turn.parameters, {})
-        seat = Seat(turn.thread, "thread" if turn.thread else "none", turn.cell_id, turn.ask_number)
-        return turn.answer.text, Question(turn.prompt, False, composed, (), turn.system, seat)
+        rest = question_for_the_rest(self, turn_id)
+        return self.follow(rest, in_background=in_background, show=show, on_last=on_last)
 
     def jobs(self) -> list[Ask]:
         """The questions that are under way in the background, the oldest first."""
         first = (ask for ask in self._asks if ask.is_in_background and not ask.answer.steps)
         return [ask for ask in first if not ask.answer.done]
 
-    def _follow(
+    def follow(
         self,
         question: Question,
         *,
@@ -339,6 +330,12 @@ class Session:
         show: bool,
         on_last: Callable[[Answer], object] = lambda _: None,
     ) -> Answer:
+        """Asks one question that is ready; what may follow its answer is `FollowUp`'s.
+
+        Args:
+            in_background, show, on_last: as for `ask`.
+            is_late: whether it follows another one in the background.
+        """
         from or_magic.asking.ask import Ask
         from or_magic.asking.reconciling import settle_left
 
@@ -349,11 +346,12 @@ class Session:
         if ask.client is not None and not self._has_settled:
             self._has_settled = True
             settle_left(ask.client, self.ledger, self.service, self.run)
-        self.last, self._last_question = ask.answer, question
+        self.last, self.last_question = ask.answer, question
         self._asks.append(ask)
+        self.tell_watchers()
         ask.is_in_background = is_late
         if in_background and ask.can_run_in_background:
-            if question.belt.tools.functions:
+            if needs_follow_up(question):
                 ask.answer.hold()
             ask.follow_in_background(lambda: self._end_late(question, ask, on_last, show=show))
             return ask.answer
@@ -361,7 +359,13 @@ class Session:
             ask.follow()
         finally:
             self._asks.remove(ask)
+            self.tell_watchers()
         return ask.answer
+
+    def tell_watchers(self) -> None:
+        """Something has changed that others may show."""
+        for watcher in tuple(self.watchers):
+            watcher()
 
     def budgeting(self, max_cost: int | None = None) -> Budgeting:
         """The budgets that questions are under now.

@@ -27,7 +27,12 @@ _CLOSE = re.compile(r"(?=\}\})")
 _FILE = "<expression>"
 _MOST_ENDS = 50  # how many "}}" are tried as the end of an expression
 _SHOWN = 50  # characters of an expression in a message
-_AS_IT_IS = "--raw on the first line sends the prompt as it is, \\{{ stands for {{."
+_ESCAPED = "\\{{ stands for {{."
+_AS_IT_IS = f"--raw on the first line sends the prompt as it is, {_ESCAPED}"
+_PLAIN = (
+    *(ast.Expression, ast.Name, ast.Attribute, ast.Subscript, ast.Slice, ast.Constant, ast.Tuple, ast.UnaryOp),
+    *(ast.USub, ast.Load),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +57,12 @@ class _Fault(Exception):
         super().__init__(what)
         self.what, self.place = what, place
 
-    def at(self, prompt: str, first_line: int) -> CommandError:
+    def at(self, prompt: str, first_line: int, hint: str = _AS_IT_IS) -> CommandError:
         """The same as a line for the user."""
         before = prompt[: self.place]
         line = first_line + before.count("\n")
         column = self.place - (before.rfind("\n") + 1) + 1
-        return CommandError(f"Line {line}, column {column}: {_sentence(self.what)} Nothing was sent. {_AS_IT_IS}")
+        return CommandError(f"Line {line}, column {column}: {_sentence(self.what)} Nothing was sent. {hint}")
 
 
 def parse(prompt: str, *, first_line: int = 1) -> list[str | Expression]:
@@ -69,6 +74,14 @@ def parse(prompt: str, *, first_line: int = 1) -> list[str | Expression]:
     Raises:
         CommandError: something between ``{{`` and ``}}`` is no expression; the message says where.
     """
+    try:
+        return _pieces(prompt)
+    except _Fault as fault:
+        raise fault.at(prompt, first_line) from None
+
+
+def _pieces(prompt: str) -> list[str | Expression]:
+    """Raises: _Fault."""
     pieces: list[str | Expression] = []
     texts: list[str] = []
     at = 0
@@ -78,10 +91,7 @@ def parse(prompt: str, *, first_line: int = 1) -> list[str | Expression]:
         if found[0].startswith("\\"):
             texts.append("{{")
             continue
-        try:
-            expression, at = _expression(prompt, at)
-        except _Fault as fault:
-            raise fault.at(prompt, first_line) from None
+        expression, at = _expression(prompt, at)
         pieces += [*_joined(texts), expression]
         texts = []
     return [*pieces, *_joined([*texts, prompt[at:]])]
@@ -116,6 +126,32 @@ def evaluate(
         except _Fault as fault:
             raise fault.at(prompt, first_line) from fault.__cause__
     return values
+
+
+def evaluate_plainly(prompt: str, namespace: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """The same where no code may run: names, attributes without ``_`` and subscripts; nothing is called or awaited.
+
+    Raises:
+        CommandError: an expression is none of these, or cannot be evaluated; the message says where and why.
+    """
+    try:
+        return [("", piece) if isinstance(piece, str) else _plain(piece, namespace) for piece in _pieces(prompt)]
+    except _Fault as fault:
+        raise fault.at(prompt, 1, _ESCAPED) from fault.__cause__
+
+
+def _plain(piece: Expression, namespace: Mapping[str, Any]) -> tuple[str, Any]:
+    for node in ast.walk(piece.tree):
+        if not isinstance(node, _PLAIN) or (isinstance(node, ast.Attribute) and node.attr.startswith("_")):
+            what = f"{_short(piece.source)} is more than names, attributes and [...]: a cell can compute it"
+            raise _Fault(what, piece.start)
+    return piece.source, _value(piece, namespace, _not_here)
+
+
+def _not_here(awaitable: object) -> Any:
+    if inspect.iscoroutine(awaitable):
+        awaitable.close()
+    raise TypeError("it has to be awaited; a cell can do that")
 
 
 def value_of(source: str, namespace: Mapping[str, Any], wait_for: Callable[[Awaitable[Any]], Any], where: str) -> Any:

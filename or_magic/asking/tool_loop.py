@@ -116,8 +116,6 @@ class ToolLoop:
             newest = self._session.last
             last = newest if newest is not None and newest.steps[:1] == (first,) else first
             last.error = last.error or str(error)
-        finally:
-            first.release(last)
         return last
 
     def _check_stopped(self) -> None:

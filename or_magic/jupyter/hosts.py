@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import threading
-import time
-import uuid
-from collections.abc import Awaitable, Callable
-from concurrent.futures import Future, wait
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TextIO, TypeVar
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -21,7 +19,9 @@ from or_magic.asking.reenter import wait_for
 from or_magic.asking.tool_runs import ToolRun
 from or_magic.errors import ToolError
 from or_magic.jupyter.footer import footer_text
-from or_magic.jupyter.live import Frame, LiveAnswer, Pacer, status_html, waiting_text
+from or_magic.jupyter.live import Frame, status_html, waiting_text
+from or_magic.jupyter.live_view import LiveView, new_id
+from or_magic.jupyter.main_thread import run_in_main, running_loop
 from or_magic.jupyter.markdown import render, stylesheet
 from or_magic.jupyter.place import ShellPlace
 from or_magic.jupyter.whole import tool_html, tool_line, whole_html
@@ -29,7 +29,6 @@ from or_magic.messages import Event, ReasoningDelta, TextDelta, Waiting
 from or_magic.plain_text import finished_terminal_length, sendable, strip_terminal
 
 T = TypeVar("T")
-_PATIENCE_S = 0.3  # a kernel that is idle needs no word
 _DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
 
 
@@ -58,27 +57,14 @@ class ShellHost:
 
     def call_in_main(self, fn: Callable[[], T], name: str) -> T:
         """What a function gives in the main thread, when the kernel is idle or its cell awaits something."""
-        loop = self._loop
-        if threading.current_thread() is threading.main_thread():
-            return fn()
-        if loop is None:
-            raise ToolError(f"{name} runs in the background only with @or_magic.tool(thread_safe=True).")
-        done: Future[T] = Future()
+        return run_in_main(self._loop, fn, name, self._waiting)
 
-        def run() -> None:
-            try:
-                done.set_result(fn())
-            except BaseException as error:  # it is raised where the result is waited for
-                done.set_exception(error)
-
-        loop.call_soon_threadsafe(run)
-        if wait([done], _PATIENCE_S).done:
-            return done.result()
-        line = f"{name} needs the kernel: it runs when no cell does."
+    @contextlib.contextmanager
+    def _waiting(self, line: str) -> Iterator[None]:
         handle = DisplayHandle()
         handle.display(_bundle(status_html(line), line), raw=True)
         try:
-            return done.result()
+            yield
         finally:
             handle.update(_bundle("", ""), raw=True)
 
@@ -114,7 +100,7 @@ class ShellHost:
         if self.place.front_end() == "terminal":
             print(strip_terminal(code))
             return
-        html = render(fenced(code, language), answer_id=_new_id())
+        html = render(fenced(code, language), answer_id=new_id())
         display(_bundle(_styled(html), code), raw=True)
 
     def open_view(self, answer: Answer, *, in_background: bool = False, is_live: bool = True) -> View:
@@ -124,59 +110,46 @@ class ShellHost:
             is_late = in_background or not is_live
             return LateTerminalView(sys.stdout) if is_late else TerminalView(sys.stdout)
         if in_background:
-            self._loop = _running_loop()  # of the cell that asks: where the extension is loaded none may run yet
+            self._loop = running_loop()  # of the cell that asks: where the extension is loaded none may run yet
         # What arrives in the background needs its place in the page before its cell ends.
-        return LiveView(answer) if front_end == "display" and (is_live or in_background) else HeadlessView(answer)
+        is_drawn = front_end == "display" and (is_live or in_background)
+        return LiveView(answer, CellOutlet()) if is_drawn else HeadlessView(answer)
 
 
-class LiveView:
-    """Two outputs: the answer and, under it, the tail, which at the end becomes the footer."""
+class CellOutlet:
+    """Two outputs of a cell: the answer and, under it, the tail, which at the end becomes the footer."""
 
-    def __init__(self, answer: Answer) -> None:
-        self._id = _new_id()
-        self._live = LiveAnswer(self._id, answer.model_asked or "the account's model")
-        self._pacer = Pacer()
-        self._answer_output, self._tail_output = DisplayHandle(), DisplayHandle()
-        first = self._live.frame() or Frame()
-        self._answer_output.display(_bundle(_styled("")), raw=True)
-        self._tail_output.display(_bundle(first.tail or ""), raw=True)
-        self._pacer.drew(first, time.monotonic())
+    def __init__(self) -> None:
+        self._answer, self._tail = DisplayHandle(), DisplayHandle()
+        self._is_open = False
 
-    def show(self, event: Event) -> None:
-        """Takes the event into account and draws if a redraw is due."""
-        self._live.feed(event, time.monotonic())
-        self.rest()
+    def draw(self, frame: Frame) -> None:
+        """Redraws what has changed; the first time both outputs take their place."""
+        if not self._is_open:
+            self._answer.display(_bundle(_styled("")), raw=True)
+            self._tail.display(_bundle(frame.tail or ""), raw=True)
+            self._is_open = True
+            return
+        if frame.answer is not None:
+            self._answer.update(_bundle(_styled(frame.answer)), raw=True)
+        if frame.tail is not None:
+            self._tail.update(_bundle(frame.tail), raw=True)
 
-    def rest(self) -> None:
-        """Draws what has arrived, if a redraw is due."""
-        now_s = time.monotonic()
-        if self._pacer.is_due(now_s) and (frame := self._live.frame()) is not None:
-            if frame.answer is not None:
-                self._answer_output.update(_bundle(_styled(frame.answer)), raw=True)
-            if frame.tail is not None:
-                self._tail_output.update(_bundle(frame.tail), raw=True)
-            self._pacer.drew(frame, now_s)
+    def show_whole(self, answer: Answer, html: str) -> None:
+        """The answer as it stays, with its exact text and where it came from."""
+        bundle = _bundle(_styled(html), answer.text)
+        self._answer.update(bundle, raw=True, metadata={"or_magic": provenance(answer)})
 
-    def close(self, answer: Answer, bill: Bill) -> None:
-        """The answer moves up whole, with its exact text; the tail becomes the footer."""
-        html = _styled(whole_html(answer, answer_id=self._id))
-        self._answer_output.update(_bundle(html, answer.text), raw=True, metadata={"or_magic": provenance(answer)})
-        self._show_footer(answer, bill)
-
-    def amend(self, answer: Answer, bill: Bill) -> None:
-        """The footer with the cost that is known by now."""
-        self._show_footer(answer, bill)
-
-    def _show_footer(self, answer: Answer, bill: Bill) -> None:
-        footer = footer_text(answer, bill)
-        self._tail_output.update(_bundle(status_html(footer) if footer else "", footer), raw=True)
+    def show_footer(self, footer: str) -> None:
+        """The line under it."""
+        self._tail.update(_bundle(status_html(footer) if footer else "", footer), raw=True)
 
 
 class HeadlessView:
     """One output at the end, for runs that nobody watches: it does not tell times, so two runs look the same."""
 
     def __init__(self, answer: Answer) -> None:
-        self._id = _new_id()
+        self._id = new_id()
 
     def show(self, event: Event) -> None:
         """Nothing is drawn before the end."""
@@ -257,17 +230,9 @@ class LateTerminalView(TerminalView):
         super().close(answer, bill)
 
 
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    """The kernel's loop, on which its cells run; None in a terminal."""
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
-
-
 def answer_html(answer: Answer) -> str:
     """An answer that is the value of a cell, as safe HTML."""
-    return _styled(whole_html(answer, answer_id=_new_id()))
+    return _styled(whole_html(answer, answer_id=new_id()))
 
 
 def provenance(answer: Answer) -> dict[str, Any]:
@@ -288,10 +253,6 @@ def provenance(answer: Answer) -> dict[str, Any]:
         "turn": answer.turn_id,
         "thread": answer.thread_id,
     }
-
-
-def _new_id() -> str:
-    return f"orm{uuid.uuid4().hex[:8]}"
 
 
 def _styled(html: str) -> str:

@@ -61,10 +61,18 @@ class ShellPlace:
         request = self._request() or {}
         id = request.get("header", {}).get("msg_id")
         cell_id = request.get("metadata", {}).get("cellId") or self._nth_run(id, request.get("content", {}).get("code"))
-        path = self._notebook_path()
+        return replace(self.notebook(is_display=self.front_end() == "display"), cell_id=cell_id, request=id)
+
+    def notebook(self, *, is_display: bool) -> Place:
+        """The notebook alone, without a cell.
+
+        Args:
+            is_display: whether a front end shows it, which alone tells its path by ``JPY_SESSION_NAME``.
+        """
+        path = self._notebook_path(is_display)
         if path is None:
-            return replace(unnamed_place(self._name), cell_id=cell_id, request=id)
-        return Place(notebook=path, purse=path, purse_name="notebook", cell_id=cell_id, request=id)
+            return unnamed_place(self._name)
+        return Place(notebook=path, purse=path, purse_name="notebook")
 
     def _nth_run(self, request: str | None, source: str | None) -> str | None:
         """A name for a cell whose id nobody tells: the n-th run of the same source in this kernel."""
@@ -76,10 +84,10 @@ class ShellPlace:
             runs.append(request)
         return f"source:{digest}:{runs.index(request) + 1}"
 
-    def _notebook_path(self) -> str | None:
+    def _notebook_path(self, is_display: bool) -> str | None:
         told = [os.environ.get("OR_MAGIC_NOTEBOOK"), self._shell.user_ns.get("__vsc_ipynb_file__")]
         # A kernel started by another kernel (papermill in a notebook) inherits the variable of its parent.
-        if self.front_end() == "display":
+        if is_display:
             told.append(os.environ.get("JPY_SESSION_NAME"))
         for path in told:
             if isinstance(path, str) and path.endswith(".ipynb"):

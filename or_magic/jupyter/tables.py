@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from or_magic.asking.model_table import ModelTable
 
 _PLAIN_ROWS = 20
-_SWITCHES = ("vision", "tools", "structured", "reasoning")
-_LARGE_FIRST = ("context", "intelligence")
-_BLANK_LAST = (
+SWITCHES = ("vision", "tools", "structured", "reasoning")
+LARGE_FIRST = ("context", "intelligence")
+BLANK_LAST = (
     "function (data, type) { const is_number = typeof data === 'number' && !Number.isNaN(data); "
     "if (type !== 'display') return is_number ? data : %sInfinity; "
     "return is_number ? data.toLocaleString('en-US', {maximumFractionDigits: 10}) : ''; }"
@@ -53,13 +53,13 @@ def shown_frame(table: ModelTable) -> pd.DataFrame:
     """What one chooses by, under names for people; all columns where those are not there."""
     import pandas as pd
 
-    if not {"context", "prompt_usd_per_m", "completion_usd_per_m", *_SWITCHES} <= set(table.columns):
+    if not {"context", "prompt_usd_per_m", "completion_usd_per_m", *SWITCHES} <= set(table.columns):
         return pd.DataFrame(table)
     columns: dict[str, Any] = {
         name: table[column].astype("float64").round(10) for column, name in _NAMES.items() if column in table
     }
     columns["context"] = table["context"].astype("float64")
-    columns |= {name: ["✓" if can else "" for can in table[name]] for name in _SWITCHES}
+    columns |= {name: ["✓" if can else "" for can in table[name]] for name in SWITCHES}
     columns["added"] = table["created"].dt.strftime("%Y-%m-%d").fillna("")
     columns["ends"] = table["expires"].dt.strftime("%Y-%m-%d").fillna("")
     if not any(columns["ends"]):
@@ -89,7 +89,7 @@ def _interactive(shown: pd.DataFrame) -> dict[str, Any] | None:
     # The renderers are ours, and know no text of anybody: what has no number is blank, and last where one sorts by it.
     numbers = {name: place for place, name in enumerate(shown.columns, 1) if shown[name].dtype.kind == "f"}
     renders = [
-        {"targets": place, "render": JavascriptFunction(_BLANK_LAST % ("-" if name in _LARGE_FIRST else ""))}
+        {"targets": place, "render": JavascriptFunction(BLANK_LAST % ("-" if name in LARGE_FIRST else ""))}
         for name, place in numbers.items()
     ]
     widget = ITable(

@@ -100,7 +100,9 @@ def settle(connection: Connection, turn: Row[Any], *, is_complete: bool) -> None
 
 
 def _own(path: list[Row[Any]], turn: NewTurn) -> int | None:
-    """The position on the path of the turn that the same question of the same cell made before."""
+    """The position on the path of the turn that it replaces: named, or made by the same question of the same cell."""
+    if turn.replaces is not None:
+        return next((i for i, row in enumerate(path) if row.id == turn.replaces), None)
     if turn.cell_id is None:
         return None
     made = (i for i, row in enumerate(path) if (row.cell_id, row.ask_number) == (turn.cell_id, turn.ask_number))

@@ -67,6 +67,7 @@ class NewTurn:
         prompt: what is asked.
         thread: the name of the thread that it goes on, made where there is none; None for a turn that stands alone.
         ask_number: 0, 1, ... for the questions of one run of the cell. With the cell it says which turn is replaced.
+        replaces: the turn whose place it takes; None for that which its cell made before, if it did.
         history: which turns of the thread are sent along: all, those of this run, or none.
         run: names the session that asks, until its process ends.
         worst_pico_usd: what it may cost at most, which is held back until its cost is known; None without a budget.
@@ -86,6 +87,7 @@ class NewTurn:
     prompt: Message
     thread: str | None = None
     ask_number: int = 0
+    replaces: TurnId | None = None
     history: WhichHistory = "thread"
     run: str = ""
     worst_pico_usd: int | None = None

@@ -28,7 +28,7 @@ _LENGTH = f"index => {_CELL}.innerText.length"
 _HAS_GROWN_OR_ENDED = f"([index, length]) => window.__finished || {_CELL}.innerText.length > length"
 _DANGERS = """() => [
     ...(window.__ran === undefined ? [] : ['window.__ran']),
-    ...[...document.querySelectorAll('.jp-OutputArea-output .orm *')].filter(element => {
+    ...[...document.querySelectorAll('.jp-OutputArea-output .orm *:not(.orm-code-bar *)')].filter(element => {
         const address = (element.getAttribute('href') ?? '').replace(/[\\0-\\x20]/g, '').toLowerCase();
         return element.matches('script, iframe, object, embed, svg:not(mjx-container *), form, input, button')
             || element.matches('link, base, meta, style, dialog, video, audio, [contenteditable]')

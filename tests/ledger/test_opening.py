@@ -203,7 +203,7 @@ def test_what_is_imported() -> None:
         import sys
         import or_magic.ledger
         ours = {name for name in sys.modules if "or_magic" in name}
-        assert ours == {"or_magic", "or_magic.current", "or_magic.ledger"}
+        assert ours == {"or_magic", "or_magic.asking", "or_magic.asking.current", "or_magic.ledger"}
         import or_magic.ledger.records, or_magic.ledger.tree
         assert "sqlalchemy" not in sys.modules
         import or_magic.ledger.audit

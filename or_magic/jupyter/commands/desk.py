@@ -109,7 +109,7 @@ class Desk:
                 over_budget=asked.values.get("over_budget", False),
                 replay=asked.replay,
                 in_background=asked.values.get("bg", False),
-                on_last=lambda last: self._bind(last, asked.values.get("output")),
+                on_last=lambda last: self._bind_late(last, asked.values.get("output")),
             )
         finally:
             answer = self.session.last
@@ -136,6 +136,13 @@ class Desk:
             answer = self.session.last
             if answer is not None and answer is not before:
                 self._bind(answer, None)
+
+    def _bind_late(self, last: Answer, output: str | None) -> None:
+        """Binds the last answer of a question in the background, where nothing else was bound in its place since."""
+        if any(self.shell.user_ns.get("_answer") is each for each in last.steps):
+            self.shell.user_ns["_answer"] = last
+        if output and any(self.shell.user_ns.get(output) is each for each in last.steps):
+            self.shell.user_ns[output] = last
 
     def _bind(self, answer: Answer, output: str | None) -> None:
         self.shell.user_ns["_answer"] = answer

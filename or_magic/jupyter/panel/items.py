@@ -1,0 +1,256 @@
+"""The conversation in the panel: an item for each question, drawn again only where what is to be seen has changed."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import Future
+from typing import Any, cast
+
+from ipywidgets import HTML, HTMLMath, VBox
+
+from or_magic.answer import Answer
+from or_magic.asking.host import Approval, Bill
+from or_magic.errors import Stopped
+from or_magic.jupyter.live import Frame, status_html
+from or_magic.jupyter.live_view import LiveView
+from or_magic.jupyter.panel.turn_html import (
+    Asked,
+    approval_html,
+    asked_html,
+    bar_html,
+    button,
+    error_html,
+    foot_html,
+    question_html,
+)
+from or_magic.ledger.records import TurnId
+from or_magic.messages import Message
+from or_magic.plain_text import sendable
+
+SHOWN = 30  # questions; a button shows as many more
+
+
+class Item(VBox):  # type: ignore[misc]  # ipywidgets is not typed
+    """A question that has been asked: what is to be seen of it, and the buttons below.
+
+    Args:
+        html: the question, safe.
+    """
+
+    def __init__(self, html: str = "") -> None:
+        super().__init__()
+        self._body, self._bar = HTMLMath(html), HTML()
+        self._key: tuple[object, ...] | None = None
+        self._told: tuple[object, ...] = ()
+        self.add_class("orm-item")
+        self.children = (self._body, self._bar)
+
+    def show(self, asked: Asked, *, is_last: bool) -> None:
+        """Draws what has changed."""
+        if asked.key != self._key:
+            self._draw(asked)
+        told = (asked.key, asked.branches, is_last)
+        if told != self._told:
+            self._told, self._bar.value = told, bar_html(asked, is_last=is_last)
+
+    def _draw(self, asked: Asked) -> None:
+        self._key, self._body.value = asked.key, asked_html(asked)
+
+    def close_all(self) -> None:
+        """Takes it, and all that is in it, out of the page and the kernel's memory."""
+        for widget in (*self.children, self):
+            widget.layout.close()
+            widget.close()
+
+
+class WidgetOutlet:
+    """The two places of an answer that arrives in the panel."""
+
+    def __init__(self) -> None:
+        self.answer, self.tail = HTMLMath(), HTMLMath()
+        self.tail.add_class("orm-tail")
+
+    def draw(self, frame: Frame) -> None:
+        """Redraws what has changed."""
+        if frame.answer is not None:
+            self.answer.value = sendable(frame.answer)
+        if frame.tail is not None:
+            self.tail.value = sendable(frame.tail)
+
+    def show_whole(self, answer: Answer, html: str) -> None:
+        """The answer as it stays."""
+        self.answer.value = sendable(html)
+
+    def show_footer(self, footer: str) -> None:
+        """The line under it."""
+        self.tail.value = foot_html(footer)
+
+
+class ArrivingView(LiveView):
+    """An answer that arrives in the panel; how it ended stands below it."""
+
+    def __init__(self, answer: Answer, item: ArrivingItem) -> None:
+        self._item = item
+        super().__init__(answer, item.add_outlet())
+
+    def close(self, answer: Answer, bill: Bill) -> None:
+        """The answer whole, how it ended where it did not end well, and the footer."""
+        answer.notes, told = tuple(note for note in answer.notes if not _is_told(note, answer)), answer.notes
+        super().close(answer, bill)
+        answer.notes = told
+        if answer.ending != "complete":
+            line = "Stopped." if answer.ending == "stopped" else answer.error or "It failed."
+            self._item.add(f'<div role="alert">{error_html(line)}</div>')
+
+
+def _is_told(note: str, answer: Answer) -> bool:
+    """Whether a note says again how the answer ended, which has a line of its own here."""
+    return answer.error is not None and note.endswith(answer.error)
+
+
+class ArrivingItem(Item):
+    """A question that is being asked. Its methods are called in the thread that asks, but for `stop` and `allow`.
+
+    Args:
+        prompt: what is asked, as far as it is known.
+    """
+
+    def __init__(self, prompt: Message) -> None:
+        super().__init__(question_html(prompt))
+        self.turn_id: TurnId | None = None
+        self._waits: Future[str] | None = None
+        self._token = ""
+        self._is_stopped = threading.Event()
+        self.add_class("orm-arriving")
+
+    def set_prompt(self, prompt: Message) -> None:
+        """What is asked, now that it is known."""
+        self._body.value = question_html(prompt)
+
+    def open_view(self, answer: Answer) -> ArrivingView:
+        """A place for the next answer of this question."""
+        self.turn_id = self.turn_id if self.turn_id is not None else answer.turn_id
+        return ArrivingView(answer, self)
+
+    def add_outlet(self) -> WidgetOutlet:
+        """Two places at the end."""
+        outlet = WidgetOutlet()
+        self._append(outlet.answer, outlet.tail)
+        return outlet
+
+    def add(self, html: str) -> HTMLMath:
+        """Safe HTML at the end."""
+        widget = HTMLMath(sendable(html))
+        self._append(widget)
+        return widget
+
+    @contextlib.contextmanager
+    def waiting(self, line: str) -> Iterator[None]:
+        """Shows a line while it lasts."""
+        widget = self.add(status_html(line))
+        try:
+            yield
+        finally:
+            widget.value = ""
+
+    def ask(self, call: str, *, can_be_always: bool) -> Approval:
+        """Asks whether a call of a tool may be run, and waits for the answer.
+
+        Raises:
+            Stopped: the user says to stop.
+        """
+        self._waits, self._token = Future(), uuid.uuid4().hex
+        if self._is_stopped.is_set():
+            self._waits.set_result("stop")
+        shown = self.add(approval_html(call, self._token, can_be_always=can_be_always))
+        try:
+            answer = self._waits.result()
+        finally:
+            self._token = ""
+            shown.value = ""
+        if answer == "stop":
+            raise Stopped("The tool was not run. What came before is kept in _answer.")
+        return cast("Approval", answer)
+
+    def allow(self, token: str, answer: str) -> bool:
+        """Answers what `ask` waits for; whether it does."""
+        waits = self._waits
+        if waits is None or not self._token or token != self._token or answer not in ("yes", "no", "always", "stop"):
+            return False
+        with contextlib.suppress(Exception):  # of two clicks the first counts
+            waits.set_result(answer)
+        return True
+
+    def stop(self) -> None:
+        """Nothing more is asked."""
+        self._is_stopped.set()
+        if self._token:
+            self.allow(self._token, "stop")
+
+    def settle(self) -> None:
+        """All has arrived."""
+        self.remove_class("orm-arriving")
+
+    def _draw(self, asked: Asked) -> None:
+        """What it shows is there already; it is drawn anew where the turn was put right afterwards."""
+        if asked.last.state == "open":
+            return
+        if self._key is not None:
+            self.children = (self._body, self._bar)
+            super()._draw(asked)
+        self._key = asked.key
+
+    def _append(self, *widgets: Any) -> None:
+        self.children = (*self.children[:-1], *widgets, self._bar)
+
+
+class Talk(VBox):  # type: ignore[misc]  # ipywidgets is not typed
+    """The items of a thread, the oldest first: the last `SHOWN`, and as many more as were asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_class("orm-talk")
+        self._head = HTML()
+        self._items: dict[TurnId, Item] = {}
+        self.shown = SHOWN
+        self.children = (self._head,)
+
+    def show(self, asked: list[Asked], total: int, arriving: ArrivingItem | None) -> None:
+        """Shows questions.
+
+        Args:
+            asked: those at the end of the thread.
+            total: how many the thread has.
+            arriving: what is being asked here; it stands last, where the ledger does not say otherwise.
+        """
+        if arriving is not None and arriving.turn_id is not None:
+            self._items[arriving.turn_id] = arriving
+        items = []
+        for number, each in enumerate(asked):
+            item = self._items.get(each.id) or Item()
+            item.show(each, is_last=number == len(asked) - 1)
+            items.append((each.id, item))
+        dropped = [item for id, item in self._items.items() if id not in dict(items) and item is not arriving]
+        self._items = dict(items)
+        shown = [item for _, item in items]
+        if arriving is not None and arriving not in shown:
+            shown.append(arriving)
+        self._head.value = _head_html(total - len(asked), is_empty=not shown)
+        self.children = (self._head, *shown)
+        for item in dropped:
+            item.close_all()
+
+
+def _head_html(earlier: int, *, is_empty: bool) -> str:
+    if earlier > 0:
+        return f'<div class="orm-bar">{button("earlier", f"Show earlier ({earlier:,})")}</div>'
+    if is_empty:
+        return (
+            '<div class="orm-empty"><p>Nothing has been asked in this thread yet.</p>'
+            "<p>What you ask here and what <code>%%openrouter</code> cells ask is one conversation, with the same "
+            "model, settings and budget.</p></div>"
+        )
+    return ""

@@ -1,0 +1,51 @@
+"""What stays of a panel where no widget is alive: in a saved notebook, on GitHub, in what nbconvert writes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from IPython.display import DisplayHandle, display
+
+from or_magic.jupyter.markdown import stylesheet
+from or_magic.jupyter.panel.turn_html import Asked, left_behind_html
+from or_magic.plain_text import sendable
+
+_PLAIN = "The panel of or_magic: it needs a kernel. The conversation stands below."
+_MOST_BYTES = 200_000
+
+
+class LeftBehind:
+    """The last state of a panel as an output of its own beside it. A living panel's style hides it."""
+
+    def __init__(self) -> None:
+        self._handles: list[DisplayHandle] = []
+        self._html = ""
+
+    def show(self, panel: Any) -> None:
+        """Displays the panel, and its last state beside it."""
+        bundle = panel._repr_mimebundle_()
+        view = bundle[0] if isinstance(bundle, tuple) else bundle
+        display({**view, "text/plain": _PLAIN}, raw=True)
+        handle = DisplayHandle()
+        handle.display(self._bundle(), raw=True)
+        self._handles.append(handle)
+
+    def renew(self, asked: list[Asked], thread: str) -> None:
+        """The state of now; of a long one the end."""
+        while len(html := left_behind_html(asked, thread)) > _MOST_BYTES and len(asked) > 1:
+            asked = asked[len(asked) // 2 :]
+        shown = f"<style>{stylesheet()}</style>{html}" if asked else ""
+        if shown != self._html:
+            self._html = shown
+            self._update()
+
+    def open(self) -> None:
+        """The panel is gone: nothing hides it any more."""
+        self._update()
+
+    def _update(self) -> None:
+        for handle in self._handles:
+            handle.update(self._bundle(), raw=True)
+
+    def _bundle(self) -> dict[str, str]:
+        return {"text/html": sendable(self._html), "text/plain": ""}

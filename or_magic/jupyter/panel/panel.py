@@ -1,0 +1,367 @@
+"""The panel: one widget in which the notebook's conversation is seen and gone on, beside the magics and with them.
+
+It holds nothing of its own that counts: the model and the settings are the notebook's, the conversation and the money
+are the ledger's. What it shows is looked up again after each cell and each answer, in its one thread (`work`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ipywidgets import HTML, Dropdown, HBox, VBox
+
+from or_magic.answer import Answer
+from or_magic.asking.current import loaded_desk
+from or_magic.asking.foreseeing import estimate_line, foresee_cost
+from or_magic.asking.host import Place
+from or_magic.asking.tool_loop import NO_TOOLBELT, Toolbelt
+from or_magic.errors import CommandError, OrMagicError
+from or_magic.jupyter.flags import CellLine
+from or_magic.jupyter.main_thread import running_loop
+from or_magic.jupyter.markdown import stylesheet
+from or_magic.jupyter.panel import meter, settings_form
+from or_magic.jupyter.panel.actions import ACTIONS, head_html
+from or_magic.jupyter.panel.asking import Asking, Wish, line_of
+from or_magic.jupyter.panel.attachments import Attachment
+from or_magic.jupyter.panel.comms import free
+from or_magic.jupyter.panel.drafting import content_of_draft, names_for
+from or_magic.jupyter.panel.hosting import PanelHost
+from or_magic.jupyter.panel.items import ArrivingItem, Talk
+from or_magic.jupyter.panel.left_behind import LeftBehind
+from or_magic.jupyter.panel.page import Page
+from or_magic.jupyter.panel.picker import ModelPicker
+from or_magic.jupyter.panel.promptbox import PromptBox
+from or_magic.jupyter.panel.turn_html import Asked
+from or_magic.jupyter.panel.work import Work
+from or_magic.ledger.branches import Branches, Spot
+from or_magic.ledger.records import MAIN, Thread, Turn, TurnId
+from or_magic.messages import Message
+from or_magic.plain_text import sendable
+
+if TYPE_CHECKING:
+    from or_magic.jupyter.commands.desk import Desk
+
+_BUSY = "An answer is on its way: wait for it, or stop it."
+_WHILE_BUSY = frozenset({"copy", "bind", "earlier", "approve"})  # what can be done meanwhile
+
+
+class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
+    """Choose a model, talk, watch the money.
+
+    Args:
+        desk: of the notebook; None for the one that has loaded the extension.
+
+    Attributes:
+        picker, talk, box, meter, form: its parts.
+
+    Raises:
+        CommandError: the extension is not loaded.
+    """
+
+    def __init__(self, desk: Desk | None = None) -> None:
+        found = desk or loaded_desk()
+        if found is None:
+            raise CommandError("The panel needs the extension: run %load_ext or_magic first.")
+        self.desk: Desk = found
+        self.session = self.desk.session
+        self._loop = running_loop()
+        self._is_display = self.desk.host.place.front_end() != "headless"
+        self._standing = self._host()
+        self._asking: Asking | None = None
+        self._beginning = threading.Lock()
+        self._turns: dict[TurnId, Turn] = {}
+        self.spots: list[Spot] = []
+        self.editing: Turn | None = None
+        self._chosen, self._drawn_by = "", 0
+        self.attempt: TurnId | None = None  # one that did not end well, and is to be shown all the same
+        self.work = Work(self.fail)
+        super().__init__()
+        self._make_parts()
+        self._place_parts()
+        self._ends = [_after_each_cell(self), _at_each_answer(self)]
+        self.refresh()
+
+    def _make_parts(self) -> None:
+        self.picker = ModelPicker(self.session, is_alone=False)
+        self._thread = Dropdown(description="Thread")
+        self._tools = HTML(head_html())
+        self.talk = Talk()
+        self.box = PromptBox(
+            on_send=self._ask,
+            on_stop=self._stop,
+            on_draft=lambda text: self.work.do(functools.partial(self._estimate, text), newest="estimate"),
+            on_names=lambda request, prefix: self.work.do(
+                functools.partial(self._name, request, prefix), newest="name"
+            ),
+            on_cancel=self._cancel,
+        )
+        self.meter = meter.Meter(self.session, self.where, self.work)
+        self.form = settings_form.SettingsForm(self.session, self._names, self.where, self.work)
+        self.page = Page(self._pressed)
+        self._left = LeftBehind()
+
+    def _place_parts(self) -> None:
+        styles = (stylesheet(), settings_form.CSS, meter.CSS, ".orm-left{display:none}")
+        head = HBox([self.picker, HBox([self._thread, self._tools])])
+        self.children = (
+            HTML(f"<style>{''.join(styles)}</style>"),
+            *(head, self.form, self.talk, self.box, self.meter, self.page),
+        )
+        self.children[0].add_class("orm-style")
+        head.add_class("orm-head")
+        head.children[1].add_class("orm-threads")
+        self.add_class("orm-panel")
+        self._thread.observe(lambda change: self._switch(change["new"]), "value")
+        self.picker.observe(lambda _: self._model_changed(), "value")
+
+    def _ipython_display_(self, **_: Any) -> None:
+        """Shows it, and beside it the conversation as a saved notebook keeps it."""
+        self._left.show(self)
+        self.work.do(self._leave)
+
+    def close(self) -> None:
+        """Takes it out of the page. An answer that is on its way arrives all the same, and is kept."""
+        for end in self._ends:
+            end()
+        self.work.close()
+        self._left.open()
+        for widget in (self.picker, self.talk, self.box, self.meter, self.form, self.page):
+            widget.close()
+        super().close()
+
+    def where(self) -> Place:
+        """The notebook that it belongs to."""
+        return self._standing.where()
+
+    @property
+    def notebook(self) -> str:
+        """How the notebook is named in the store."""
+        return self.where().notebook
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an answer is on its way here."""
+        return self._asking is not None
+
+    def say(self, line: str, kind: str = "hint") -> None:
+        """Shows a line of text under the box."""
+        self.box.notice_kind, self.box.notice = kind if line else "", line
+
+    def fail(self, error: BaseException) -> None:
+        """Shows what went wrong."""
+        self.say(line_of(error), "error")
+
+    def refresh(self) -> None:
+        """Takes over what has changed, soon, in its own thread; from any thread."""
+        self.work.do(self._look, newest="look")
+        self.picker.refresh()
+        self.form.refresh()
+        self.meter.refresh()
+
+    def begin(self, wish: Wish, prompt: Message, written: tuple[str, tuple[Attachment, ...]] | None = None) -> None:
+        """Asks.
+
+        Args:
+            wish: what.
+            prompt: the same as far as it is known now, to be shown.
+            written: what stood in the box, which is given back where nothing was sent.
+        """
+        with self._beginning:
+            if self._asking is not None:
+                return self.say(_BUSY)
+            item = ArrivingItem(prompt)
+            failed = functools.partial(self._give_back, written)
+            self._asking = Asking(self.session, item, self._host, functools.partial(self._ended, item), failed)
+        self.attempt = None
+        self.say("")
+        self.box.is_busy = True
+        self._asking.begin(wish)
+        self.work.do(self._look, newest="look")
+        return None
+
+    def belt(self) -> Toolbelt:
+        """The tools that are chosen."""
+        if not self.form.tool_names:
+            return NO_TOOLBELT
+        chosen = {"tools": [",".join(self.form.tool_names)], "yes": self.form.is_told_yes}
+        return self.desk.prompting.belt(CellLine(values=chosen))
+
+    def _ask(self, text: str, attachments: tuple[Attachment, ...]) -> None:
+        again, self.editing, self.box.editing = self.editing, None, ""
+        content = functools.partial(self._content, text, attachments)
+        self.box.recall = [*self.box.recall, text]
+        wish = Wish(content, self.form.answer_form, self.belt, again=again)
+        self.begin(wish, Message.of_text("user", text), (text, attachments))
+
+    def _content(self, text: str, attachments: Iterable[Attachment]) -> Any:
+        return content_of_draft(text, attachments, self._names())
+
+    def _stop(self) -> None:
+        asking = self._asking
+        if asking is not None:
+            asking.stop()
+
+    def _cancel(self) -> None:
+        self.editing, self.box.editing = None, ""
+
+    def _ended(self, item: ArrivingItem, last: Answer | None) -> None:
+        """The answer has ended, in whichever thread."""
+        with self._beginning:
+            self._asking = None
+        item.settle()
+        if last is not None:
+            self.desk.shell.user_ns["_answer"] = last
+            if last.ending == "complete" and last.error:  # its tools, or its schema: the item does not tell it
+                self.say(last.error, "error")
+        if item.turn_id is None:
+            item.close_all()
+        self.box.is_busy = False
+        self.work.do(self._look, newest="look")
+        self.meter.refresh(last)
+        self.work.do(self._leave, newest="leave")
+
+    def _give_back(self, written: tuple[str, tuple[Attachment, ...]] | None, error: BaseException) -> None:
+        """Nothing was sent: what was written comes back, where nothing else was written since."""
+        self.fail(error)
+        if written is not None and not self.box.draft.strip():
+            self.box.put(*written, is_live=True)
+
+    def _look(self) -> None:
+        """What is there now, drawn where it differs."""
+        with self.session.at(self._standing):
+            self.spots = Branches(self.session.ledger).spots(self.notebook, None, self.attempt)
+            asked = self.asked(self.spots[-self.talk.shown :])
+            threads = self.session.threads.of(self.notebook)
+        asking = self._asking
+        self.talk.show(asked, len(self.spots), asking.item if asking is not None else None)
+        self._show_threads(threads)
+        if not self.box.recall:
+            self.box.recall = [each.turns[0].prompt.text for each in asked if len(each.turns[0].prompt.text) < 5_000]
+        free(self)
+
+    def asked(self, spots: list[Spot]) -> list[Asked]:
+        """The turns of some questions; those that have ended are read once."""
+        ids = [id for spot in spots for id in spot.steps]
+        missing = [id for id in ids if id not in self._turns or self._turns[id].state == "open"]
+        self._turns |= {turn.id: turn for turn in self.session.ledger.turns_of(missing)}
+        self._turns = {id: self._turns[id] for id in ids if id in self._turns}
+        found = [(tuple(self._turns[id] for id in spot.steps if id in self._turns), spot.branches) for spot in spots]
+        return [Asked(turns, branches) for turns, branches in found if turns]
+
+    def _show_threads(self, threads: list[Thread]) -> None:
+        names = tuple(sendable(thread.name) for thread in threads) or (MAIN,)
+        current = next((sendable(thread.name) for thread in threads if thread.is_current), names[0])
+        current = self._chosen if self._chosen in names else current
+        if (names, current) == (self._thread.options, self._thread.value):
+            return
+        self._drawn_by = threading.get_ident()
+        with self._thread.hold_sync():
+            self._thread.options, self._thread.value = names, current
+        self._drawn_by = 0
+
+    def _switch(self, name: str | None) -> None:
+        """A thread was chosen; not where it is drawn here, which tells observers as well."""
+        if name is None or self._drawn_by == threading.get_ident():
+            return
+        self._chosen = name  # until the switch is made, a look that was due before must not take it back
+
+        def switch() -> None:
+            try:
+                self.session.threads.switch(self.notebook, name)
+                self.attempt = None
+            finally:
+                self._chosen = ""
+                self.session.tell_watchers()
+
+        self.work.do(switch)
+
+    def _model_changed(self) -> None:
+        self.session.tell_watchers()
+        self.work.do(lambda: self._estimate(self.box.draft), newest="estimate")
+
+    def _estimate(self, text: str) -> None:
+        """What sending the box would cost; nothing is said of what cannot be sent yet."""
+        line = ""
+        if text.strip():
+            with contextlib.suppress(OrMagicError), self.session.at(self._standing):
+                content = content_of_draft(text, (), self._names())
+                form = self.form.answer_form()
+                question = self.session.question(content, None, None, None, None, None, form, is_draft=True)
+                line = estimate_line(foresee_cost(self.session, question, is_offline=True, place=self.where()))
+        self.box.estimate = line
+
+    def _name(self, request: int, prefix: str) -> None:
+        self.box.offer(request, names_for(prefix, self._names(), self.desk.shell.user_ns_hidden))
+
+    def _names(self) -> dict[str, Any]:
+        return self.desk.prompting.names
+
+    def _pressed(self, facts: Mapping[str, str]) -> None:
+        """A button was pressed, in whichever thread."""
+        action = facts.get("do", "")
+        if action == "approve":
+            asking = self._asking
+            if asking is not None:
+                asking.item.allow(facts.get("token", ""), facts.get("answer", ""))
+        elif action in ACTIONS:
+            self.work.do(lambda: self._act(action, facts))
+
+    def _act(self, action: str, facts: Mapping[str, str]) -> None:
+        if self.is_busy and action not in _WHILE_BUSY:
+            return self.say(_BUSY)
+        turn = facts.get("turn", "")
+        if "turn" in facts and not turn.isdecimal():
+            raise CommandError(f"{turn!r} is no turn.")
+        self.say("")
+        with self.session.at(self._standing):
+            ACTIONS[action](self, int(turn or 0), facts.get("name", ""))
+        return None
+
+    def _host(self, **traits: Any) -> PanelHost:
+        return PanelHost(self.desk.host, self._loop, is_display=self._is_display, **traits)
+
+    def _leave(self) -> None:
+        """Renews what a saved notebook shows."""
+        with self.session.at(self._standing):
+            asked = self.asked(self.spots[-self.talk.shown :])
+            self._left.renew(asked, self.session.threads.current_name(self.notebook))
+
+
+def _after_each_cell(panel: Panel) -> Callable[[], object]:
+    """Lets the panel look after each cell; gives what ends that."""
+    events, look = panel.desk.shell.events, _weakly(panel)
+    events.register("post_run_cell", look)
+
+    def end() -> None:
+        with contextlib.suppress(ValueError):
+            events.unregister("post_run_cell", look)
+
+    return end
+
+
+def _at_each_answer(panel: Panel) -> Callable[[], object]:
+    """Lets the panel look when an answer begins or has ended, in a cell or elsewhere; gives what ends that."""
+    watchers, look = panel.session.watchers, _weakly(panel)
+    watchers.append(look)
+
+    def end() -> None:
+        with contextlib.suppress(ValueError):
+            watchers.remove(look)
+
+    return end
+
+
+def _weakly(panel: Panel) -> Callable[..., None]:
+    """Refreshes the panel as long as there is one."""
+    whose = weakref.ref(panel)
+
+    def look(*_: object) -> None:
+        if (still := whose()) is not None:
+            still.refresh()
+
+    return look
