@@ -84,7 +84,7 @@ class Branches:
             if found is None or row is None:
                 raise StoreError(f"There is no turn {turn_id} in this thread. Look again: %openrouter history.")
             is_attempt = row.state in _UNFINISHED
-            tip = row.previous if is_attempt else _end_of(connection, row)
+            tip = row.previous if is_attempt else _end_of(connection, row, found.id)
             connection.execute(update(threads).where(threads.c.id == found.id).values(tip=tip, undone=None))
             return turn_id if is_attempt else None
 
@@ -141,13 +141,14 @@ def _attempt(connection: Connection, thread: Row[Any], shown: TurnId | None) -> 
     return Spot((chosen.id,), tuple(row.id for row in rows)) if chosen.state in _UNFINISHED else None
 
 
-def _end_of(connection: Connection, row: Row[Any]) -> TurnId:
-    """The newest end of the paths that go on behind a turn."""
+def _end_of(connection: Connection, row: Row[Any], thread: int) -> TurnId:
+    """The newest end of the paths that go on behind a turn; those of the thread that goes there count first."""
     at: TurnId = row.id
     while True:
-        behind = select(turns.c.id).where(turns.c.previous == at, turns.c.thread == row.thread)
-        behind = behind.where(turns.c.state.in_(("complete", "open"))).order_by(turns.c.id.desc()).limit(1)
-        next_one = connection.scalar(behind)
+        behind = select(turns.c.id).where(turns.c.previous == at, turns.c.thread.in_((thread, row.thread)))
+        behind = behind.where(turns.c.state.in_(("complete", "open")))
+        newest = behind.order_by((turns.c.thread == thread).desc(), turns.c.id.desc()).limit(1)
+        next_one = connection.scalar(newest)
         if next_one is None:
             return at
         at = next_one

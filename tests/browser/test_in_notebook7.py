@@ -6,8 +6,10 @@ from typing import Any
 
 import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
 from .lab import FOOTER, Lab, LabPage
+from .panel_page import KERNEL, PanelPage
 from .test_in_lab import FOOTER_LINE, HOSTILE_TEXT, READ, notebook
 
 pytestmark = pytest.mark.browser
@@ -32,3 +34,31 @@ def test_an_answer_in_notebook_7(browser: Any, notebook7: Lab) -> None:
     assert page.dangers() == []
     assert page.outward == []
     page.close()
+
+
+def test_the_panel_in_notebook_7(browser: Any, notebook7: Lab) -> None:
+    """In the panel a question is answered, stopped and branched from, and a block of code becomes a cell."""
+    path = notebook7.root / "panel.ipynb"
+    sources = ("%load_ext or_magic\n%openrouter model sandbox/coder", "%openrouter panel")
+    nbformat.write(new_notebook(cells=[new_code_cell(each) for each in sources], metadata=KERNEL), path)
+    lab = LabPage(browser.new_context(viewport={"width": 1280, "height": 1000}).new_page(), notebook7, path)
+    lab.open()
+    page = PanelPage(lab)
+    lab.run_all()
+    lab.wait_until_run()
+    page.ask("def double(x): write it")
+    page.items().last.get_by_role("button", name="To next cell").first.click()
+    page.see("The code is in the cell below.")
+    page.run("%openrouter model sandbox/essay")
+    page.send("Tell me about streaming")
+    page.see("Why answers are streamed")
+    page.panel().get_by_role("button", name="Stop", exact=True).click()
+    page.wait()
+    page.see("Stopped.")
+    page.press("Run again")
+    page.see("2 of 2")
+    page.wait()
+
+    assert "words were asked" in lab.saved().cells[-1].source
+    assert (page.complaints, lab.outward, lab.dangers()) == ([], [], [])
+    lab.close()

@@ -13,7 +13,6 @@ from PIL import Image
 
 from or_magic.sandbox import Sandbox
 from or_magic.sandbox.behaviour import StreamError
-
 from tests.faults.server import DONE, OPEN_HEAD, serve
 from tests.jupyter.hostile_texts import HOSTILE
 
@@ -355,3 +354,29 @@ def test_axe_finds_nothing(open_notebook: OpenNotebook, sandbox: Sandbox, theme:
         for node in each["nodes"]
     ]
     assert told == []
+
+
+def test_without_any_magic(open_notebook: OpenNotebook, sandbox: Sandbox) -> None:
+    """A budget, a thread and a key are set by buttons alone; the key is in no widget and no file."""
+    page = opened(open_notebook, "panel_buttons")
+    page.panel().get_by_label("Set a budget").click()
+    page.panel().get_by_label("Budget of this notebook in USD").fill("0.5")
+    page.panel().get_by_role("button", name="Set", exact=True).click()
+    page.see("may spend $0.50")
+    page.see("of $0.50")
+    page.panel().get_by_label("More for threads and the key").click()
+    page.panel().get_by_label("Name of the new thread").fill("other ideas")
+    page.panel().get_by_role("button", name="New thread").click()
+    page.see("Thread other ideas begins")
+    page.ask("in the other thread")
+    assert "* other ideas" in page.run("%openrouter threads")
+    page.panel().get_by_label("More for threads and the key").click()
+    page.panel().get_by_label("Key of the service").fill("sk-or-very-secret")
+    page.panel().get_by_role("button", name="Use this key").click()
+    page.see("is set for this kernel")
+
+    states = "import ipywidgets\nprint('very-secret' in str(ipywidgets.Widget.get_manager_state(drop_defaults=True)))"
+    assert page.run(states).strip() == "False"
+    assert "very-secret" not in page.page.content()
+    assert "very-secret" not in str(page.lab.saved())
+    assert (page.complaints, page.lab.outward) == ([], [])

@@ -116,6 +116,27 @@ class Desk:
             if answer is not None and answer is not before:
                 self._bind(answer, asked.values.get("output"))
 
+    def open_sandbox(self) -> Sandbox:
+        """From now on the notebook asks a sandbox on this machine."""
+        if self.sandbox is None:
+            from or_magic.sandbox import start
+
+            self.sandbox = start()
+            self.session.settings.notebook["sandbox_url"] = self.sandbox.base_url
+        return self.sandbox
+
+    def close_sandbox(self) -> None:
+        """The notebook asks the service again.
+
+        Raises:
+            CommandError: no sandbox was started here.
+        """
+        if self.sandbox is None:
+            raise CommandError("No sandbox was started here.")
+        self.session.settings.notebook.pop("sandbox_url", None)
+        self.sandbox.close()
+        self.sandbox = None
+
     def models_bundle(self, table: ModelTable, include: object = None, exclude: object = None) -> dict[str, Any]:
         """What the front end shows of a table of models; IPython calls it."""
         from or_magic.jupyter.tables import models_bundle

@@ -29,21 +29,8 @@ def sandbox(desk: Desk, text: str) -> None:
     if text not in ("", "stop"):
         raise CommandError(f"%openrouter sandbox takes nothing more, or stop; {text!r} was typed.")
     if text == "stop":
-        _stop(desk)
+        desk.close_sandbox()
+        print(f"The sandbox is gone. This notebook asks {desk.session.service}.")
         return
-    if desk.sandbox is None:
-        from or_magic.sandbox import start
-
-        desk.sandbox = start()
-        desk.session.settings.notebook["sandbox_url"] = desk.sandbox.base_url
-    print(f"This notebook now asks the sandbox at {desk.sandbox.base_url}: no key, no cost, no model.")
+    print(f"This notebook now asks the sandbox at {desk.open_sandbox().base_url}: no key, no cost, no model.")
     print("%openrouter sandbox stop goes back.")
-
-
-def _stop(desk: Desk) -> None:
-    if desk.sandbox is None:
-        raise CommandError("No sandbox was started here.")
-    desk.session.settings.notebook.pop("sandbox_url", None)
-    desk.sandbox.close()
-    desk.sandbox = None
-    print(f"The sandbox is gone. This notebook asks {desk.session.service}.")

@@ -14,7 +14,9 @@ from or_magic.jupyter.panel.drafting import attachments_of
 from or_magic.jupyter.panel.items import SHOWN
 from or_magic.jupyter.panel.turn_html import button
 from or_magic.ledger.branches import Branches
+from or_magic.ledger.budgets import Budgets
 from or_magic.ledger.records import TurnId
+from or_magic.money import amount, format_usd
 
 if TYPE_CHECKING:
     from or_magic.jupyter.panel.panel import Panel
@@ -119,25 +121,73 @@ def reset(panel: Panel, turn_id: TurnId, name: str) -> None:
     panel.say(f"Begun anew; {count} turn{'s' if count != 1 else ''} taken out. Redo brings them back.")
 
 
+def budget(panel: Panel, turn_id: TurnId, name: str) -> None:
+    """What this notebook may spend; nothing takes the limit away."""
+    limit = amount(name, "The budget") if name else None
+    place, session = panel.where(), panel.session
+    Budgets(session.ledger).put(place.purse, session.service, "notebook", limit)
+    session.tell_watchers()
+    panel.say(f"This {place.purse_name} may spend {format_usd(limit)}." if limit is not None else "No budget is set.")
+
+
+def key(panel: Panel, turn_id: TurnId, name: str) -> None:
+    """Takes a key, as ``%openrouter key`` does: into this kernel's memory alone."""
+    if not name:
+        raise CommandError("No key was typed; nothing changed.")
+    panel.session.settings.give_key(name)
+    panel.session.tell_watchers()
+    panel.say(f"The key for {panel.session.service} is set for this kernel. It is not written anywhere.")
+
+
+def rehearse(panel: Panel, turn_id: TurnId, name: str) -> None:
+    """Asks a sandbox on this machine from now on, or the service again."""
+    if panel.desk.sandbox is None:
+        panel.desk.open_sandbox()
+        panel.say("Answers come from this machine now: no key, no cost, no model. The same button goes back.")
+    else:
+        panel.desk.close_sandbox()
+        panel.say(f"This notebook asks {panel.session.service} again.")
+    panel.session.tell_watchers()
+
+
 ACTIONS: dict[str, Callable[[Panel, TurnId, str], None]] = {
     **{each.__name__: each for each in (again, edit, copy, fork, undo, redo, branch, bind, earlier, thread, reset)},
+    **{each.__name__: each for each in (budget, key, rehearse)},
     "continue": go_on,
 }
 
 
 def head_html() -> str:
     """The buttons beside the choice of the thread."""
-    name = (
-        '<label class="orm-bind">named <input type="text" data-name value="ideas" spellcheck="false" '
-        'aria-label="Name of the new thread"></label>'
-    )
     entries = (
-        f'<div class="orm-entry">{name}{button("thread", "New thread")}</div>',
-        f'<div class="orm-entry">{button("reset", "Begin this thread anew")}</div>',
+        _field("named", "ideas", "Name of the new thread") + button("thread", "New thread"),
+        button("reset", "Begin this thread anew"),
+        _field("key", "", "Key of the service", kind="password") + button("key", "Use it", label_for="Use this key"),
+        button("rehearse", "Rehearse without a key", title="Answers from this machine, with play money; again: back"),
     )
+    redo_button = button("redo", "Redo", title="Bring back what was undone")
     return (
-        '<div class="orm-bar mathjax_ignore">'
-        + button("redo", "Redo", title="Bring back what was undone")
-        + '<details class="orm-menu"><summary aria-label="More for threads" title="More">⋯</summary>'
-        + f'<div class="orm-entries">{"".join(entries)}</div></details></div>'
+        f'<div class="orm-bar mathjax_ignore">{redo_button}{_menu("⋯", "More for threads and the key", entries)}</div>'
+    )
+
+
+def money_html() -> str:
+    """The menu beside the meter."""
+    field = _field("USD", "1.00", "Budget of this notebook in USD")
+    entries = (field + button("budget", "Set"), button("budget", "No budget", title="Take the limit away"))
+    return f'<div class="orm-bar mathjax_ignore">{_menu("Budget", "Set a budget", entries)}</div>'
+
+
+def _field(label: str, value: str, told: str, *, kind: str = "text") -> str:
+    return (
+        f'<label class="orm-bind">{label} <input type="{kind}" data-name value="{value}" spellcheck="false" '
+        f'autocomplete="off" aria-label="{told}"></label>'
+    )
+
+
+def _menu(label: str, told: str, entries: tuple[str, ...]) -> str:
+    inner = "".join(f'<div class="orm-entry">{entry}</div>' for entry in entries)
+    return (
+        f'<details class="orm-menu"><summary aria-label="{told}" title="{told}">{label}</summary>'
+        f'<div class="orm-entries">{inner}</div></details>'
     )

@@ -12,7 +12,7 @@ from or_magic.answer import Answer
 from or_magic.asking.forms import NO_FORM, Form
 from or_magic.asking.tool_loop import NO_TOOLBELT, Toolbelt
 from or_magic.content import Content
-from or_magic.errors import OrMagicError, Stopped
+from or_magic.errors import BudgetError, MissingKeyError, OrMagicError, Stopped
 from or_magic.jupyter.panel.hosting import PanelHost
 from or_magic.jupyter.panel.items import ArrivingItem
 from or_magic.ledger.records import Turn, TurnId
@@ -107,6 +107,13 @@ class Asking:
 
 def line_of(error: BaseException) -> str:
     """An error as one line."""
+    if isinstance(error, BudgetError):
+        told = str(error).partition(" Ways on:")[0].replace("--over-budget asks all the same.", "").strip()
+        return f"{told} Raise the budget below, take a cheaper model, or set max_tokens in Settings."
+    if isinstance(error, MissingKeyError):
+        return (
+            f"{str(error).partition(', then run')[0]}, and give it to the ⋯ above, which can rehearse without one too."
+        )
     if isinstance(error, (OrMagicError, Stopped)):
         return str(error)
     said = " ".join(str(error).split())

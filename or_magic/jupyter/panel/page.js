@@ -22,6 +22,7 @@ function factsOf(button) {
   for (const [name, value] of Object.entries(button.dataset)) if (name !== "orm") facts[name] = value;
   const field = button.parentElement?.querySelector("input[data-name]");
   if (field) facts.name = field.value.trim();
+  if (field?.type === "password") field.value = "";
   return facts;
 }
 

@@ -25,7 +25,7 @@ from or_magic.jupyter.flags import CellLine
 from or_magic.jupyter.main_thread import running_loop
 from or_magic.jupyter.markdown import stylesheet
 from or_magic.jupyter.panel import meter, settings_form
-from or_magic.jupyter.panel.actions import ACTIONS, head_html
+from or_magic.jupyter.panel.actions import ACTIONS, head_html, money_html
 from or_magic.jupyter.panel.asking import Asking, Wish, line_of
 from or_magic.jupyter.panel.attachments import Attachment
 from or_magic.jupyter.panel.comms import free
@@ -84,6 +84,7 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
         self._make_parts()
         self._place_parts()
         self._ends = [_after_each_cell(self), _at_each_answer(self)]
+        self.work.do(self.session.settings.key)  # where there is none, it is said before something is written
         self.refresh()
 
     def _make_parts(self) -> None:
@@ -108,10 +109,12 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
     def _place_parts(self) -> None:
         styles = (stylesheet(), settings_form.CSS, meter.CSS, ".orm-left{display:none}")
         head = HBox([self.picker, HBox([self._thread, self._tools])])
+        foot = HBox([self.meter, HTML(money_html())])
         self.children = (
             HTML(f"<style>{''.join(styles)}</style>"),
-            *(head, self.form, self.talk, self.box, self.meter, self.page),
+            *(head, self.form, self.talk, self.box, foot, self.page),
         )
+        foot.add_class("orm-foot")
         self.children[0].add_class("orm-style")
         head.add_class("orm-head")
         head.children[1].add_class("orm-threads")
