@@ -22,7 +22,8 @@ def main() -> None:
             os.environ["OR_MAGIC_STORE"] = str(Path(folder) / f"{path.stem}.sqlite")
             notebook = nbformat.read(path, as_version=4)
             NotebookClient(notebook, kernel_name="python3", record_timing=False).execute()
-            notebook.metadata.pop("language_info", None)
+            for name in ("language_info", "widgets"):  # a widget that no kernel answers is no use to a reader
+                notebook.metadata.pop(name, None)
             nbformat.write(notebook, path)
 
 

@@ -200,7 +200,7 @@ def test_one_that_still_arrives(session: Session) -> None:
 
 
 def test_what_an_earlier_session_left(opened: Callable[..., Session], sandbox: Sandbox) -> None:
-    """Without a name, a new session goes on with what the notebook's last one left unfinished, and then with its own."""
+    """Without a name, a new session goes on with what the last one left unfinished, and then with its own."""
     host = ScriptHost()
     old = broken(opened(host), sandbox)
     session = opened(host)

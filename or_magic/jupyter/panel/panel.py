@@ -124,6 +124,10 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
 
     def _ipython_display_(self, **_: Any) -> None:
         """Shows it, and beside it the conversation as a saved notebook keeps it."""
+        if not self._is_display:  # what comes after the cell, a run that nobody watches may lose
+            with contextlib.suppress(OrMagicError):
+                self._look()
+                self._leave()
         self._left.show(self)
         self.work.do(self._leave)
 
