@@ -60,7 +60,7 @@ postgres:
 	  echo "no PostgreSQL could be installed: the ledger's tests on it will be skipped"; }
 
 tests:
-	$(BIN)/python -m pytest -q -m "not soak and not pictures and not bench"
+	$(BIN)/python -m tests
 
 notebooks:
 	$(BIN)/python -m pytest -q -p tests.rehearsal --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg notebooks

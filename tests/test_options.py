@@ -1,4 +1,4 @@
-"""Options: one table, from which settings, patience and the README come."""
+"""Options: one table, from which settings, patience and the manual come."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from or_magic.options import OPTIONS
 from or_magic.patience import Patience
 from or_magic.settings import Settings
 
-README = Path(__file__).parents[1] / "README.md"
+MANUAL = Path(__file__).parents[1] / "docs" / "manual.md"
 
 
 def test_the_defaults_are_those_of_the_client() -> None:
@@ -22,10 +22,10 @@ def test_the_defaults_are_those_of_the_client() -> None:
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
 def test_the_readme_lists_each_option(option) -> None:
-    """The README's table holds each option with its default and its help."""
+    """The table of the manual holds each option with its default and its help."""
     default = f"{option.default} {option.unit}".strip()
 
-    assert f"| `{option.name}` | {default} | {option.help} |" in README.read_text(encoding="utf-8")
+    assert f"| `{option.name}` | {default} | {option.help} |" in MANUAL.read_text(encoding="utf-8")
 
 
 def test_who_comes_first() -> None:

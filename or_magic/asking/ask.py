@@ -46,6 +46,8 @@ class Ask:
         client: what it is asked by; None where a kept answer is given again.
         turn_id: its id in the store.
         is_in_background: whether nobody waits for it.
+        after: the one in the background that it follows; None where it follows none.
+        newest: the answer of the last one that followed it; its own where none did.
     """
 
     def __init__(self, session: Session, question: Question, choose: Choice, *, show: bool) -> None:
@@ -71,6 +73,8 @@ class Ask:
         self._replayed = ""
         self._is_stopped = threading.Event()
         self.is_in_background = False
+        self.after: Ask | None = None
+        self.newest = self.answer
 
     @property
     def can_run_in_background(self) -> bool:
@@ -191,8 +195,14 @@ class Ask:
         """Whether it was stopped from another thread."""
         return self._is_stopped.is_set()
 
+    def come_after(self, first: Ask) -> None:
+        """It follows another one in the background, which is stopped and waited for together with it."""
+        self.is_in_background, self.after, first.newest = True, first, self.answer
+        if first.is_stopped:
+            self.stop()
+
     def stop(self) -> None:
-        """Ends it, and the steps with tools that follow it, from another thread; what had arrived is kept."""
+        """Ends it, and what follows it, from another thread; what had arrived is kept."""
         self._is_stopped.set()
         self._stop()
         for step in self._session.steps_after(self):
@@ -261,6 +271,7 @@ class Ask:
             self.answer.reconcile(usage)
             if view is not None:
                 view.amend(self.answer, self._bill(None))
+            self._session.tell_watchers()
 
         reconcile(self.client, self.answer.id, record, functools.partial(spending.release, self.turn_id))
 

@@ -32,7 +32,7 @@ class FollowUp:
 
     def __init__(self, session: Session, question: Question, *, show: bool, first: Ask | None = None) -> None:
         self._session, self._question, self._show, self._first = session, question, show, first
-        self._ask = functools.partial(session.follow, show=show, is_late=first is not None)
+        self._ask = functools.partial(session.follow, show=show, after=first)
 
     def follow(self, answer: Answer) -> Answer:
         """The last answer.
@@ -51,14 +51,13 @@ class FollowUp:
         last = self._first.answer
         if self._question.belt.tools.functions:
             last = ToolLoop(self._session, self._question, self._ask, show=self._show, first=self._first).follow_late()
-        if self._question.form.shape is None or last.ending != "complete" or self._first.is_stopped:
+        is_over = last.ending != "complete" or last.error is not None or self._first.is_stopped
+        if self._question.form.shape is None or is_over:
             return last
-        before = self._session.last
         try:
             return self._fitting(last)
         except (OrMagicError, Stopped) as error:  # it would be lost with the thread
-            newest = self._session.last
-            last = newest if newest is not None and newest is not before else last
+            last = self._first.newest
             last.error = last.error or str(error)
             return last
 

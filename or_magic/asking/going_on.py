@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from or_magic.asking.session import Session
 
 
-def question_for_the_rest(session: Session, turn_id: TurnId | None) -> Question:
+def question_for_rest(session: Session, turn_id: TurnId | None) -> Question:
     """The question of an answer again, with the beginning that is there.
 
     Args:
@@ -26,13 +26,15 @@ def question_for_the_rest(session: Session, turn_id: TurnId | None) -> Question:
         CommandError: there is no such answer, or it is whole.
     """
     if turn_id is not None:
-        return _of_turn(session.ledger.turn(turn_id), replaces=turn_id)
+        named = session.ledger.turn(turn_id)
+        thread = session.threads.current_name(session.host.where().notebook) if named.thread is not None else None
+        return _of_turn(named, thread, replaces=turn_id)
     answer, question = session.last, session.last_question
     if answer is None or question is None:
         turn = session.ledger.last_turn(session.host.where().notebook)
         if turn is None or turn.state == "complete":
             raise CommandError("There is no answer to go on with.")
-        return _of_turn(turn)
+        return _of_turn(turn, turn.thread)
     if not answer.done:
         raise CommandError("The last answer still arrives: %openrouter stop ends it, %openrouter jobs lists it.")
     if answer.ending == "complete" and answer.finish_reason != "length":
@@ -46,11 +48,11 @@ def can_go_on(turn: Turn) -> bool:
     return turn.state != "open" and is_cut and turn.answer is not None and bool(turn.answer.text.strip())
 
 
-def _of_turn(turn: Turn, replaces: TurnId | None = None) -> Question:
+def _of_turn(turn: Turn, thread: str | None, replaces: TurnId | None = None) -> Question:
     if not can_go_on(turn) or turn.answer is None:
         raise CommandError("There is no answer to go on with.")
     composed = Composed(turn.model_asked, turn.parameters, {})
-    seat = Seat(turn.thread, "thread" if turn.thread else "none", turn.cell_id, turn.ask_number, replaces)
+    seat = Seat(thread, "thread" if thread else "none", turn.cell_id, turn.ask_number, replaces)
     return Question(turn.prompt, False, composed, (), turn.system, seat, begun=_begun(turn.answer.text))
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from typing import Any
 
 from or_magic.answer import Answer
 from or_magic.asking.replaying import events_of
 from or_magic.asking.tool_runs import ToolRun
 from or_magic.ledger.records import Turn
 from or_magic.messages import History, ImagePart, Message, ToolCall, ToolResultPart, UsageReported
+from or_magic.openrouter.composing import private_names
 
 _FAILED = "Error: "  # how what a tool gave begins where it failed
 
@@ -20,7 +23,9 @@ def answer_of(turn: Turn) -> Answer:
         if not isinstance(event, UsageReported):
             answer.absorb(event)
     answer.finish_reason = turn.finish_reason
-    answer.parameters, answer.turn_id = turn.parameters, turn.id
+    private = private_names()
+    answer.parameters = {name: value for name, value in turn.parameters.items() if name not in private}
+    answer.turn_id = turn.id
     answer.history = History(turns=turn.history_turns)
     answer.attempts, answer.may_be_billed_twice = turn.attempts, turn.may_be_billed_twice
     answer.estimated_pico_usd = turn.estimated_pico_usd
@@ -47,7 +52,7 @@ def _runs(calls: Sequence[ToolCall], given: Message) -> tuple[ToolRun, ...]:
         ToolRun(
             call.id,
             call.name,
-            call.arguments,
+            _arguments(call.arguments),
             None,
             texts[call.id],
             images if number == len(calls) else (),
@@ -57,3 +62,12 @@ def _runs(calls: Sequence[ToolCall], given: Message) -> tuple[ToolRun, ...]:
         if call.id in texts
     ]
     return tuple(made)
+
+
+def _arguments(written: str) -> dict[str, Any] | str:
+    """Arguments by name, as the model wrote them; its text where it is no JSON object."""
+    try:
+        value = json.loads(written or "{}")
+    except (ValueError, RecursionError):
+        return written
+    return value if isinstance(value, dict) else written

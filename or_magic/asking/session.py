@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from or_magic.answer import Answer
 from or_magic.asking.follow_up import FollowUp, needs_follow_up
 from or_magic.asking.forms import NO_FORM, Form
+from or_magic.asking.here import at, host_here, last_here, note_last
 from or_magic.asking.host import Host, ScriptHost
 from or_magic.asking.numbering import Numbering
 from or_magic.asking.tool_loop import NO_TOOLBELT, Toolbelt
@@ -34,7 +35,6 @@ if TYPE_CHECKING:  # each costs half a second to import, which `%load_ext` must 
     from or_magic.openrouter.client import Client
 
 TITLE = "or_magic"
-_ELSEWHERE: ContextVar[tuple[Session, Host] | None] = ContextVar("or_magic_host", default=None)
 
 
 class Session:
@@ -54,31 +54,31 @@ class Session:
         self.last: Answer | None = None
         self.approved: set[object] = set()  # the code of tools whose calls the user has allowed for good
         self._ledgers: dict[str | None, Ledger] = {}
+        self._opening = threading.Lock()
         self._asks: list[Ask] = []  # those under way
         self.last_question: Question | None = None
         self.watchers: list[Callable[[], object]] = []
         self._models: Models | None = None
         self._replayer: Replayer | None = None
         self._has_settled = False  # whether the costs that other runs left open were asked for
-        self._id = uuid.uuid4().hex  # told to the service, which serves one session by one provider
-        self.run = uuid.uuid4().hex
+        # The first is told to the service, which serves one session by one provider.
+        self._id, self.run = uuid.uuid4().hex, uuid.uuid4().hex
         self._numbering = Numbering()
         atexit.register(self.close)
 
     @property
     def host(self) -> Host:
         """The place questions are asked from: the session's own, or in a thread that is `at` another, that one."""
-        elsewhere = _ELSEWHERE.get()
-        return elsewhere[1] if elsewhere is not None and elsewhere[0] is self else self._host
+        return host_here(self, self._host)
 
-    @contextlib.contextmanager
-    def at(self, host: Host) -> Iterator[None]:
-        """While it lasts, this thread (and what it starts for a question) is at another host of the same session."""
-        token = _ELSEWHERE.set((self, host))
-        try:
-            yield
-        finally:
-            _ELSEWHERE.reset(token)
+    def at(self, host: Host) -> contextlib.AbstractContextManager[None]:
+        """While it lasts, this thread (and what it starts for a question) is at another host: see `here.at`."""
+        return at(self, host)
+
+    @property
+    def last_here(self) -> Answer | None:
+        """The newest answer that this thread asked for, whatever others have asked since."""
+        return last_here(self)
 
     @property
     def ledger(self) -> Ledger:
@@ -90,10 +90,11 @@ class Session:
         from or_magic.ledger.store import Ledger
 
         location = self.settings.store()
-        if location not in self._ledgers:
-            self._ledgers[location] = Ledger.open(location)
-            self._ledgers[location].mark_interrupted()  # what a kernel that was killed has left
-        return self._ledgers[location]
+        with self._opening:
+            if location not in self._ledgers:
+                self._ledgers[location] = Ledger.open(location)
+                self._ledgers[location].mark_interrupted()  # what a kernel that was killed has left
+            return self._ledgers[location]
 
     @property
     def threads(self) -> Threads:
@@ -180,8 +181,7 @@ class Session:
             max_cost: what this question may cost at most, in 1e-12 USD.
             over_budget: whether to ask whatever the budgets say.
             replay: when a kept answer is given again instead of asking; None for what is set.
-            form: what the answer shall be. One that does not fit a schema is asked for once more, unless it arrives in
-                the background.
+            form: what the answer shall be. One that does not fit a schema is asked for once more.
             belt: the tools that the model may call, and how far it may go.
             replaces: the turn whose place it takes; None for that of its cell.
             in_background: whether to return at once, with an answer that is not `done` yet. Where nobody watches the
@@ -248,8 +248,8 @@ class Session:
             self.tell_watchers()
 
     def steps_after(self, first: Ask) -> list[Ask]:
-        """The steps with tools that are under way for an answer."""
-        return [ask for ask in self._asks if ask.answer.steps[:1] == (first.answer,)]
+        """What is under way that follows an answer in the background: a step with tools, or one that is to fit."""
+        return [ask for ask in self._asks if ask.after is first]
 
     def next_seat(self, seat: Seat) -> Seat:
         """The place of a question that follows one of the same cell."""
@@ -311,14 +311,13 @@ class Session:
         Raises:
             CommandError: there is no such answer. Others as for `ask`.
         """
-        from or_magic.asking.going_on import question_for_the_rest
+        from or_magic.asking.going_on import question_for_rest
 
-        rest = question_for_the_rest(self, turn_id)
-        return self.follow(rest, in_background=in_background, show=show, on_last=on_last)
+        return self.follow(question_for_rest(self, turn_id), in_background=in_background, show=show, on_last=on_last)
 
     def jobs(self) -> list[Ask]:
         """The questions that are under way in the background, the oldest first."""
-        first = (ask for ask in self._asks if ask.is_in_background and not ask.answer.steps)
+        first = (ask for ask in self._asks if ask.is_in_background and ask.after is None)
         return [ask for ask in first if not ask.answer.done]
 
     def follow(
@@ -326,7 +325,7 @@ class Session:
         question: Question,
         *,
         in_background: bool = False,
-        is_late: bool = False,
+        after: Ask | None = None,
         show: bool,
         on_last: Callable[[Answer], object] = lambda _: None,
     ) -> Answer:
@@ -334,7 +333,7 @@ class Session:
 
         Args:
             in_background, show, on_last: as for `ask`.
-            is_late: whether it follows another one in the background.
+            after: the one in the background that it follows, if it follows one.
         """
         from or_magic.asking.ask import Ask
         from or_magic.asking.reconciling import settle_left
@@ -347,9 +346,11 @@ class Session:
             self._has_settled = True
             settle_left(ask.client, self.ledger, self.service, self.run)
         self.last, self.last_question = ask.answer, question
+        note_last(self, ask.answer)
         self._asks.append(ask)
         self.tell_watchers()
-        ask.is_in_background = is_late
+        if after is not None:
+            ask.come_after(after)
         if in_background and ask.can_run_in_background:
             if needs_follow_up(question):
                 ask.answer.hold()

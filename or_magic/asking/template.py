@@ -135,22 +135,28 @@ def evaluate_plainly(prompt: str, namespace: Mapping[str, Any]) -> list[tuple[st
         CommandError: an expression is none of these, or cannot be evaluated; the message says where and why.
     """
     try:
-        return [("", piece) if isinstance(piece, str) else _plain(piece, namespace) for piece in _pieces(prompt)]
+        pieces = _pieces(prompt)
+        for piece in pieces:
+            if not isinstance(piece, str) and not _is_plain(piece):
+                what = f"{_short(piece.source)} is more than names, attributes and [...]: a cell can compute it"
+                raise _Fault(what, piece.start)
+        return [
+            ("", piece) if isinstance(piece, str) else (piece.source, _value(piece, namespace, _not_here))
+            for piece in pieces
+        ]
     except _Fault as fault:
         raise fault.at(prompt, 1, _ESCAPED) from fault.__cause__
 
 
-def _plain(piece: Expression, namespace: Mapping[str, Any]) -> tuple[str, Any]:
-    for node in ast.walk(piece.tree):
-        if not isinstance(node, _PLAIN) or (isinstance(node, ast.Attribute) and node.attr.startswith("_")):
-            what = f"{_short(piece.source)} is more than names, attributes and [...]: a cell can compute it"
-            raise _Fault(what, piece.start)
-    return piece.source, _value(piece, namespace, _not_here)
+def _is_plain(piece: Expression) -> bool:
+    nodes = list(ast.walk(piece.tree))
+    is_private = any(isinstance(node, ast.Attribute) and node.attr.startswith("_") for node in nodes)
+    signed = (node.operand for node in nodes if isinstance(node, ast.UnaryOp))
+    are_numbers = all(isinstance(each, ast.Constant) for each in signed)
+    return all(isinstance(node, _PLAIN) for node in nodes) and are_numbers and not is_private
 
 
 def _not_here(awaitable: object) -> Any:
-    if inspect.iscoroutine(awaitable):
-        awaitable.close()
     raise TypeError("it has to be awaited; a cell can do that")
 
 

@@ -98,11 +98,11 @@ class ToolLoop:
                 )
             made = self._run(question, answer) if answer.replayed_utc is None else self._given_again(question, answer)
             question = self._next(question, answer, made)
-            before = self._session.last
+            before = self._session.last_here
             try:
                 answer = self._ask(question)
             except OrMagicError as error:
-                if self._session.last is before:  # nothing was opened for it: under a budget, or too long
+                if self._session.last_here is before:  # nothing was opened for it: under a budget, or too long
                     self._session.record_unsent(question, str(error))
                 raise
         return answer
@@ -113,7 +113,7 @@ class ToolLoop:
         try:
             last = self.follow(first)
         except (Exception, Stopped) as error:  # it would be lost with the thread
-            newest = self._session.last
+            newest = self._session.last_here
             last = newest if newest is not None and newest.steps[:1] == (first,) else first
             last.error = last.error or str(error)
         return last

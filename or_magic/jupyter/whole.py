@@ -88,9 +88,13 @@ def thinking_html(reasoning: str, model: str) -> str:
     return f'<div class="orm orm-status mathjax_ignore">{head}<br>{lines}</div>'
 
 
-def images_html(urls: Sequence[str]) -> str:
-    """Images that the model made and sent along; one that lies elsewhere is a link, since nothing is fetched."""
-    shown = [_image(url) for url in urls]
+def images_html(urls: Sequence[str], told: str = "an image that the model made") -> str:
+    """Images that were sent along; one that lies elsewhere is a link, since nothing is fetched.
+
+    Args:
+        told: what they are, in words of ours, for who does not see them.
+    """
+    shown = [_image(url, told) for url in urls]
     return f'<div class="{ROOT_CLASSES}">{"".join(shown)}</div>' if shown else ""
 
 
@@ -138,9 +142,9 @@ def _source(citation: Citation) -> str:
     return f'<a href="{address}" target="_blank" rel="noopener noreferrer">{title}</a>'
 
 
-def _image(url: str) -> str:
+def _image(url: str, told: str) -> str:
     if _IMAGE.match(url):
-        return f'<img src="{html.escape(url, quote=True)}" alt="an image that the model made">'
+        return f'<img src="{html.escape(url, quote=True)}" alt="{told}">'
     return f"<div>{_source(Citation(url))}</div>"
 
 

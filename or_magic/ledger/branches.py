@@ -111,7 +111,9 @@ def _asked() -> Select[Any]:
 
 
 def _siblings(connection: Connection, path: list[TurnId]) -> dict[TurnId, tuple[TurnId, ...]]:
-    """For each turn of a path, all that follow the same turn in the same thread, itself among them."""
+    """For each turn of a path, all that follow the same turn, itself among them; of those that follow none, all of the
+    same thread.
+    """
     own = {row.id: row for row in _some(connection, turns.c.id, path)}
     groups: dict[tuple[TurnId | None, int | None], list[TurnId]] = {}
     previous = [row.previous for row in own.values() if row.previous is not None]
@@ -119,8 +121,14 @@ def _siblings(connection: Connection, path: list[TurnId]) -> dict[TurnId, tuple[
     first = {row.thread for row in own.values() if row.previous is None}
     rows += connection.execute(_asked().where(turns.c.previous.is_(None), turns.c.thread.in_(first))).all()
     for row in rows:
-        groups.setdefault((row.previous, row.thread), []).append(row.id)
-    return {id: tuple(sorted(groups.get((row.previous, row.thread), [id]))) for id, row in own.items()}
+        groups.setdefault(_place(row), []).append(row.id)
+    return {id: tuple(sorted(groups.get(_place(row), [id]))) for id, row in own.items()}
+
+
+def _place(row: Row[Any]) -> tuple[TurnId | None, int | None]:
+    # A fork that asks again what it shares with its origin makes a version of that; the beginnings of two threads are
+    # two conversations.
+    return (None, row.thread) if row.previous is None else (row.previous, None)
 
 
 def _some(connection: Connection, column: Any, values: list[TurnId]) -> list[Row[Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from or_magic.answer import Answer
-from or_magic.asking.going_on import can_go_on, question_for_the_rest
+from or_magic.asking.going_on import can_go_on, question_for_rest
 from or_magic.asking.host import ScriptHost
 from or_magic.asking.session import Session
 from or_magic.errors import CommandError, ServiceError, StoreError
@@ -223,7 +223,7 @@ def test_white_space_at_the_end(session: Session, tail: str) -> None:
     )
     session.ledger.finish_turn(opened.id, Progress(text=f"one two{tail}"), "stopped", None)
 
-    assert question_for_the_rest(session, opened.id).begun == "one two"
+    assert question_for_rest(session, opened.id).begun == "one two"
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_making_it_ready(session: Session, sandbox: Sandbox) -> None:
     old = cut(session)
     before, sent = session.ledger.turns(), len(chats(sandbox))
 
-    question_for_the_rest(session, old)
+    question_for_rest(session, old)
 
     assert session.ledger.turns() == before
     assert len(chats(sandbox)) == sent

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pickle
+import queue
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -67,7 +69,7 @@ def check_recalled(session: Session, answer: Answer) -> Turn:
 
 def kept(session: Session, answer: Answer, ending: Ending = "complete", error: str | None = None) -> Turn:
     """The turn of an answer that is written down as `Ask` does."""
-    question = session.question("hi", "a/b", {}, None, None, None)
+    question = session.question("hi", answer.model_asked or "account", {}, None, None, None)
     answer.turn_id = session.ledger.open_turn(question.turn(session.host.where(), session.service, "")).id
     answer.finish(ending, error)
     session.ledger.finish_turn(answer.turn_id, Progress.of(answer), ending, error)
@@ -104,7 +106,7 @@ def test_what_tells_about_the_user(session: Session) -> None:
 
 
 def test_one_that_broke_off(session: Session, sandbox: Sandbox) -> None:
-    """Of an answer that broke off there is what had come, why, and a cost that is about right at most."""
+    """Of an answer that broke off there is what had come, and why; its cost is not known."""
     sandbox.cut_next(after_events=6)
     with pytest.raises(ServiceError):
         session.ask("one two three four five six seven eight", model="sandbox/echo", show=False)
@@ -125,53 +127,61 @@ def test_one_that_was_refused(session: Session) -> None:
     assert answer_of(session.ledger.turn(session.last.turn_id or 0)).cost == 0
 
 
-def test_one_that_was_stopped(session: Session) -> None:
-    """Of an answer that was stopped there is what had come, and what it is estimated at."""
-    answer = session.ask("one two three four five", model="sandbox/slow", in_background=True, show=False)
-    session.jobs()[0].stop()
+class Watching(ScriptHost):
+    """A script that is told what comes, and when a cost is known afterwards."""
 
-    check_recalled(session, answer.wait(20))
-    assert answer_of(session.ledger.turn(answer.turn_id or 0)).ending == "stopped"
-
-
-class Amended(ScriptHost):
-    """A script that is told when a cost is known afterwards."""
-
-    def __init__(self) -> None:
+    def __init__(self, told: Callable[[Event], object] = lambda event: None) -> None:
         super().__init__()
-        self.is_told = threading.Event()
+        self.told, self.is_amended = told, threading.Event()
 
     def open_view(self, answer: Answer, *, in_background: bool = False, is_live: bool = True) -> View:
-        return _Amended(super().open_view(answer), self.is_told)
+        return _Watching(self)
 
 
-class _Amended:
-    def __init__(self, view: View, is_told: threading.Event) -> None:
-        self._view, self._is_told = view, is_told
+class _Watching:
+    def __init__(self, host: Watching) -> None:
+        self._host = host
 
     def show(self, event: Event) -> None:
-        self._view.show(event)
+        self._host.told(event)
 
     def rest(self) -> None:
-        self._view.rest()
+        pass
 
     def close(self, answer: Answer, bill: Bill) -> None:
-        self._view.close(answer, bill)
+        pass
 
     def amend(self, answer: Answer, bill: Bill) -> None:
-        self._is_told.set()
+        self._host.is_amended.set()
+
+
+def test_one_that_was_stopped(opened: Callable[..., Session]) -> None:
+    """Of an answer that was stopped there is what had come, and what it is estimated at."""
+    session = opened(Watching(lambda event: [job.stop() for job in session.jobs() if isinstance(event, TextDelta)]))
+    session.models.body()
+    lasts: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+
+    session.ask("one two three four five", model="sandbox/slow", in_background=True, on_last=lasts.put)
+    answer = lasts.get(timeout=20)
+
+    check_recalled(session, answer)
+    recalled = answer_of(session.ledger.turn(answer.turn_id or 0))
+    assert (recalled.ending, recalled.text, recalled.error) == ("stopped", answer.text, "stopped by the user")
+    assert recalled.text
+    assert (recalled.cost, recalled.estimated_pico_usd) == (None, answer.estimated_pico_usd)
+    assert recalled.estimated_pico_usd
 
 
 def test_a_cost_that_was_told_afterwards(opened: Callable[..., Session], sandbox: Sandbox) -> None:
     """A cost that the service's record told is known to come from there."""
-    host = Amended()
+    host = Watching()
     session = opened(host)
     sandbox.behave(record_delay_s=0.05)
     sandbox.cut_next(after_events=6)
     with pytest.raises(ServiceError):
         session.ask("one two three four five six seven eight", model="sandbox/echo")
 
-    assert host.is_told.wait(20)
+    assert host.is_amended.wait(20)
     assert session.last is not None
     check_recalled(session, session.last)
     assert answer_of(session.ledger.turn(session.last.turn_id or 0)).cost_source == "reconciled"
@@ -268,21 +278,16 @@ def test_what_was_given(session: Session, given: tuple[ToolResultPart, ...], tex
     for event in everything():
         answer.absorb(event)
     turn = kept(session, answer)
-    ledger, question = session.ledger, session.question("hi", "a/b", {}, None, None, None)
-    following = question.turn(session.host.where(), session.service, "")
+    question = session.question("hi", "a/b", {}, None, None, None)
+    asked = replace(question, prompt=Message("tool", (*given, ImagePart(IMAGE))))
+    id = session.ledger.open_turn(asked.turn(session.host.where(), session.service, "")).id
 
-    runs = runs_between(turn, _answering(ledger, following, Message("tool", (*given, ImagePart(IMAGE)))))
+    runs = runs_between(turn, session.ledger.turn(id))
 
     assert [run.text for run in runs] == texts
     if {part.call_id for part in given} == {"c1", "c2"}:
         assert [run.images for run in runs] == [(), (ImagePart(IMAGE),)]
-
-
-def _answering(ledger: Any, following: Any, prompt: Message) -> Turn:
-    import dataclasses
-
-    turn: Turn = ledger.turn(ledger.open_turn(dataclasses.replace(following, prompt=prompt)).id)
-    return turn
+        assert [run.call for run in runs] == ["add(a=1)", "add()"]
 
 
 def test_between_turns_without_calls(session: Session) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from or_magic.asking.reenter import wait_for
-from or_magic.asking.template import evaluate, value_of
+from or_magic.asking.template import evaluate, evaluate_plainly, value_of
 from or_magic.errors import CommandError
 
 
@@ -136,3 +136,131 @@ async def _failing() -> None:
         raise ZeroDivisionError
 
     wait_for(fails())
+
+
+class Counting:
+    """An object that counts what is done with it."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self) -> int:
+        self.count += 1
+        return self.count
+
+    @property
+    def looked_at(self) -> int:
+        return self()
+
+    def __getitem__(self, key: object) -> int:
+        return self()
+
+    def __neg__(self) -> int:
+        return self()
+
+    def __add__(self, other: object) -> int:
+        return self()
+
+    def __format__(self, spec: str) -> str:
+        return str(self())
+
+    def __bool__(self) -> bool:
+        return bool(self())
+
+
+@pytest.mark.parametrize(
+    ("prompt", "values"),
+    [
+        ("nothing special", [("", "nothing special")]),
+        ("", []),
+        ("{{df}}", [("df", 1)]),
+        (r"a \{{ b }} {{ df }}", [("", "a {{ b }} "), ("df", 1)]),
+        ("{{ x['a'] }}", [("x['a']", {"b": 2})]),
+        ("{{ x['a']['b'] }}{{df}}", [("x['a']['b']", 2), ("df", 1)]),
+        ("{{ name.real }}", [("name.real", 5)]),
+        ("{{ rows[-1] }}", [("rows[-1]", 3)]),
+        ("{{ rows[1:-1] }}", [("rows[1:-1]", [2])]),
+        ("{{ grid[0, 1] }}", [("grid[0, 1]", "b")]),
+        ("{{ rows[df] }}", [("rows[df]", 2)]),
+        ("{{ df, rows }}", [("df, rows", (1, [1, 2, 3]))]),
+        ("{{\n  rows\n  [0]\n}}", [("rows\n  [0]", 1)]),
+        ("{{ held }}", [("held", "{{ f() }}")]),
+        ("{{ len }}", [("len", len)]),
+    ],
+)
+def test_what_is_looked_up(prompt: str, values: list[tuple[str, Any]]) -> None:
+    """Where no code may run, names, attributes and subscripts are what they are in Python; all else is text."""
+    names = {"df": 1, "name": 5, "rows": [1, 2, 3], "grid": {(0, 1): "b"}, "x": {"a": {"b": 2}}, "held": "{{ f() }}"}
+
+    assert evaluate_plainly(prompt, names) == values
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        *("f()", "f(x)", "x.upper()", "rows[f()]", "x[f():2]", "f().a", "(f)()", "print(x)"),
+        *("x.__class__", "x._own", "x.__class__.__mro__", "rows[0].__dict__", "x._"),
+        *("lambda: x", "(lambda: f())()", "lambda a=f(): a"),
+        *("[f() for n in x]", "{n for n in x}", "{n: f() for n in x}", "(n for n in x)", "[n async for n in x]"),
+        *("await x", "(f := x)", "(yield x)", "f'{x}'", "f'{x!r:>{f}}'", "rows[f'{x}']"),
+        *("x + 1", "x and f", "not x", "-x", "~x", "+x", "-x[0]", "x == f", "x < f", "x in f", "f if x else f"),
+        *("[x]", "{x}", "{'a': x}", "(*x,)", "rows[*x]", "x @ f", "rows[- -1]", "rows[+1]"),
+    ],
+)
+def test_what_is_more_than_that(expression: str) -> None:
+    """What would compute something is refused in one line that names the place; nothing in the prompt is evaluated."""
+    thing = Counting()
+    names = {"f": thing, "x": thing, "rows": thing}
+
+    with pytest.raises(CommandError) as caught:
+        evaluate_plainly(f"one {{{{ x.looked_at }}}}\n  two {{{{ {expression} }}}}", names)
+
+    line = str(caught.value)
+    assert line.startswith("Line 2, column 10: ")
+    assert "is more than names, attributes and [...]: a cell can compute it. Nothing was sent." in line
+    assert "\n" not in line
+    assert "--raw" not in line
+    assert thing.count == 0
+
+
+@pytest.mark.parametrize(
+    ("prompt", "line"),
+    [
+        (
+            "a {{ dff }}",
+            "Line 1, column 6: 'dff' is not defined, did you mean df? Nothing was sent. \\{{ stands for {{.",
+        ),
+        ("{{ df", "Line 1, column 1: '{{' has no '}}'. Nothing was sent. \\{{ stands for {{."),
+        ("a\n{{}}", "Line 2, column 1: there is nothing between '{{' and '}}'."),
+        ("{{ 1, 2 }}", "Line 1, column 4: '1, 2' names no variable."),
+        ("{{ import x }}", "is no Python expression"),
+        ("{{ x['q'] }}", "Line 1, column 4: \"x['q']\" failed (KeyError: 'q')."),
+        ("{{ x.lenght }}", "'x.lenght' failed (AttributeError: "),
+    ],
+)
+def test_what_cannot_be_looked_up(prompt: str, line: str) -> None:
+    """The place and what is wrong with it, in one line, without the flag that only a cell has."""
+    with pytest.raises(CommandError) as caught:
+        evaluate_plainly(prompt, {"df": 1, "x": {}})
+
+    assert line in str(caught.value)
+    assert "--raw" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_awaitable_that_somebody_holds() -> None:
+    """A coroutine is not awaited where no code may run, and stays what it is: a cell can await it later."""
+    held = later(5)
+
+    with pytest.raises(CommandError, match=r"it has to be awaited; a cell can do that"):
+        evaluate_plainly("{{ held }}", {"held": held})
+
+    assert asyncio.run(held) == 5
+
+
+@given(st.text())
+def test_text_without_braces_is_never_touched_there(text: str) -> None:
+    """Where no code may run, any text without ``{{`` arrives as it is as well."""
+    prompt = text.replace("{{", "{ {")
+
+    assert "".join(value for _, value in evaluate_plainly(prompt, NAMES)) == prompt

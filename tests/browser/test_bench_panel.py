@@ -1,7 +1,7 @@
 """``make bench``: the panel in a real JupyterLab page: until it can be used, answers that stream, keys, long threads.
 
-Each figure is the median of three runs (keys: of twenty), each in a page and, where a kernel is to be fresh, a kernel of
-its own. The page counts what its web sockets bring and times its long tasks itself.
+Each figure is the median of three runs (keys: of twenty), each in a page and, where a kernel is to be fresh, a kernel
+of its own. The page counts what its web sockets bring and times its long tasks itself.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from or_magic.sandbox import Sandbox
-
 from tests.benchmarks.texts import text_of
 
 from .lab import Lab, LabPage
@@ -68,13 +67,13 @@ _QUIET = "() => performance.now() - window.__seen.heardAt > 700"
 _USABLE_S = """async ([index, items]) => {
     const began = performance.now();
     window.__run(index);
-    const ended = await window.__until(() => {
+    const usable = await window.__until(() => {
         const root = document.querySelector('.orm-panel');
         const box = root?.querySelector('.orm-prompt-text');
-        return box?.offsetHeight && !box.disabled && root.querySelector('.orm-field input')?.value
-            && root.querySelectorAll('.orm-item').length >= items;
+        return box?.offsetHeight && !box.disabled && root.querySelector('.orm-field input')?.value;
     });
-    return (ended - began) / 1000;
+    const drawn = await window.__until(() => document.querySelectorAll('.orm-panel .orm-item').length >= items);
+    return [(usable - began) / 1000, (drawn - began) / 1000];
 }"""
 _TABLE_S = """async () => {
     const began = performance.now();
@@ -94,6 +93,10 @@ _ANSWERED = """async selector => {
     });
     return Date.now() / 1000;
 }"""
+_ONE_MORE = """() => window.__until(() => {
+    const last = document.querySelector('.orm-panel .orm-item:last-child');
+    return last?.textContent.startsWith('one more') && last.textContent.includes('a/b via P');
+})"""
 _PAUSE_S = """() => {
     const drawn = window.__seen.drawn;
     return Math.max(0, ...drawn.slice(1).map((at, index) => at - drawn[index])) / 1000;
@@ -131,6 +134,8 @@ def _refreshed():
     return (time.perf_counter() - began) * 1000
 print(sorted(_refreshed() for _ in range(5))[2])
 """
+_ASK = "ask(f'question {n}', history='thread')\n"
+_SHOW = "from or_magic import Panel\npanel = Panel()\npanel"
 _WIDGETS = "from ipywidgets.widgets import widget as _w; print(len(_w._instances))"
 
 
@@ -234,7 +239,7 @@ def test_until_it_can_be_used(open_watched: OpenWatched, sandbox: Sandbox, model
     rows = []
     for run in range(RUNS):
         page = open_watched(f"bench_usable_{models}_{run}", [first, "%openrouter panel"])
-        usable_s = page.page.evaluate(_USABLE_S, [1, 0])
+        usable_s, _ = page.page.evaluate(_USABLE_S, [1, 0])
         page.page.wait_for_function(_QUIET)
         table_s = page.page.evaluate(_TABLE_S)
         page.page.wait_for_function(_QUIET)
@@ -265,12 +270,16 @@ def test_an_answer_streams(open_watched: OpenWatched, size: int, pace: int) -> N
         rows: dict[str, list[tuple[float, ...]]] = {"panel": [], "cell": []}
         for _ in range(RUNS):
             rows["panel"].append(streamed(panel, lambda: panel.send("hi"), PANEL, size, noted))
-            rows["cell"].append(streamed(cell, lambda: cell.page.evaluate("() => { window.__run(1); }"), CELL, size, noted))
+            rows["cell"].append(
+                streamed(cell, lambda: cell.page.evaluate("() => { window.__run(1); }"), CELL, size, noted)
+            )
 
     at = f"{pace:,}/s" if pace else "unpaced"
     found = {where: middle(those) for where, those in rows.items()}
     for where, (task_ms, pause_s, lag_s, weight) in found.items():
-        told = f"longest task {task_ms:>4.0f} ms   pause {pause_s:.2f} s   lag {lag_s:.2f} s   {weight:>4.1f} x the text"
+        told = (
+            f"longest task {task_ms:>4.0f} ms   pause {pause_s:.2f} s   lag {lag_s:.2f} s   {weight:>4.1f} x the text"
+        )
         print(f"\n{where:<6}{size // 1000:>4} KB {at:>8}   {told}", end="")
     ratios = [of_panel / max(of_cell, 0.001) for of_panel, of_cell in zip(*found.values(), strict=True)]
     print("\npanel/cell           task {:.1f}   pause {:.1f}   lag {:.1f}   bytes {:.1f}".format(*ratios))
@@ -284,7 +293,9 @@ def streamed(
     page.run("%openrouter reset")
     page.page.bring_to_front()
     page.page.wait_for_function(_QUIET)
-    page.page.evaluate("selector => document.querySelectorAll(selector + ' .orm-status').forEach(e => e.remove())", where)
+    page.page.evaluate(
+        "selector => document.querySelectorAll(selector + ' .orm-status').forEach(e => e.remove())", where
+    )
     page.page.evaluate(_RESET)
     ask()
     shown = page.page.evaluate(_ANSWERED, where)
@@ -313,34 +324,41 @@ def test_a_key(open_watched: OpenWatched) -> None:
     assert page.items().count() == KEYS
 
 
-@pytest.mark.parametrize("turns", [0, TURNS])
-def test_a_long_conversation(open_watched: OpenWatched, turns: int) -> None:
-    """Beside a thread of many turns and of none: until it can be used, a refresh after a cell, and what is alive."""
+@pytest.mark.parametrize(("turns", "size"), [(0, 600), (TURNS, 600), (30, 6_000)])
+def test_a_long_conversation(open_watched: OpenWatched, turns: int, size: int) -> None:
+    """Beside a thread of many turns, and of none: until it can be used, a refresh, one more question, all shown."""
     with answering() as (origin, _):
-        asks = f"from or_magic import ask\nfor n in range({turns}): ask(f'question {{n}}', history='thread')"
-        shows = "from or_magic import Panel\npanel = Panel()\npanel"
+        first = loads(f"{origin}/prose/{size}/0") + f"from or_magic import ask\nfor n in range({turns}): " + _ASK
         rows = []
         for run in range(RUNS):
-            page = open_watched(
-                f"bench_long_{turns}_{run}", [loads(f"{origin}/prose/600/0") + asks, shows]
-            )
-            usable_s = page.page.evaluate(_USABLE_S, [1, min(turns, 30)])
-            page.page.wait_for_function(_QUIET)
-            opened_ms = page.page.evaluate(_LONGEST)
-            few = widgets_and_refresh(page)
-            page.page.evaluate(_RESET)
+            page = open_watched(f"bench_long_{turns}_{run}", [first, _SHOW])
+            usable_s, drawn_s = page.page.evaluate(_USABLE_S, [1, min(turns, 30)])
+            opened = (usable_s, drawn_s, loaded(page)[0], *widgets_and_refresh(page))
+            page.send("one more")
+            page.page.evaluate(_ONE_MORE)
+            more = loaded(page)
             shown_s = page.page.evaluate(_ALL_SHOWN_S, turns)
-            page.page.wait_for_function(_QUIET)
-            rows.append((usable_s, opened_ms, *few, shown_s, page.page.evaluate(_LONGEST), *widgets_and_refresh(page)))
+            rows.append((*opened, *more, shown_s, loaded(page)[0], *widgets_and_refresh(page)))
             page.lab.close()
 
-    usable_s, opened_ms, refresh_ms, alive, shown_s, task_ms, all_ms, all_alive = middle(rows)
-    print(f"\n{turns:>4} turns   usable {usable_s:.2f} s, task {opened_ms:.0f} ms, refresh {refresh_ms:.0f} ms", end="")
-    print(f", {alive:.0f} widgets   all shown {shown_s:.2f} s, task {task_ms:.0f} ms, refresh {all_ms:.0f} ms", end="")
-    print(f", {all_alive:.0f} widgets")
+    figures = middle(rows)
+    print(f"\n{turns:>4} turns of {size / 1000} KB   ", end="")
+    print("usable {:.2f} s, drawn {:.2f} s, task {:.0f} ms, refresh {:.0f} ms, {:.0f} widgets".format(*figures[:5]))
+    print("      one more: task {:.0f} ms, {:.0f} KB".format(*figures[5:7]), end="")
+    print("   all shown {:.2f} s, task {:.0f} ms, refresh {:.0f} ms, {:.0f} widgets".format(*figures[7:]))
     assert len(rows) == RUNS
+
+
+def loaded(page: PanelPage) -> tuple[float, float]:
+    """The longest task in ms, and what has come in KB, since this was asked last; when nothing comes any more."""
+    page.page.wait_for_function(_QUIET)
+    found = page.page.evaluate(_LONGEST), page.page.evaluate("() => window.__seen.received / 1000")
+    page.page.evaluate(_RESET)
+    return found
 
 
 def widgets_and_refresh(page: PanelPage) -> tuple[float, float]:
     """How long the kernel takes for a refresh, in ms, and how many widgets are alive in it."""
-    return float(page.run(_REFRESH_MS)), float(page.run(_WIDGETS))
+    found = float(page.run(_REFRESH_MS)), float(page.run(_WIDGETS))
+    loaded(page)
+    return found

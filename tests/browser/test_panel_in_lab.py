@@ -215,7 +215,7 @@ def test_while_a_cell_runs(open_notebook: OpenNotebook, sandbox: Sandbox) -> Non
         "import time\nfor _ in range(80): time.sleep(0.1)",
     )
     page.send("Tell me about streaming")
-    page.see("Why answers are streamed")
+    page.see("What travels over the line")
     page.panel().get_by_role("button", name="Stop", exact=True).click()
     page.wait()
     page.see("Stopped.")
@@ -379,4 +379,71 @@ def test_without_any_magic(open_notebook: OpenNotebook, sandbox: Sandbox) -> Non
     assert page.run(states).strip() == "False"
     assert "very-secret" not in page.page.content()
     assert "very-secret" not in str(page.lab.saved())
+    assert (page.complaints, page.lab.outward) == ([], [])
+
+
+def test_reading_while_it_arrives(open_notebook: OpenNotebook, sandbox: Sandbox) -> None:
+    """The view follows the end, stays where a reader has scrolled to, and nothing around it moves."""
+    page = opened(open_notebook, "panel_scroll", model="sandbox/essay")
+    talk = page.panel().locator(".orm-talk")
+    places = [page.box().bounding_box()["y"]]
+    page.send("Tell me about streaming")
+    page.page.wait_for_function("() => document.querySelector('.orm-talk').scrollTop > 200")
+    places.append(page.box().bounding_box()["y"])
+    talk.hover()
+    page.page.mouse.wheel(0, -2000)
+    page.page.wait_for_function("() => document.querySelector('.orm-talk').scrollTop === 0")
+    page.see("What it costs")
+    page.wait()
+    places.append(page.box().bounding_box()["y"])
+
+    assert talk.evaluate("talk => talk.scrollTop") == 0, "it was taken away from the reader"
+    assert max(places) - min(places) < 2, f"the box moved: {places}"
+    page.run("%openrouter model sandbox/echo")
+    page.ask("short")
+    at_end = "talk => talk.scrollHeight - talk.scrollTop - talk.clientHeight < 40"
+    page.page.wait_for_function(f"() => ({at_end})(document.querySelector('.orm-talk'))")
+    assert (page.complaints, page.lab.outward) == ([], [])
+
+
+def test_the_keyboard_reaches_everything(open_notebook: OpenNotebook, sandbox: Sandbox) -> None:
+    """Tab goes through every control in order, each with a visible focus; a menu opens, is used and closes by keys."""
+    page = opened(open_notebook, "panel_keys")
+    page.ask("```python\\nprint(1)\\n```")
+    page.panel().get_by_role("combobox", name="Model").focus()
+    names: list[str] = []
+    for _ in range(40):
+        name, is_seen = page.page.evaluate(
+            "() => { const e = document.activeElement, s = getComputedStyle(e);"
+            " return [e.getAttribute('aria-label') || e.textContent.trim() || e.placeholder || e.tagName,"
+            " s.outlineStyle !== 'none' || s.boxShadow !== 'none' || e.matches('input, textarea, select')]; }"
+        )
+        assert is_seen, f"no visible focus: {name}"
+        names.append(name)
+        page.page.keyboard.press("Tab")
+        if not page.page.evaluate("() => !!document.activeElement.closest('.orm-panel')"):
+            break
+    wanted = [
+        "Browse",
+        "Redo",
+        "Settings",
+        "Conversation",
+        "Run again",
+        "Edit",
+        "Copy",
+        "Prompt",
+        "Attach files",
+        "Send",
+    ]
+    told = " | ".join(names)
+    places = [next((n for n, name in enumerate(names) if each in name), -1) for each in wanted]
+    assert places == sorted(places), told
+    assert -1 not in places, told
+
+    page.items().last.locator("summary[aria-label^=More]").focus()
+    page.page.keyboard.press("Enter")
+    page.page.keyboard.press("Tab")
+    page.page.keyboard.press("Enter")
+    page.see("goes on from here")
+    assert page.items().last.locator("details.orm-menu[open]").count() == 0
     assert (page.complaints, page.lab.outward) == ([], [])

@@ -102,9 +102,9 @@ def test_every_parameter_is_a_flag(parameter: Parameter) -> None:
 
 
 def test_the_documents_list_the_flags() -> None:
-    """The README's table, docs/parameters.md and the declared flags are the same."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    """The manual's table, docs/parameters.md and the declared flags are the same."""
+    manual = (ROOT / "docs" / "manual.md").read_text(encoding="utf-8")
 
     for flag in OWN_FLAGS:
-        assert f"| `{flag.head}` | {flag.help} |" in readme
+        assert f"| `{flag.head}` | {flag.help} |" in manual
     assert (ROOT / "docs" / "parameters.md").read_text(encoding="utf-8") == parameters_page()

@@ -267,13 +267,25 @@ def test_an_attempt_after_an_undo(ledger: Ledger) -> None:
 
 
 def test_a_fork(ledger: Ledger) -> None:
-    """A thread that goes on from another shows the shared questions; each goes its own way, and sees its own alone."""
+    """A thread that goes on from another shows the shared questions and its own, of which the other's is a version."""
     first, second = say(ledger), say(ledger)
     Threads(ledger).begin(BOOK, "side", first, None)
     own = say(ledger, thread="side")
 
-    assert spots(ledger, "side") == alone(first, own)
-    assert spots(ledger, "main") == alone(first, second)
+    assert spots(ledger, "side") == [*alone(first), Spot((own,), (second, own))]
+    assert spots(ledger, "main") == [*alone(first), Spot((second,), (second, own))]
+
+
+def test_a_shared_question_asked_again_in_a_fork(ledger: Ledger) -> None:
+    """It is a version of the shared one: the fork can go back to that, and the other thread stays as it is."""
+    first, second = say(ledger), say(ledger)
+    Threads(ledger).begin(BOOK, "side", second, None)
+    again = say(ledger, thread="side", replaces=second)
+
+    assert spots(ledger, "side") == [*alone(first), Spot((again,), (second, again))]
+    assert go_to(ledger, second, "side") is None
+    assert spots(ledger, "side") == [*alone(first), Spot((second,), (second, again))]
+    assert spots(ledger, "main") == [*alone(first), Spot((second,), (second, again))]
 
 
 def test_going_over_a_fork(ledger: Ledger) -> None:
@@ -288,10 +300,10 @@ def test_going_over_a_fork(ledger: Ledger) -> None:
     assert go_to(ledger, first) is None
     assert spots(ledger) == [Spot((first,), branches)]
     assert go_to(ledger, newer) is None
-    assert spots(ledger) == [Spot((newer,), branches), *alone(own)]
-    assert spots(ledger, "main") == [Spot((newer,), branches), *alone(second)]
+    assert spots(ledger) == [Spot((newer,), branches), Spot((own,), (second, own))]
+    assert spots(ledger, "main") == [Spot((newer,), branches), Spot((second,), (second, own))]
     assert go_to(ledger, first, "main") is None
-    assert (spots(ledger, "main"), spots(ledger)[-1:]) == ([Spot((first,), branches)], alone(own))
+    assert (spots(ledger, "main"), spots(ledger)[-1].steps) == ([Spot((first,), branches)], (own,))
 
 
 def test_a_thread_that_is_not_there(ledger: Ledger) -> None:

@@ -100,7 +100,7 @@ class Desk:
 
             print(strip_terminal(dry_run(self.session, content, **given)))
             return None
-        before = self.session.last
+        before = self.session.last_here
         try:
             return self.session.ask(
                 content,
@@ -112,7 +112,7 @@ class Desk:
                 on_last=lambda last: self._bind_late(last, asked.values.get("output")),
             )
         finally:
-            answer = self.session.last
+            answer = self.session.last_here
             if answer is not None and answer is not before:
                 self._bind(answer, asked.values.get("output"))
 
@@ -150,11 +150,11 @@ class Desk:
 
     def go_on(self) -> None:
         """Asks for the rest of the last answer and binds the whole to ``_answer``."""
-        before = self.session.last
+        before = self.session.last_here
         try:
             self.session.go_on()
         finally:
-            answer = self.session.last
+            answer = self.session.last_here
             if answer is not None and answer is not before:
                 self._bind(answer, None)
 

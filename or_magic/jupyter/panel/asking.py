@@ -63,6 +63,7 @@ class Asking:
         self._session, self._host, self._on_end, self._on_failure = session, host, on_end, on_failure
         self._first: Answer | None = None
         self._is_stopped = threading.Event()
+        self._has_ended = False
 
     def begin(self, wish: Wish) -> None:
         """Asks; returns at once."""
@@ -83,14 +84,19 @@ class Asking:
             with self._session.at(self._host(item=self.item, request=f"panel:{uuid.uuid4().hex}", **known)):
                 self._first = self._send(wish)
         except (Exception, Stopped) as error:  # told in the panel: nobody waits for this thread
-            self._on_failure(error)
-            self._on_end(None)
+            if not self._has_ended:
+                self._on_failure(error)
+                self._end(None)
             return
         if self._is_stopped.is_set():  # pressed before the answer was there
             self.stop()
 
+    def _end(self, last: Answer | None) -> None:
+        self._has_ended = True
+        self._on_end(last)
+
     def _send(self, wish: Wish) -> Answer:
-        late: dict[str, Any] = {"in_background": True, "on_last": self._on_end}
+        late: dict[str, Any] = {"in_background": True, "on_last": self._end}
         if wish.rest_of is not None:
             return self._session.go_on(wish.rest_of, **late)
         content = wish.content()
@@ -99,10 +105,7 @@ class Asking:
         if self._is_stopped.is_set():
             raise Stopped("Stopped before anything was sent. Nothing was charged.")
         replaces = wish.again.id if wish.again is not None else None
-        thread = wish.again.thread if wish.again is not None else None
-        return self._session.ask(
-            content, form=form, belt=belt, thread=thread, replaces=replaces, replay="never", **late
-        )
+        return self._session.ask(content, form=form, belt=belt, replaces=replaces, replay="never", **late)
 
 
 def line_of(error: BaseException) -> str:

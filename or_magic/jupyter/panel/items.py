@@ -6,7 +6,7 @@ import contextlib
 import threading
 import uuid
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from typing import Any, cast
 
 from ipywidgets import HTML, HTMLMath, VBox
@@ -62,8 +62,13 @@ class Item(VBox):  # type: ignore[misc]  # ipywidgets is not typed
     def close_all(self) -> None:
         """Takes it, and all that is in it, out of the page and the kernel's memory."""
         for widget in (*self.children, self):
-            widget.layout.close()
-            widget.close()
+            _close(widget)
+
+
+def _close(widget: Any) -> None:
+    for each in (widget.layout, getattr(widget, "style", None), widget):
+        if each is not None:
+            each.close()
 
 
 class WidgetOutlet:
@@ -164,7 +169,7 @@ class ArrivingItem(Item):
         """
         self._waits, self._token = Future(), uuid.uuid4().hex
         if self._is_stopped.is_set():
-            self._waits.set_result("stop")
+            self.allow(self._token, "stop")
         shown = self.add(approval_html(call, self._token, can_be_always=can_be_always))
         try:
             answer = self._waits.result()
@@ -180,8 +185,10 @@ class ArrivingItem(Item):
         waits = self._waits
         if waits is None or not self._token or token != self._token or answer not in ("yes", "no", "always", "stop"):
             return False
-        with contextlib.suppress(Exception):  # of two clicks the first counts
+        try:
             waits.set_result(answer)
+        except InvalidStateError:  # of two clicks the first counts
+            return False
         return True
 
     def stop(self) -> None:
@@ -199,8 +206,11 @@ class ArrivingItem(Item):
         if asked.last.state == "open":
             return
         if self._key is not None:
+            arrived: tuple[Any, ...] = self.children[1:-1]
             self.children = (self._body, self._bar)
             super()._draw(asked)
+            for widget in arrived:
+                _close(widget)
         self._key = asked.key
 
     def _append(self, *widgets: Any) -> None:
@@ -215,8 +225,13 @@ class Talk(VBox):  # type: ignore[misc]  # ipywidgets is not typed
         self.add_class("orm-talk")
         self._head = HTML()
         self._items: dict[TurnId, Item] = {}
+        self._arrived: list[ArrivingItem] = []
         self.shown = SHOWN
         self.children = (self._head,)
+
+    def keep(self, item: ArrivingItem) -> None:
+        """What has arrived stays as it is; from any thread."""
+        self._arrived.append(item)
 
     def show(self, asked: list[Asked], total: int, arriving: ArrivingItem | None) -> None:
         """Shows questions.
@@ -226,22 +241,23 @@ class Talk(VBox):  # type: ignore[misc]  # ipywidgets is not typed
             total: how many the thread has.
             arriving: what is being asked here; it stands last, where the ledger does not say otherwise.
         """
-        if arriving is not None and arriving.turn_id is not None:
-            self._items[arriving.turn_id] = arriving
+        came = [self._arrived.pop() for _ in range(len(self._arrived))] + ([arriving] if arriving is not None else [])
+        before = [*self._items.values(), *came]
+        self._items |= {item.turn_id: item for item in came if item.turn_id is not None}
         items = []
         for number, each in enumerate(asked):
             item = self._items.get(each.id) or Item()
             item.show(each, is_last=number == len(asked) - 1)
             items.append((each.id, item))
-        dropped = [item for id, item in self._items.items() if id not in dict(items) and item is not arriving]
         self._items = dict(items)
         shown = [item for _, item in items]
         if arriving is not None and arriving not in shown:
             shown.append(arriving)
         self._head.value = _head_html(total - len(asked), is_empty=not shown)
         self.children = (self._head, *shown)
-        for item in dropped:
-            item.close_all()
+        for item in before:
+            if item not in shown:
+                item.close_all()
 
 
 def _head_html(earlier: int, *, is_empty: bool) -> str:

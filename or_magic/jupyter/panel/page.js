@@ -129,21 +129,21 @@ function followEnd(root, signal) {
   talk.setAttribute("role", "log");
   talk.setAttribute("aria-label", "Conversation");
   let isAtEnd = true;
-  let height = 0;
+  let top = 0;
   talk.addEventListener(
     "scroll",
     () => {
-      // Growth moves the end away without anybody scrolling.
-      if (talk.scrollHeight === height) {
-        isAtEnd = talk.scrollHeight - talk.scrollTop - talk.clientHeight < FOLLOW_WITHIN_PX;
-      }
-      height = talk.scrollHeight;
+      // What grows moves the end away and leaves the place; only a reader goes up.
+      if (talk.scrollHeight - talk.scrollTop - talk.clientHeight < FOLLOW_WITHIN_PX) isAtEnd = true;
+      else if (talk.scrollTop < top) isAtEnd = false;
+      top = talk.scrollTop;
     },
-    { signal },
+    { signal, passive: true },
   );
+  talk.addEventListener("wheel", (event) => event.deltaY < 0 && (isAtEnd = false), { signal, passive: true });
   const follow = () => {
-    height = talk.scrollHeight;
     if (isAtEnd) talk.scrollTop = talk.scrollHeight;
+    top = talk.scrollTop;
   };
   const sizes = new ResizeObserver(follow);
   const watch = () => {
@@ -169,6 +169,17 @@ function closeMenus(root, except) {
   for (const menu of root.querySelectorAll("details.orm-menu[open]")) if (menu !== except) menu.open = false;
 }
 
+// Above its button where there is room within what scrolls around it, else below.
+function placeMenu(menu) {
+  const entries = menu.querySelector(".orm-entries");
+  const around = (menu.closest(".orm-talk") ?? document.documentElement).getBoundingClientRect();
+  const place = menu.getBoundingClientRect();
+  menu.classList.remove("orm-down");
+  const isTooHigh = place.top - entries.offsetHeight < Math.max(around.top, 0);
+  menu.classList.toggle("orm-down", isTooHigh);
+  if (isTooHigh) entries.scrollIntoView({ block: "nearest" });
+}
+
 function listen(root, model, signal) {
   root.setAttribute("role", "region");
   root.setAttribute("aria-label", "OpenRouter panel");
@@ -182,7 +193,6 @@ function listen(root, model, signal) {
       if (!button || !root.contains(button)) return;
       event.preventDefault();
       closeMenus(root, null);
-      if (["again", "continue", "approve"].includes(button.dataset.orm)) toEnd();
       model.send(factsOf(button));
     },
     { signal },
@@ -202,6 +212,10 @@ function listen(root, model, signal) {
     },
     { signal },
   );
+  root.addEventListener("toggle", (event) => event.target.matches?.("details.orm-menu[open]") && placeMenu(event.target), {
+    capture: true, // it does not bubble
+    signal,
+  });
   const pending = { frame: 0 };
   const changes = new MutationObserver(() => {
     if (!pending.frame) {
@@ -215,7 +229,7 @@ function listen(root, model, signal) {
   if (talk) changes.observe(talk, { childList: true, subtree: true, attributeFilter: ["class"] });
   decorate(root);
   signal.addEventListener("abort", () => changes.disconnect());
-  root.addEventListener("orm-sent", toEnd, { signal });
+  root.addEventListener("orm-end", toEnd, { signal });
 }
 
 function render({ model, el }) {
@@ -227,8 +241,7 @@ function render({ model, el }) {
     listen(root, model, gone.signal);
     const heard = async (content) => {
       if (content.do === "copy") say(root, (await toClipboard(content.text)) ? "Copied." : "It could not be copied.");
-      if (content.do === "focus") root.querySelector(".orm-promptbox textarea, textarea")?.focus();
-      if (content.do === "end") root.dispatchEvent(new Event("orm-sent"));
+      if (content.do === "end") root.dispatchEvent(new Event("orm-end"));
     };
     model.on("msg:custom", heard);
     gone.signal.addEventListener("abort", () => model.off("msg:custom", heard));

@@ -32,9 +32,9 @@ class Page(anywidget.AnyWidget):
         """Puts a text into the clipboard of who pressed a button just now."""
         self.send({"do": "copy", "text": text})
 
-    def focus_box(self) -> None:
-        """Puts the cursor into the prompt box."""
-        self.send({"do": "focus"})
+    def go_to_end(self) -> None:
+        """Shows the end of the conversation, and follows it."""
+        self.send({"do": "end"})
 
     def _hear(self, widget: object, content: Any, buffers: object) -> None:
         facts = content if isinstance(content, dict) else {}

@@ -188,6 +188,7 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
         self.say("")
         self.box.is_busy = True
         self._asking.begin(wish)
+        self.page.go_to_end()
         self.work.do(self._look, newest="look")
         return None
 
@@ -218,6 +219,7 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
 
     def _ended(self, item: ArrivingItem, last: Answer | None) -> None:
         """The answer has ended, in whichever thread."""
+        self.talk.keep(item)
         with self._beginning:
             self._asking = None
         item.settle()
@@ -228,9 +230,16 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
         if item.turn_id is None:
             item.close_all()
         self.box.is_busy = False
-        self.work.do(self._look, newest="look")
+        self.work.do(functools.partial(self._settle, last))
         self.meter.refresh(last)
         self.work.do(self._leave, newest="leave")
+
+    def _settle(self, last: Answer | None) -> None:
+        """Looks, and says how it ended where that is not to be seen: an earlier answer has its place back."""
+        self._look()
+        is_seen = last is None or any(last.turn_id in spot.steps for spot in self.spots)
+        if last is not None and last.ending != "complete" and not is_seen:
+            self.say(f"{last.error} The answer that was there stands.", "hint" if last.ending == "stopped" else "error")
 
     def _give_back(self, written: tuple[str, tuple[Attachment, ...]] | None, error: BaseException) -> None:
         """Nothing was sent: what was written comes back, where nothing else was written since."""
@@ -252,9 +261,9 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
         free(self)
 
     def asked(self, spots: list[Spot]) -> list[Asked]:
-        """The turns of some questions; those that have ended are read once."""
+        """The turns of some questions; those whose cost is known are read once."""
         ids = [id for spot in spots for id in spot.steps]
-        missing = [id for id in ids if id not in self._turns or self._turns[id].state == "open"]
+        missing = [id for id in ids if id not in self._turns or self._turns[id].cost_source is None]
         self._turns |= {turn.id: turn for turn in self.session.ledger.turns_of(missing)}
         self._turns = {id: self._turns[id] for id in ids if id in self._turns}
         found = [(tuple(self._turns[id] for id in spot.steps if id in self._turns), spot.branches) for spot in spots]
@@ -300,6 +309,7 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
                 form = self.form.answer_form()
                 question = self.session.question(content, None, None, None, None, None, form, is_draft=True)
                 line = estimate_line(foresee_cost(self.session, question, is_offline=True, place=self.where()))
+                line += ", besides what is attached" if self.box.attachments else ""
         self.box.estimate = line
 
     def _name(self, request: int, prefix: str) -> None:

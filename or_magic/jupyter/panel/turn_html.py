@@ -7,7 +7,7 @@ All text in it is untrusted. The buttons are ours: a model's text holds none, si
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from or_magic.answer import Answer
@@ -64,7 +64,8 @@ def question_html(prompt: Message) -> str:
     text = prompt.text.strip("\n")
     words = "\n".join(filter(None, map(tool_words, prompt.parts)))
     others = f'<div class="orm-with">{escape_text(words)}</div>' if words else ""
-    media = images_html([part.url for part in prompt.parts if isinstance(part, ImagePart)])
+    urls = [part.url for part in prompt.parts if isinstance(part, ImagePart)]
+    media = images_html(urls, "an image that was sent along")
     return sendable(f'<div class="orm orm-asked mathjax_ignore tex2jax_ignore">{_folded(text)}{others}</div>{media}')
 
 
@@ -207,8 +208,12 @@ def approval_html(call: str, token: str, *, can_be_always: bool) -> str:
     )
 
 
-def left_behind_html(asked: list[Asked], thread: str) -> str:
-    """The conversation as it stays in a saved notebook, where no widget lives. The page of a living panel hides it."""
-    inner = "".join(f"<article>{asked_html(each)}</article>" for each in asked)
+def left_behind_html(asked: list[Asked], thread: str, draw: Callable[[Asked], str] = asked_html) -> str:
+    """The conversation as it stays in a saved notebook, where no widget lives. The page of a living panel hides it.
+
+    Args:
+        draw: gives the HTML of one question.
+    """
+    inner = "".join(f"<article>{draw(each)}</article>" for each in asked)
     head = f"Thread {escape_text(thread)}, as it was when the notebook was saved. Run the cell for the panel."
     return f'<div class="orm-left"><div class="orm orm-status mathjax_ignore">{head}</div>{inner}</div>'

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
 import weakref
 from collections.abc import Callable
+from typing import Any
 
 _LOG = logging.getLogger("or_magic")
 
@@ -17,10 +19,10 @@ class Work:
     Of jobs that were handed over under the same key, and have not begun, the newest alone is done.
 
     Args:
-        on_error: told what a job raised; a job must not end the thread.
+        on_error: told what a job raised, whatever that is: it may run code of the user's, and must not end the thread.
     """
 
-    def __init__(self, on_error: Callable[[Exception], object] = lambda error: None) -> None:
+    def __init__(self, on_error: Callable[[Any], object] = lambda error: None) -> None:
         self._jobs: queue.SimpleQueue[tuple[str, Callable[[], object]] | None] = queue.SimpleQueue()
         self._newest: dict[str, Callable[[], object]] = {}
         self._on_error = on_error
@@ -51,22 +53,32 @@ class Work:
         with self._lock:
             self._is_closed = True
             self._newest.clear()
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    self._jobs.get_nowait()
         self._jobs.put(None)
 
 
 def _run(
     jobs: queue.SimpleQueue[tuple[str, Callable[[], object]] | None],
     newest: dict[str, Callable[[], object]],
-    on_error: Callable[[Exception], object],
+    on_error: Callable[[Any], object],
 ) -> None:
     # Not a method: the thread would keep its `Work` alive for good.
     while (handed := jobs.get()) is not None:
         key, job = handed
         if not key or newest.get(key) is job:
             newest.pop(key, None)
-            try:
-                job()
-            except Exception as error:  # the thread goes on; whoever handed it over says what is to be told
-                _LOG.debug("a job of the panel failed", exc_info=True)
-                on_error(error)
+            _do(job, on_error)
         del job, handed  # or the last one would be kept alive until the next comes
+
+
+def _do(job: Callable[[], object], on_error: Callable[[Any], object]) -> None:
+    try:
+        job()
+    except BaseException as error:  # the thread goes on; whoever handed it over says what is to be told
+        _LOG.debug("a job of the panel failed", exc_info=True)
+        try:
+            on_error(error)
+        except Exception:
+            _LOG.debug("a failure of the panel could not be told", exc_info=True)
