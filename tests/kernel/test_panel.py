@@ -60,6 +60,7 @@ def test_a_cell_and_the_panel_ask_at_once(kernel: Kernel, sandbox: Sandbox) -> N
     kernel.run(f"{WAIT}\n{SHOWN}\n%openrouter model sandbox/echo")
     sandbox.behave(first_token_s=0.5)
     kernel.run("panel._ask('from the panel', ())")
+    assert kernel.value("wait(lambda: len(panel.session.jobs()) == 1)") is True
     kernel.run("%%openrouter -o mine\nfrom the cell")
     assert kernel.value("wait(lambda: not panel.is_busy)") is True
     assert "from the cell" in kernel.value("mine.text")
