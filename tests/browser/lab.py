@@ -106,6 +106,11 @@ class LabPage:
         self.page.goto(self._lab.page_of(self._path.name))
         self.page.wait_for_function(_KERNEL_IS_IDLE, timeout=OPEN_TIMEOUT_MS)
 
+    def open_again(self) -> None:
+        """Loads the page anew, with the same kernel and the same workspace."""
+        self.page.goto(self._lab.page_of(self._path.name).replace("reset&", ""))
+        self.page.wait_for_function(_KERNEL_IS_IDLE, timeout=OPEN_TIMEOUT_MS)
+
     def run_all(self) -> None:
         """Begins to run all cells, and does not wait for them."""
         self.page.evaluate(_RUN_ALL)

@@ -82,7 +82,7 @@ class PanelPage:
     def see(self, text: str, number: int = 0) -> None:
         """Waits until a panel says something."""
         self.page.wait_for_function(
-            "([root, text]) => document.querySelectorAll('.orm-panel')[root].innerText.includes(text)",
+            "([root, text]) => document.querySelectorAll('.orm-panel')[root]?.innerText.includes(text)",
             arg=[number, text],
         )
 

@@ -447,3 +447,26 @@ def test_the_keyboard_reaches_everything(open_notebook: OpenNotebook, sandbox: S
     page.see("goes on from here")
     assert page.items().last.locator("details.orm-menu[open]").count() == 0
     assert (page.complaints, page.lab.outward) == ([], [])
+
+
+def test_shown_twice_and_loaded_anew(open_notebook: OpenNotebook, sandbox: Sandbox) -> None:
+    """A panel in two outputs is one, with one draft; a page that is loaded anew shows it as it was, and it answers."""
+    page = opened(open_notebook, "panel_twice", "from or_magic import Panel\npanel = Panel()\npanel", "panel")
+    page.ask("remember me", 0)
+    for number in range(3):
+        page.see("remember me", number)
+    page.box(0).fill("a draft")
+    page.page.wait_for_function("() => document.querySelectorAll('.orm-prompt-text')[1].value === 'a draft'")
+    assert page.box(2).input_value() == "", "another panel has a box of its own"
+    heard = (
+        "import time\nfor _ in range(100):\n    if panel.box.draft: break\n    time.sleep(0.05)\nprint(panel.box.draft)"
+    )
+    assert page.run(heard).strip() == "a draft"
+    page.lab.saved()
+    page.lab.open_again()
+
+    page.see("remember me", 1)
+    page.page.wait_for_function("() => document.querySelectorAll('.orm-prompt-text')[1]?.value === 'a draft'")
+    page.ask("after it", 0)
+    assert page.items(0).count() == 2
+    assert (page.complaints, page.lab.outward) == ([], [])

@@ -116,3 +116,22 @@ def test_parameters_that_were_set_and_no_others(kernel: Kernel, sandbox: Sandbox
     ours = ("messages", "model", "stream", "stream_options")
     assert {name: value for name, value in body.items() if name not in ours} == {"temperature": 0.3}
     assert prompts(sandbox)[-1] == ["set"]
+
+
+def test_what_was_written_is_never_lost(kernel: Kernel, sandbox: Sandbox) -> None:
+    """What cannot be sent, since an answer is on its way or a name is wrong, stands in the box again; edits stay so."""
+    kernel.run(f"{WAIT}\n{SHOWN}\n%openrouter model sandbox/echo")
+    sandbox.behave(first_token_s=0.5)
+    kernel.run("panel._ask('one', ())\npanel._ask('two', ())")
+    assert kernel.value("panel.box.draft, panel.box.notice") == (
+        "two",
+        "An answer is on its way: wait for it, or stop it.",
+    )
+    assert kernel.value("wait(lambda: not panel.is_busy)") is True
+    kernel.run("panel._pressed({'do': 'edit', 'turn': '1'})")
+    assert kernel.value("wait(lambda: panel.editing is not None)") is True
+    kernel.run("panel.box.clear()\npanel._ask('{{ nowhere }}', ())")
+
+    assert kernel.value("wait(lambda: panel.box.draft == '{{ nowhere }}')") is True
+    assert "'nowhere' is not defined" in kernel.value("panel.box.notice")
+    assert kernel.value("panel.editing.id, panel.box.editing[:18]") == (1, "Editing question 1")

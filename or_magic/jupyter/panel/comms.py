@@ -7,6 +7,7 @@ counts. The note is private to ipykernel, and not there in other versions, where
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from ipywidgets import Widget
@@ -16,10 +17,16 @@ _NOTE = "_reply_subshell_id"
 
 def free(*roots: Widget) -> None:
     """Makes widgets, and those within them, heard on the front end's subshell. Called after they have published."""
+    for widget in within(*roots):
+        free_one(widget)
+
+
+def within(*roots: Widget) -> Iterator[Widget]:
+    """The widgets, and all that stand in them."""
     pending: list[Any] = list(roots)
     while pending:
         widget = pending.pop()
-        free_one(widget)
+        yield widget
         pending += getattr(widget, "children", ())
 
 

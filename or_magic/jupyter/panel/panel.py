@@ -28,7 +28,7 @@ from or_magic.jupyter.panel import meter, settings_form
 from or_magic.jupyter.panel.actions import ACTIONS, head_html, money_html
 from or_magic.jupyter.panel.asking import Asking, Wish, line_of
 from or_magic.jupyter.panel.attachments import Attachment
-from or_magic.jupyter.panel.comms import free
+from or_magic.jupyter.panel.comms import free, within
 from or_magic.jupyter.panel.drafting import content_of_draft, names_for
 from or_magic.jupyter.panel.hosting import PanelHost
 from or_magic.jupyter.panel.items import ArrivingItem, Talk
@@ -137,7 +137,7 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
             end()
         self.work.close()
         self._left.open()
-        for widget in (self.picker, self.talk, self.box, self.meter, self.form, self.page):
+        for widget in (self.picker, *within(*self.children)):
             widget.close()
         super().close()
 
@@ -166,23 +166,25 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
     def refresh(self) -> None:
         """Takes over what has changed, soon, in its own thread; from any thread."""
         self.work.do(self._look, newest="look")
+        self.work.do(self._leave, newest="leave")
         self.picker.refresh()
         self.form.refresh()
         self.meter.refresh()
 
-    def begin(self, wish: Wish, prompt: Message, written: tuple[str, tuple[Attachment, ...]] | None = None) -> None:
+    def begin(self, wish: Wish, prompt: Message, give_back: Callable[[BaseException], object] | None = None) -> None:
         """Asks.
 
         Args:
             wish: what.
             prompt: the same as far as it is known now, to be shown.
-            written: what stood in the box, which is given back where nothing was sent.
+            give_back: told why nothing was sent; None where it is enough to say so.
         """
+        failed = give_back or self.fail
         with self._beginning:
             if self._asking is not None:
-                return self.say(_BUSY)
+                failed(CommandError(_BUSY))
+                return
             item = ArrivingItem(prompt)
-            failed = functools.partial(self._give_back, written)
             self._asking = Asking(self.session, item, self._host, functools.partial(self._ended, item), failed)
         self.attempt = None
         self.say("")
@@ -190,7 +192,6 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
         self._asking.begin(wish)
         self.page.go_to_end()
         self.work.do(self._look, newest="look")
-        return None
 
     def belt(self) -> Toolbelt:
         """The tools that are chosen."""
@@ -200,11 +201,12 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
         return self.desk.prompting.belt(CellLine(values=chosen))
 
     def _ask(self, text: str, attachments: tuple[Attachment, ...]) -> None:
-        again, self.editing, self.box.editing = self.editing, None, ""
         content = functools.partial(self._content, text, attachments)
+        wish = Wish(content, self.form.answer_form, self.belt, again=self.editing)
+        give_back = functools.partial(self._give_back, text, attachments, self.editing, self.box.editing)
+        self._cancel()
         self.box.recall = [*self.box.recall, text]
-        wish = Wish(content, self.form.answer_form, self.belt, again=again)
-        self.begin(wish, Message.of_text("user", text), (text, attachments))
+        self.begin(wish, Message.of_text("user", text), give_back)
 
     def _content(self, text: str, attachments: Iterable[Attachment]) -> Any:
         return content_of_draft(text, attachments, self._names())
@@ -241,11 +243,14 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
         if last is not None and last.ending != "complete" and not is_seen:
             self.say(f"{last.error} The answer that was there stands.", "hint" if last.ending == "stopped" else "error")
 
-    def _give_back(self, written: tuple[str, tuple[Attachment, ...]] | None, error: BaseException) -> None:
+    def _give_back(
+        self, text: str, attachments: tuple[Attachment, ...], editing: Turn | None, banner: str, error: BaseException
+    ) -> None:
         """Nothing was sent: what was written comes back, where nothing else was written since."""
         self.fail(error)
-        if written is not None and not self.box.draft.strip():
-            self.box.put(*written, is_live=True)
+        if not self.box.draft.strip():
+            self.editing, self.box.editing = editing, banner
+            self.box.put(text, attachments, is_live=True)
 
     def _look(self) -> None:
         """What is there now, drawn where it differs."""
