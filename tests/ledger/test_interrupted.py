@@ -17,7 +17,7 @@ from or_magic.messages import Message, TextPart
 
 from .samples import arrived, question
 
-NOW = timedelta()
+JUST_NOW = timedelta()
 HOST = this_process().split("/")[0]
 
 
@@ -25,11 +25,11 @@ HOST = this_process().split("/")[0]
     ("owner", "ago", "gone"),
     [
         pytest.param(this_process(), None, False, id="this one"),
-        pytest.param(f"{HOST}/999999999/1.0", NOW, True, id="no such process"),
-        pytest.param(f"{HOST}/{this_process().split('/')[1]}/1.0", NOW, True, id="another with the same id"),
-        pytest.param("elsewhere/1/1.0", NOW, False, id="another machine, just now"),
+        pytest.param(f"{HOST}/999999999/1.0", JUST_NOW, True, id="no such process"),
+        pytest.param(f"{HOST}/{this_process().split('/')[1]}/1.0", JUST_NOW, True, id="another with the same id"),
+        pytest.param("elsewhere/1/1.0", JUST_NOW, False, id="another machine, just now"),
         pytest.param("elsewhere/1/1.0", timedelta(seconds=2 * SILENT_S), True, id="another machine, silent"),
-        pytest.param(f"{HOST}/nonsense", NOW, True, id="damaged"),
+        pytest.param(f"{HOST}/nonsense", JUST_NOW, True, id="damaged"),
         pytest.param(None, None, True, id="written before owners were kept"),
     ],
 )
@@ -46,11 +46,11 @@ def test_a_process_that_was_killed() -> None:
     ) as process:
         assert process.stdout is not None
         owner = process.stdout.readline().strip()
-        assert not is_gone(owner, NOW)
+        assert not is_gone(owner, datetime.now(UTC))
         process.kill()
         process.wait()
 
-    assert is_gone(owner, NOW)
+    assert is_gone(owner, datetime.now(UTC))
 
 
 def test_marking(ledger: Ledger) -> None:
