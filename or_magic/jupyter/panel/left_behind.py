@@ -28,7 +28,7 @@ class LeftBehind:
         view = bundle[0] if isinstance(bundle, tuple) else bundle
         display({**view, "text/plain": _PLAIN}, raw=True)
         handle = DisplayHandle()
-        handle.display(self._bundle(), raw=True)
+        handle.display(self.bundle(), raw=True)
         self._handles.append(handle)
 
     def renew(self, asked: list[Asked], thread: str) -> None:
@@ -59,7 +59,8 @@ class LeftBehind:
 
     def _update(self) -> None:
         for handle in self._handles:
-            handle.update(self._bundle(), raw=True)
+            handle.update(self.bundle(), raw=True)
 
-    def _bundle(self) -> dict[str, str]:
+    def bundle(self) -> dict[str, str]:
+        """What is displayed."""
         return {"text/html": sendable(self._html), "text/plain": ""}

@@ -348,9 +348,10 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
         return PanelHost(self.desk.host, self._loop, is_display=self._is_display, **traits)
 
     def _leave(self) -> None:
-        """Renews what a saved notebook shows."""
+        """Renews what a saved notebook shows: what has ended; what arrives comes later, once."""
         with self.session.at(self._standing):
-            asked = self.asked(self.spots[-self.talk.shown :])
+            shown = self.asked(self.spots[-self.talk.shown :])
+            asked = [each for each in shown if each.last.state != "open"]
             self._left.renew(asked, self.session.threads.current_name(self.notebook))
 
 
