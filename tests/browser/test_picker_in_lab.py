@@ -188,6 +188,7 @@ def test_the_keyboard_alone(open_picker: OpenPicker) -> None:
     lab.page.wait_for_function(_FIELD_IS, arg="sandbox/echo")
 
 
+@pytest.mark.soak
 @pytest.mark.browser
 def test_a_busy_kernel(open_picker: OpenPicker) -> None:
     """While a cell runs, a chip filters and a row sets the model, which the running cell sees."""
@@ -204,6 +205,7 @@ def test_a_busy_kernel(open_picker: OpenPicker) -> None:
     lab.page.wait_for_function(_OUTPUT_HAS, arg=[2, "heard"])
 
 
+@pytest.mark.soak
 @pytest.mark.browser
 @pytest.mark.parametrize("theme", THEMES)
 def test_nothing_in_its_way(open_picker: OpenPicker, theme: str) -> None:

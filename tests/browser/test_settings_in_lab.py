@@ -190,6 +190,7 @@ WAITING = (
 )
 
 
+@pytest.mark.soak
 @pytest.mark.browser
 @pytest.mark.parametrize("page", [(WAITING,)], indirect=True)
 def test_while_a_cell_runs(page: FormPage) -> None:
@@ -212,6 +213,7 @@ def test_while_a_cell_runs(page: FormPage) -> None:
     page.await_summary("temperature 0.5")
 
 
+@pytest.mark.soak
 @pytest.mark.browser
 @pytest.mark.parametrize("page", [("%openrouter budget 0.5", "%openrouter ask hi", "meter.refresh()")], indirect=True)
 def test_the_meter(page: FormPage) -> None:
@@ -227,6 +229,7 @@ def test_the_meter(page: FormPage) -> None:
     page.page.get_by_text("sandbox $").and_(page.page.get_by_role("status")).wait_for()
 
 
+@pytest.mark.soak
 @pytest.mark.browser
 @pytest.mark.parametrize("page", [("%openrouter budget 0.5\nmeter.refresh()",)], indirect=True)
 def test_accessible(page: FormPage) -> None:
@@ -252,6 +255,7 @@ def test_accessible(page: FormPage) -> None:
     assert {"label", "select-name", "color-contrast", "button-name", "aria-meter-name"} <= checked
 
 
+@pytest.mark.soak
 @pytest.mark.browser
 @pytest.mark.parametrize("page", [("form.refresh()",)], indirect=True)
 def test_columns(page: FormPage) -> None:
