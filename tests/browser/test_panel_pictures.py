@@ -16,6 +16,11 @@ LONG = (
     ("sandbox/reasoner", "Is that high or low?"),
 )
 _DARK = "theme => { window.jupyterapp.commands.execute('apputils:change-theme', {theme}); }"
+_CLIPPED = """() => {
+    const right = document.querySelector('.orm-talk').getBoundingClientRect().right;
+    return [...document.querySelectorAll('.orm-talk p, .orm-talk pre, .orm-talk li, .orm-asked')]
+        .filter(each => each.getBoundingClientRect().right > right).map(each => each.textContent.slice(0, 60));
+}"""
 _FULL_WIDTH = "() => { window.jupyterapp.shell.collapseLeft(); window.jupyterapp.shell.collapseRight(); }"
 
 
@@ -63,6 +68,7 @@ def test_panel_pictures(open_notebook: OpenNotebook, sandbox: Sandbox, state: st
                 page.page.set_viewport_size({"width": width, "height": 1000})
                 page.page.wait_for_timeout(400)  # the page lays itself out anew
                 page.panel().scroll_into_view_if_needed()
+                assert page.page.evaluate(_CLIPPED) == []
                 page.panel().screenshot(path=FOLDER / f"panel_{state}_{width}_{theme}.png")
     finally:
         sandbox.behave(pace=400)
