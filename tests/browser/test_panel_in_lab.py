@@ -305,6 +305,10 @@ def test_the_end_of_a_kernel_and_of_a_panel(open_notebook: OpenNotebook, sandbox
     page = opened(open_notebook, "panel_ends", "from or_magic import Panel\npanel = Panel()\npanel")
     page.ask("remember me", 1)
     page.see("remember me", 0)
+    page.page.wait_for_function(
+        "() => { const left = [...document.querySelectorAll('.orm-left')];"
+        " return left.length === 2 && left.every(each => each.textContent.includes('remember me')); }"
+    )
     file = page.lab.saved()
     left = [output.data["text/html"] for output in file.cells[2].outputs if "text/html" in output.get("data", {})]
     assert "remember me" in left[-1]
