@@ -93,6 +93,12 @@ def test_sizes(file: Path) -> None:
     assert [node.name for node in functions if _length(node) > 45] == []
 
 
+@pytest.mark.parametrize("file", [*PACKAGE.rglob("*.js"), *PACKAGE.rglob("*.css")], ids=lambda file: file.name)
+def test_sizes_of_the_page(file: Path) -> None:
+    """Nor is a script or a style sheet over 400 lines."""
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= 400
+
+
 def _length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     first = node.body[0]
     is_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)

@@ -54,11 +54,15 @@ class LiveView:
     def close(self, answer: Answer, bill: Bill) -> None:
         """The answer moves up whole; the tail becomes the footer."""
         self._outlet.show_whole(answer, whole_html(answer, answer_id=self._id))
-        self._outlet.show_footer(footer_text(answer, bill))
+        self._outlet.show_footer(self.footer(answer, bill))
 
     def amend(self, answer: Answer, bill: Bill) -> None:
         """The footer with the cost that is known by now."""
-        self._outlet.show_footer(footer_text(answer, bill))
+        self._outlet.show_footer(self.footer(answer, bill))
+
+    def footer(self, answer: Answer, bill: Bill) -> str:
+        """The line under the answer, below those that tell how it was asked."""
+        return footer_text(answer, bill)
 
 
 def new_id() -> str:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 
+from or_magic.ledger.catalog_cache import CatalogCache
+from or_magic.ledger.store import Ledger
 from or_magic.sandbox import Sandbox
 from or_magic.sandbox.behaviour import StreamError
-from tests.faults.server import DONE, OPEN_HEAD, serve
+from tests.faults.server import CLOSE, DONE, OPEN_HEAD, serve
 from tests.jupyter.hostile_texts import HOSTILE
 
+from .lab import Lab
 from .panel_page import OpenNotebook, opened
-from .test_in_lab import everywhere
+from .test_in_lab import everywhere, is_typed
 
 pytestmark = pytest.mark.browser
 
@@ -270,6 +275,57 @@ def test_no_hostile_text_acts_in_the_panel(open_notebook: OpenNotebook) -> None:
 
         assert server.questions == len(texts)
         assert (dangers, buttons, page.lab.outward) == ([], 0, [])
+        assert page.page.locator(".jp-Dialog").count() == 0
+
+
+ACTING = """() => [
+    ...(window.__ran === undefined ? [] : ['window.__ran']),
+    ...[...document.querySelectorAll('.orm-panel *')].filter(each =>
+        each.matches('iframe, object, embed, script, form, [href^="javascript"], [data-commandlinker-command]')
+        || (each.matches('img') && !/^data:image/.test(each.getAttribute('src')))
+        || [...each.attributes].some(attribute => /^on/.test(attribute.name)))
+        .map(each => each.outerHTML.slice(0, 200)),
+]"""
+
+
+def test_no_hostile_name_acts_in_the_panel(open_notebook: OpenNotebook, lab: Lab) -> None:
+    """Names of models, ids, threads, keys of a dict and files are text: in the table, card, lists, fields, notices."""
+    names = [" ".join(text.split())[:70] for family in HOSTILE.values() for text in list(family.values())[:4]]
+    names = [name for name in names if name.isprintable() and is_typed(name)]
+    with serve((CLOSE,)) as server:
+        models = [{"id": f"evil/{n}", "name": name} for n, name in enumerate(names)]
+        models += [{"id": name, "name": name} for name in names[:20]]
+        ledger = Ledger.open(str(lab.root.parent / "ledger.sqlite"))
+        body = json.dumps({"data": models}).encode()
+        CatalogCache(ledger.store).keep(server.origin, "/models", body, datetime.now(UTC))
+        ledger.close()
+        tag = "<img src=x onerror=window.__ran=1>"
+        page = opened(
+            open_notebook,
+            "panel_names",
+            f"d = {{'{tag}': 1}}\nrun = get_ipython().run_line_magic",
+            f"%openrouter set base_url {server.base_url}",
+            f"run('openrouter', 'fork {tag}')",
+            f"run('openrouter', 'set temperature 0.2'); run('openrouter', 'system {tag}')",
+        )
+        page.panel().get_by_role("button", name="Browse").click()
+        rows = page.panel().locator("tbody tr")
+        rows.first.wait_for()
+        page.panel().locator("select.dt-input").first.select_option("100")
+        page.page.wait_for_function("() => document.querySelectorAll('.orm-panel tbody tr').length > 30")
+        rows.nth(3).click()
+        page.panel().locator(".orm-card").wait_for()
+        page.panel().get_by_role("combobox", name="Model", exact=True).fill(tag)
+        page.panel().get_by_role("combobox", name="Model", exact=True).press("Enter")
+        page.panel().locator(".orm-bad").wait_for()
+        page.box().click()
+        page.page.keyboard.type("{{ d['")
+        page.panel().locator(".orm-prompt-names [role=option]").first.wait_for()
+        page.page.keyboard.press("Escape")
+        page.panel().get_by_role("button", name="Settings").click()
+
+        assert tag in page.panel().locator(".orm-threads select").inner_text().replace("\xa0", " ")
+        assert (page.page.evaluate(ACTING), page.lab.outward) == ([], [])
         assert page.page.locator(".jp-Dialog").count() == 0
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import axe_playwright_python
 import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
@@ -210,12 +211,11 @@ def test_a_busy_kernel(open_picker: OpenPicker) -> None:
 @pytest.mark.parametrize("theme", THEMES)
 def test_nothing_in_its_way(open_picker: OpenPicker, theme: str) -> None:
     """axe finds nothing serious in it, closed or open, light or dark; where there is little room, prices remain."""
-    package = pytest.importorskip("axe_playwright_python", reason="axe is not installed")
     lab = open_picker(f"axe_{theme}")
     page = lab.page
     page.evaluate("theme => { window.jupyterapp.commands.execute('apputils:change-theme', {theme}); }", THEMES[theme])
     page.wait_for_function("is => document.body.dataset.jpThemeLight === is", arg=str(theme == "light").lower())
-    page.evaluate((Path(package.__file__).parent / "axe.min.js").read_text(encoding="utf-8"))
+    page.evaluate((Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8"))
 
     found = _violations(page)
     rows = browse(lab)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 from PIL import Image
@@ -128,8 +129,7 @@ class Box:
 
     def violations(self) -> list[str]:
         """The grave faults that axe finds in the box."""
-        axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
-        found = axe.Axe().run(self.page, context=".orm-prompt").response["violations"]
+        found = Axe().run(self.page, context=".orm-prompt").response["violations"]
         return [
             f"{each['id']}: {each['nodes'][0]['html']}" for each in found if each["impact"] in ("serious", "critical")
         ]

@@ -14,6 +14,7 @@ from ipywidgets import HTML, HTMLMath, VBox
 from or_magic.answer import Answer
 from or_magic.asking.host import Approval, Bill
 from or_magic.errors import Stopped
+from or_magic.jupyter.footer import footer_text
 from or_magic.jupyter.live import Frame, status_html
 from or_magic.jupyter.live_view import LiveView
 from or_magic.jupyter.panel.turn_html import (
@@ -102,18 +103,16 @@ class ArrivingView(LiveView):
         super().__init__(answer, item.add_outlet())
 
     def close(self, answer: Answer, bill: Bill) -> None:
-        """The answer whole, how it ended where it did not end well, and the footer."""
-        answer.notes, told = tuple(note for note in answer.notes if not _is_told(note, answer)), answer.notes
+        """The answer whole, the footer, and how it ended where it did not end well."""
         super().close(answer, bill)
-        answer.notes = told
         if answer.ending != "complete":
             line = "Stopped." if answer.ending == "stopped" else answer.error or "It failed."
             self._item.add(f'<div role="alert">{error_html(line)}</div>')
 
-
-def _is_told(note: str, answer: Answer) -> bool:
-    """Whether a note says again how the answer ended, which has a line of its own here."""
-    return answer.error is not None and note.endswith(answer.error)
+    def footer(self, answer: Answer, bill: Bill) -> str:
+        """Without the note that tells how it ended, which has a line of its own here."""
+        lines = footer_text(answer, bill).split("\n")
+        return "\n".join(line for line in lines if answer.error is None or not line.endswith(answer.error))
 
 
 class ArrivingItem(Item):

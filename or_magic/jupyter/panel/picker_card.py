@@ -56,6 +56,8 @@ def _badges(model: Model) -> Iterator[str]:
     yield from (f"gives {each}" for each in sorted(model.output_modalities - {"text"}))
     can = {"tools": model.takes_tools, "structured": model.takes_schemas, "reasoning": model.reasons}
     yield from (name for name, is_so in can.items() if is_so)
+    if model.expires is not None:
+        yield f"ends {model.expires:%d %b %Y}"
     yield from (f"{name.removesuffix('_index')} {score:.0f}" for name, score in model.benchmarks.items())
 
 

@@ -30,6 +30,10 @@ _LONGEST_NAME = 200
 _OPEN = re.compile(r"\\?\{\{")
 
 
+def _text_of(file: str) -> str:
+    return Path(__file__).with_name(file).read_text(encoding="utf-8")
+
+
 def inert(text: str) -> str:
     """The text with a backslash before each ``{{`` that has none."""
     return _OPEN.sub(lambda found: found[0] if found[0].startswith("\\") else "\\{{", text)
@@ -59,8 +63,8 @@ class PromptBox(anywidget.AnyWidget):
     """
 
     # As texts: anywidget keeps a widget whose source is a path alive for good.
-    _esm = Path(__file__).with_name("promptbox.js").read_text(encoding="utf-8")
-    _css = Path(__file__).with_name("promptbox.css").read_text(encoding="utf-8")
+    _esm = "\n".join(_text_of(name) for name in ("promptbox_parts.js", "promptbox.js"))
+    _css = _text_of("promptbox.css")
 
     is_busy = Bool(False).tag(sync=True)
     notice = Unicode("").tag(sync=True)

@@ -139,10 +139,14 @@ class SettingsForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
         except CommandError as error:
             field.complain(f"{error} {field.known} stays set." if field.known else str(error))
         else:
-            field.known = text
-            field.complain("")
-            self._session.tell_watchers()
+            self._took(field, text)
         self._look()
+
+    def _took(self, field: Field, text: str) -> None:
+        """What was typed is set."""
+        field.known = text
+        field.complain("")
+        self._session.tell_watchers()
 
     def _put_system(self) -> None:
         field = self._system
@@ -154,9 +158,7 @@ class SettingsForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
         except OrMagicError as error:
             field.complain(str(error))
         else:
-            field.known = text
-            field.complain("")
-            self._session.tell_watchers()
+            self._took(field, text)
         self._look()
 
     def _look(self) -> None:
