@@ -67,7 +67,7 @@ def test_an_answer_grows_is_stopped_and_gone_on_with(open_notebook: OpenNotebook
     page.press("Continue")
     page.see("Stop this text while it grows")
     page.wait()
-    assert page.items().count() == 1
+    page.page.wait_for_function("() => document.querySelectorAll('.orm-panel .orm-item').length === 1")
     assert page.run("print(_answer.ending)").strip() == "complete"
     assert (page.complaints, page.lab.outward, page.lab.dangers()) == ([], [], [])
 

@@ -13,9 +13,9 @@ from or_magic.settings import Settings
 PATIENCE = {
     "OR_MAGIC_RETRIES": "1",
     "OR_MAGIC_CONNECT_TIMEOUT": "2",
-    "OR_MAGIC_FIRST_EVENT_TIMEOUT": "1.2",
-    "OR_MAGIC_SILENCE_TIMEOUT": "1.2",
-    "OR_MAGIC_TOTAL_TIMEOUT": "4",
+    "OR_MAGIC_FIRST_EVENT_TIMEOUT": "2.5",
+    "OR_MAGIC_SILENCE_TIMEOUT": "2.5",
+    "OR_MAGIC_TOTAL_TIMEOUT": "8",
     "OR_MAGIC_RETRY_TIME": "20",
 }
 Open = Callable[..., Session]

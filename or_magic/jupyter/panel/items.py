@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, InvalidStateError
 from typing import Any, cast
 
@@ -120,10 +120,12 @@ class ArrivingItem(Item):
 
     Args:
         prompt: what is asked, as far as it is known.
+        on_open: told when it is known which turn it is.
     """
 
-    def __init__(self, prompt: Message) -> None:
+    def __init__(self, prompt: Message, on_open: Callable[[], object] = lambda: None) -> None:
         super().__init__(question_html(prompt))
+        self._on_open = on_open
         self.turn_id: TurnId | None = None
         self._waits: Future[str] | None = None
         self._token = ""
@@ -136,7 +138,9 @@ class ArrivingItem(Item):
 
     def open_view(self, answer: Answer) -> ArrivingView:
         """A place for the next answer of this question."""
-        self.turn_id = self.turn_id if self.turn_id is not None else answer.turn_id
+        if self.turn_id is None:
+            self.turn_id = answer.turn_id
+            self._on_open()
         return ArrivingView(answer, self)
 
     def add_outlet(self) -> WidgetOutlet:
@@ -241,6 +245,9 @@ class Talk(VBox):  # type: ignore[misc]  # ipywidgets is not typed
             arriving: what is being asked here; it stands last, where the ledger does not say otherwise.
         """
         came = [self._arrived.pop() for _ in range(len(self._arrived))] + ([arriving] if arriving is not None else [])
+        earlier = total - len(asked)
+        if arriving is not None and arriving.turn_id is None:  # one of those that are open may be the very same
+            asked = [each for each in asked if each.last.state != "open" or each.id in self._items]
         before = [*self._items.values(), *came]
         self._items |= {item.turn_id: item for item in came if item.turn_id is not None}
         items = []
@@ -252,7 +259,7 @@ class Talk(VBox):  # type: ignore[misc]  # ipywidgets is not typed
         shown = [item for _, item in items]
         if arriving is not None and arriving not in shown:
             shown.append(arriving)
-        self._head.value = _head_html(total - len(asked), is_empty=not shown)
+        self._head.value = _head_html(earlier, is_empty=not shown)
         self.children = (self._head, *shown)
         for item in before:
             if item not in shown:

@@ -184,7 +184,7 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
             if self._asking is not None:
                 failed(CommandError(_BUSY))
                 return
-            item = ArrivingItem(prompt)
+            item = ArrivingItem(prompt, lambda: self.work.do(self._look, newest="look"))
             self._asking = Asking(self.session, item, self._host, functools.partial(self._ended, item), failed)
         self.attempt = None
         self.say("")

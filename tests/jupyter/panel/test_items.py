@@ -320,14 +320,14 @@ def test_a_question_that_is_asked_here() -> None:
 
 
 def test_a_look_between() -> None:
-    """Where the store has a question before its widget knows which it is, it stands there once in the end."""
+    """Where the store has a question before its widget knows which it is, it stands there once all the while."""
     talk, arriving = Talk(), ArrivingItem(HI)
     talk.show([], 0, arriving)
     alone = set(living)
     early = asked(a_turn(2, state="open", answer=None))
 
     talk.show([early], 1, arriving)
-    assert len(drawn(talk)) == 2
+    assert drawn(talk) == [arriving]
     arriving.turn_id = 2
     talk.show([early], 1, arriving)
 
@@ -376,3 +376,16 @@ def test_an_item_is_closed_whole() -> None:
     item.close_all()
 
     assert set(living) == before
+
+
+def test_it_tells_when_its_turn_is_known() -> None:
+    """Once, when its first answer is opened, so that who draws it looks again."""
+    told: list[int | None] = []
+    arriving = ArrivingItem(HI, lambda: told.append(arriving.turn_id))
+    answer = Answer(model_asked="a/b")
+    answer.turn_id = 2
+
+    arriving.open_view(answer)
+    arriving.open_view(answer)
+
+    assert told == [2]
