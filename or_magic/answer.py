@@ -1,4 +1,4 @@
-"""What a question returns: the answer, while it arrives and after.
+"""What a question returns: the answer, while it arrives and after; what can be read out of it and saved.
 
 One thread absorbs events; any thread may read, and sees whole pieces.
 """
@@ -6,18 +6,25 @@ One thread absorbs events; any thread may read, and sees whole pieces.
 from __future__ import annotations
 
 import asyncio
+import base64
+import binascii
 import contextlib
+import dataclasses
+import decimal
+import io
+import json
 import threading
 import time
-from collections.abc import Generator, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from or_magic.assembly import Pieces, ReasoningDetails, ToolCalls, citations_in, to_json
-from or_magic.contents import Contents
-from or_magic.errors import SchemaError
-from or_magic.messages import (
+from or_magic.errors import CommandError, SchemaError
+from or_magic.extracting import Code, code_blocks, frame_in, json_in, records_frame
+from or_magic.money import usd
+from or_magic.types import (
     Annotated,
     AnnotationsPart,
     AudioDelta,
@@ -35,7 +42,9 @@ from or_magic.messages import (
     LogprobsDelta,
     Message,
     Part,
+    Pieces,
     ReasoningDelta,
+    ReasoningDetails,
     ReasoningDetailsDelta,
     ReasoningDetailsPart,
     ReasoningPart,
@@ -46,12 +55,183 @@ from or_magic.messages import (
     TextPart,
     ToolCall,
     ToolCallDelta,
+    ToolCalls,
     Usage,
     UsageReported,
     Waiting,
     about_tokens,
+    citations_in,
+    to_json,
 )
-from or_magic.money import usd
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from PIL.Image import Image
+
+
+def images_of(urls: Iterable[str]) -> list[Image]:
+    """The images that ``data:`` addresses hold; others are left out, and so is what is no image."""
+    from PIL import Image, UnidentifiedImageError
+
+    images: list[Image.Image] = []
+    for url in urls:
+        head, comma, data = url.partition(",")
+        if comma and head.startswith("data:") and head.endswith(";base64"):
+            try:
+                image = Image.open(io.BytesIO(base64.b64decode(data)))
+                image.load()
+            except (UnidentifiedImageError, binascii.Error, OSError, SyntaxError, ValueError):
+                continue
+            images.append(image)
+    return images
+
+
+def value_frame(value: Any) -> pd.DataFrame:
+    """A validated value as a table, a row for each item of a list, with pandas' own types for dates and nulls.
+
+    Decimals stay what they are, exact, in a column of objects.
+    """
+    rows = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
+    frame = records_frame([_fields(row) for row in rows])
+    for name in frame.columns:
+        frame[name] = _typed(frame[name])
+    return frame
+
+
+def save(answer: Contents, path: Path, *, overwrite: bool) -> Path:
+    """Writes an answer into a file, by its ending; see `Contents.save`.
+
+    Raises:
+        CommandError: the file is there already, cannot be written, or the answer holds nothing of that kind.
+    """
+    path = path.expanduser().absolute()
+    if path.exists() and not overwrite:
+        raise CommandError(f"{path.name} is there already. Name another file, or say overwrite=True.")
+    try:
+        data = _content(answer, path.suffix.lower())
+        path.write_bytes(data)
+    except (ValueError, IndexError) as error:
+        raise CommandError(f"{path.name} was not written: {error}.") from None
+    except OSError as error:
+        raise CommandError(f"{path.name} cannot be written: {error.strerror or error}. Name another file.") from None
+    return path
+
+
+def _content(answer: Contents, ending: str) -> bytes:
+    if ending == ".py":
+        blocks = [str(block) for block in answer.code if block.is_python]
+        if not blocks:
+            raise ValueError("there is no Python in the answer")
+        return ("\n\n# ---\n\n".join(blocks) + "\n").encode("utf-8", "replace")
+    if ending == ".json":
+        return (json.dumps(answer.json(), ensure_ascii=False, indent=1) + "\n").encode("utf-8", "replace")
+    if ending == ".csv":
+        return answer.df().to_csv(index=False, lineterminator="\n").encode("utf-8", "replace")
+    if ending in (".png", ".jpg", ".jpeg", ".webp", ".gif"):
+        if not answer.images:
+            raise ValueError("there is no image in the answer")
+        saved = io.BytesIO()
+        image = answer.images[0]
+        image = image.convert("RGB") if ending in (".jpg", ".jpeg") else image
+        image.save(saved, {".jpg": "jpeg"}.get(ending, ending[1:]))
+        return saved.getvalue()
+    return answer.text.encode("utf-8", "replace")
+
+
+def _fields(row: Any) -> Any:
+    if hasattr(type(row), "model_dump"):
+        return row.model_dump()
+    return dataclasses.asdict(row) if dataclasses.is_dataclass(row) and not isinstance(row, type) else row
+
+
+def _typed(column: pd.Series[Any]) -> pd.Series[Any]:
+    import pandas as pd
+
+    filled = [each for each in column if each is not None and each is not pd.NaT]
+    if not filled:
+        return column
+    if all(isinstance(each, date) for each in filled):
+        return pd.to_datetime(column)
+    has_nulls = len(filled) < len(column)
+    if has_nulls and all(isinstance(each, bool) for each in filled):
+        return column.astype("boolean")
+    is_whole = all(isinstance(each, (int, float)) and not isinstance(each, bool) and each == each for each in filled)
+    if is_whole and has_nulls and not any(isinstance(each, decimal.Decimal) for each in filled):
+        return column.astype("Int64" if all(float(each).is_integer() for each in filled) else "Float64")
+    return column
+
+
+class Contents:
+    """The part of an `Answer` that makes objects of it.
+
+    Attributes:
+        read: the value that the text stands for; raises ValueError where it stands for none. None without a schema.
+        image_urls: addresses of the images that the model made.
+    """
+
+    read: Callable[[str], Any] | None
+    image_urls: tuple[str, ...]
+    _value: Any
+
+    @property
+    def text(self) -> str:
+        """The answer's text."""
+        raise NotImplementedError
+
+    @property
+    def value(self) -> Any:
+        """The object that it was asked to be by a schema, validated; None where none was asked for.
+
+        Raises:
+            SchemaError: its text does not fit; `text` holds it.
+        """
+        if self._value is None and self.read is not None:
+            try:
+                self._value = self.read(self.text)
+            except ValueError as error:
+                raise SchemaError(f"The answer does not fit the schema ({error}). _answer.text holds it.") from None
+        return self._value
+
+    @property
+    def code(self) -> list[Code]:
+        """The blocks of code in its text, in order; each knows its `language`."""
+        return code_blocks(self.text)
+
+    def json(self) -> Any:
+        """The JSON in its text, also in a fence or with prose around it.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        return json_in(self.text)
+
+    def df(self, number: int = 0) -> pd.DataFrame:
+        """A table in its text, of CSV in a fence, of Markdown or of JSON, with numbers as numbers; of a `value` that a
+        schema made, one row for each of its items.
+
+        Args:
+            number: which one, where there are several: 0, 1, ...
+
+        Raises:
+            NotFoundError: there is none of that number.
+        """
+        if self.read is not None:
+            return value_frame(self.value)
+        return frame_in(self.text, number)
+
+    @property
+    def images(self) -> list[Image]:
+        """The images that came with it, as Pillow's; one that lies at an address elsewhere is in `image_urls` alone."""
+        return images_of(self.image_urls)
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Writes it into a file, by its ending: ``.py`` its Python code, ``.json``, ``.csv`` its table, ``.png`` (or
+        another of Pillow's) its first image, any other its text. Returns the absolute path.
+
+        Raises:
+            CommandError: the file is there already, cannot be written, or the answer holds nothing of that kind.
+        """
+        return save(self, Path(path), overwrite=overwrite)
 
 
 class Answer(Contents):

@@ -19,11 +19,12 @@ known here; a subclass is taken as the nearest of its bases.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from or_magic.messages import Part, TextPart
+from or_magic.types import Part, TextPart
 
 TOKENS = 6_000  # about what one value may take, where nothing else is said
 BYTES_PER_TOKEN = 4
@@ -92,3 +93,25 @@ def _registered(value: object) -> Any:
 
 
 _NOTHING = _registered.dispatch(object)
+
+
+_TICKS = re.compile(r"`{3,}")
+
+
+def fenced(text: str, language: str) -> str:
+    """The text as a block of code of Markdown."""
+    longest = max((len(found) for found in _TICKS.findall(text)), default=2)
+    fence = "`" * (longest + 1)
+    end = "" if text.endswith("\n") else "\n"
+    return f"{fence}{language}\n{text}{end}{fence}"
+
+
+def cut_middle(text: str, room: Room) -> tuple[str, int]:
+    """The text; where it is too long, its beginning and its end. And how many characters were left out."""
+    if len(text.encode("utf-8", "replace")) <= room.bytes:
+        return text, 0
+    encoded = text.encode("utf-8", "replace")
+    first = encoded[: room.bytes * 3 // 4].decode("utf-8", "ignore")
+    last = encoded[-(room.bytes // 4) :].decode("utf-8", "ignore")
+    left_out = len(text) - len(first) - len(last)
+    return f"{first}\n… {left_out:,} characters left out …\n{last}", left_out

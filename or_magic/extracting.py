@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from or_magic.errors import NotFoundError
 
-if TYPE_CHECKING:  # pandas takes half a second to import
+if TYPE_CHECKING:
     import pandas as pd
+
 
 _FENCE = re.compile(r"^(?P<indent>[ \t]*)(?:>[ \t]?)*(?P<mark>`{3,}|~{3,})[ \t]*(?P<info>[^`\n]*)$")
 _RULE = re.compile(r"^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$")

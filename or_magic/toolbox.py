@@ -12,9 +12,9 @@ import inspect
 import io
 from typing import Any
 
-from or_magic.asking.tools import tool
-from or_magic.asking.variables import described
+from or_magic.chat.tools import tool
 from or_magic.errors import CommandError
+from or_magic.prompt.failed_code import described
 
 
 @tool(approve=False)

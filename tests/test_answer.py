@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from or_magic.answer import Answer
 from or_magic.errors import ServiceError
-from or_magic.messages import (
+from or_magic.types import (
     Began,
     Failed,
     Finished,

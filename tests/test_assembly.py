@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from or_magic.assembly import ReasoningDetails, ToolCalls, citations_in, to_json
-from or_magic.messages import Citation, ToolCall, ToolCallDelta
+from or_magic.types import Citation, ReasoningDetails, ToolCall, ToolCallDelta, ToolCalls, citations_in, to_json
 
 
 @pytest.mark.parametrize(

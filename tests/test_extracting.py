@@ -17,10 +17,10 @@ from PIL import Image
 from pydantic import BaseModel
 
 from or_magic.answer import Answer
-from or_magic.asking.structured import shape_of
 from or_magic.errors import CommandError, NotFoundError, SchemaError
 from or_magic.extracting import code_blocks, frames_in, json_in, records_frame
-from or_magic.messages import ImageArrived, ReasoningDelta, TextDelta, ToolCallDelta, Usage, UsageReported
+from or_magic.prompt.answer_formats import shape_of
+from or_magic.types import ImageArrived, ReasoningDelta, TextDelta, ToolCallDelta, Usage, UsageReported
 
 
 def png() -> str:

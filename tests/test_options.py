@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from or_magic.endpoint import Patience
 from or_magic.errors import CommandError
-from or_magic.options import OPTIONS
-from or_magic.patience import Patience
-from or_magic.settings import Settings
+from or_magic.settings.layers import Settings
+from or_magic.settings.options import OPTIONS
 
 MANUAL = Path(__file__).parents[1] / "docs" / "manual.md"
 

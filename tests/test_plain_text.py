@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from or_magic.plain_text import LINE_MAX, escape_text, strip_terminal
+from or_magic.text import LINE_MAX, escape_text, strip_terminal
 from tests.jupyter.hostile_texts import HOSTILE
 
 

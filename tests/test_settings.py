@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from or_magic.errors import CommandError, MissingKeyError
-from or_magic.settings import Setting, Settings
+from or_magic.settings.layers import Setting, Settings
 
 
 def test_the_nearest_layer_wins() -> None:

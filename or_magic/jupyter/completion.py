@@ -12,18 +12,18 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
-from or_magic.asking.forms import FORMATS
-from or_magic.asking.tools import SERVER_TOOLS
+from or_magic.catalog.search import ranked
+from or_magic.chat.tools import SERVER_TOOLS
+from or_magic.commands.arguments import FLAGS, Flag
 from or_magic.errors import OrMagicError
-from or_magic.jupyter.flags import FLAGS, Flag
 from or_magic.ledger.records import Replay
-from or_magic.openrouter.searching import ranked
-from or_magic.options import BY_NAME
-from or_magic.parameter_table import PARAMETERS
-from or_magic.settings import ALIASES, NAMES, PROMPTS
+from or_magic.prompt.answer_formats import FORMATS
+from or_magic.settings.layers import ALIASES, NAMES, PROMPTS
+from or_magic.settings.options import BY_NAME
+from or_magic.settings.parameters import PARAMETERS
 
 if TYPE_CHECKING:
-    from or_magic.jupyter.commands.desk import Desk
+    from or_magic.jupyter.notebook_context import Desk
 
 _LINE = re.compile(r"^\s*(?:[A-Za-z_]\w*\s*=\s*)?%(?P<mark>%?)(?:openrouter|or)(?:\s+(?P<rest>.*))?$")
 _WORD = re.compile(r"[a-z0-9_]+")
@@ -116,7 +116,7 @@ def _in_cell(desk: Desk, before: list[str], word: str) -> Iterable[Completed]:
 
 
 def _in_line(desk: Desk, before: list[str], word: str) -> Iterable[Completed]:
-    from or_magic.jupyter.commands import COMMANDS
+    from or_magic.commands.registry import COMMANDS
 
     if not before:
         names = [Completed(command.name, command.help) for command in COMMANDS]

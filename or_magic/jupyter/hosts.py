@@ -4,32 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import html
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, TextIO, TypeVar
+from typing import Any, TypeVar
 
 from IPython.core.interactiveshell import InteractiveShell
-from IPython.display import DisplayHandle, display
+from IPython.display import HTML, DisplayHandle, display
 
 from or_magic.answer import Answer
-from or_magic.asking.content.blocks import fenced
-from or_magic.asking.host import Approval, Bill, Place, View, asked, unapproved
-from or_magic.asking.reenter import wait_for
-from or_magic.asking.tool_runs import ToolRun
+from or_magic.chat.footer import footer_text
+from or_magic.chat.host import Approval, Bill, Place, View, asked, unapproved
+from or_magic.chat.reenter import wait_for
+from or_magic.content import fenced
 from or_magic.errors import ToolError
-from or_magic.jupyter.footer import footer_text
-from or_magic.jupyter.live import Frame, status_html, waiting_text
-from or_magic.jupyter.live_view import LiveView, new_id
-from or_magic.jupyter.main_thread import run_in_main, running_loop
-from or_magic.jupyter.markdown import render, stylesheet
-from or_magic.jupyter.place import ShellPlace
-from or_magic.jupyter.whole import tool_html, tool_line, whole_html
-from or_magic.messages import Event, ReasoningDelta, TextDelta, Waiting
-from or_magic.plain_text import finished_terminal_length, sendable, strip_terminal
+from or_magic.jupyter.html.answers import tool_html, tool_line, whole_html
+from or_magic.jupyter.html.highlight import stylesheet
+from or_magic.jupyter.html.markdown import render
+from or_magic.jupyter.kernel import ShellPlace, run_in_main, running_loop
+from or_magic.jupyter.live import Frame, LiveView, new_id, status_html
+from or_magic.jupyter.provenance import provenance_metadata as provenance
+from or_magic.terminal import LateTerminalView, TerminalView
+from or_magic.text import sendable, strip_terminal
+from or_magic.types import Event, ToolRun
 
 T = TypeVar("T")
-_DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
 
 
 class ShellHost:
@@ -168,91 +168,9 @@ class HeadlessView:
         """What was shown once stays: nobody watches."""
 
 
-class TerminalView:
-    """The text as it comes, then the footer; dim only where the stream is a terminal.
-
-    Escape sequences in a model's text would be carried out by the terminal, so they are taken out of what is printed;
-    the `Answer` keeps them.
-    """
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._is_tty = stream.isatty()
-        self._is_thinking = False
-        self._at_line_start = True
-        self._held = ""  # the beginning of an escape sequence whose end still arrives
-
-    def show(self, event: Event) -> None:
-        """Prints the text of the event."""
-        if isinstance(event, ReasoningDelta) and not self._is_thinking:
-            self._is_thinking = True
-            self._print(self._dim("thinking …") + "\n")
-        if isinstance(event, Waiting):
-            self._print(self._dim(strip_terminal(waiting_text(event))) + "\n")
-        if isinstance(event, TextDelta):
-            text = self._held + event.text
-            whole = finished_terminal_length(text)
-            self._held = text[whole:]
-            self._print(strip_terminal(text[:whole]))
-
-    def rest(self) -> None:
-        """Nothing is pending: text is printed as it comes."""
-
-    def close(self, answer: Answer, bill: Bill) -> None:
-        """Prints the footer on a line of its own."""
-        self._print(strip_terminal(self._held))
-        sources = "".join(f"[{n}] {source.title} {source.url}\n" for n, source in enumerate(answer.citations, 1))
-        below = strip_terminal(sources + footer_text(answer, bill)).rstrip("\n")
-        self._print(("" if self._at_line_start else "\n") + (self._dim(below) + "\n" if below else ""))
-
-    def amend(self, answer: Answer, bill: Bill) -> None:
-        """What was printed stays."""
-
-    def _dim(self, text: str) -> str:
-        return f"{_DIM}{text}{_PLAIN}" if self._is_tty else text
-
-    def _print(self, text: str) -> None:
-        if text:
-            self._stream.write(text)
-            self._stream.flush()
-            self._at_line_start = text.endswith("\n")
-
-
-class LateTerminalView(TerminalView):
-    """The same at the end: what arrived in the background would run into what is being typed."""
-
-    def show(self, event: Event) -> None:
-        """Prints nothing yet."""
-
-    def close(self, answer: Answer, bill: Bill) -> None:
-        """Prints the answer and the footer."""
-        self._print("\n" + strip_terminal(answer.text))
-        super().close(answer, bill)
-
-
 def answer_html(answer: Answer) -> str:
     """An answer that is the value of a cell, as safe HTML."""
     return _styled(whole_html(answer, answer_id=new_id()))
-
-
-def provenance(answer: Answer) -> dict[str, Any]:
-    """Where an answer came from, kept with the output; nothing that must not be shared with a notebook is in it."""
-    usage = answer.usage
-    return {
-        "model_asked": answer.model_asked,
-        "parameters": dict(answer.parameters),
-        "model": sendable(answer.model),
-        "provider": sendable(answer.provider),
-        "generation_id": sendable(answer.id),
-        "prompt_tokens": usage.prompt_tokens if usage else None,
-        "completion_tokens": usage.completion_tokens if usage else None,
-        "cost_usd": None if answer.cost is None else str(answer.cost),
-        "cost_source": answer.cost_source,
-        "ending": answer.ending,
-        "replayed": answer.replayed_utc is not None,
-        "turn": answer.turn_id,
-        "thread": answer.thread_id,
-    }
 
 
 def _styled(html: str) -> str:
@@ -264,3 +182,14 @@ def _bundle(html: str, text: str | None = None) -> dict[str, Any]:
     """A mime bundle. Redraws carry HTML alone; the last one also the exact text."""
     shown = {"text/html": sendable(html)}
     return shown if text is None else shown | {"text/plain": sendable(text)}
+
+
+_STYLE = "width:100%;height:24em;border:1px solid #8884;resize:vertical;overflow:auto;background:#fff"
+
+
+def show_page(answer: Answer) -> None:
+    """Displays the HTML of an answer: of its first block of HTML, else the whole text."""
+    blocks = [str(block) for block in answer.code if block.language in ("html", "svg", "")]
+    page = html.escape(sendable(blocks[0] if blocks else answer.text), quote=True)
+    frame = f'<iframe sandbox="allow-scripts" referrerpolicy="no-referrer" style="{_STYLE}" srcdoc="{page}"></iframe>'
+    display(HTML(frame))

@@ -1,4 +1,7 @@
-"""Events to frames: what is to be redrawn, and when. Draws nothing and reads no clock.
+"""An answer while it arrives: events become frames, and a body puts them on the screen.
+
+A block of code, a list, a table or a paragraph may grow to any length before it is known to be finished. While it
+streams, its beginning is moved up as a block of its own; when the answer is whole it is shown as the one block it is.
 
 An answer is shown as two outputs: the *answer* and, under it, the *tail*. Arriving text goes into the tail, which is
 small and so cheap to redraw; when it has grown past a fifth of the answer, its finished blocks move up. Each move
@@ -9,13 +12,61 @@ the next one, so that no page is ever flooded, whatever the model's pace.
 
 from __future__ import annotations
 
+import re
+import time
+import uuid
 from dataclasses import dataclass
+from typing import Protocol
 
-from or_magic.assembly import ToolCalls
-from or_magic.jupyter.markdown import escape_text, finished_length, render
-from or_magic.jupyter.splitting import split
-from or_magic.jupyter.whole import calls_html, thinking_html, thoughts_html
-from or_magic.messages import Began, Event, ReasoningDelta, TextDelta, ToolCallDelta, Waiting
+from or_magic.answer import Answer
+from or_magic.chat.footer import footer_text, waiting_text
+from or_magic.chat.host import Bill
+from or_magic.jupyter.html.answers import calls_html, thinking_html, thoughts_html, whole_html
+from or_magic.jupyter.html.markdown import finished_length, render
+from or_magic.jupyter.html.source import close_open
+from or_magic.text import escape_text
+from or_magic.types import Began, Event, ReasoningDelta, TextDelta, ToolCallDelta, ToolCalls, Waiting
+
+_FENCE = re.compile(r" {0,3}(?P<mark>`{3,}|~{3,})[^\n`]*\n")
+_ITEM = re.compile(r"^ {0,3}(?:[-*+]|\d{1,9}[.)])[ \t]", re.MULTILINE)
+_TABLE = re.compile(r"(?P<head>[^\n]*\|[^\n]*\n[ \t]*\|?[ \t:|-]*-[ \t:|-]*\n)")
+_KEPT = 200  # characters at the end that stay: the last word, the last row, may still change
+
+
+def split(block: str) -> tuple[str, str]:
+    """The beginning as a Markdown text of its own, and one of what remains; ("", block) where it is better left whole.
+
+    Args:
+        block: Markdown of one block that still grows.
+    """
+    room = len(block) - _KEPT
+    if room <= 0:
+        return "", block
+    if (fence := _FENCE.match(block)) is not None:
+        cut = block.rfind("\n", fence.end(), room) + 1
+        return _parts(block, cut, ends=fence["mark"] + "\n\n", begins=fence[0]) if cut > fence.end() else ("", block)
+    if _ITEM.match(block):
+        items = [item.start() for item in _ITEM.finditer(block, 1, room)]
+        return _parts(block, items[-1]) if items else ("", block)
+    if (table := _TABLE.match(block)) is not None:
+        cut = block.rfind("\n", table.end(), room) + 1
+        return _parts(block, cut, ends="\n", begins=table["head"]) if cut > table.end() else ("", block)
+    return _split_paragraph(block, room)
+
+
+def _split_paragraph(block: str, room: int) -> tuple[str, str]:
+    cut = max(block.rfind(". ", 0, room), block.rfind("\n", 0, room)) + 1 or block.rfind(" ", 0, room) + 1
+    head = block[:cut]
+    # An open mark, formula or link would be torn in two.
+    is_torn = close_open(head) != head or head.count("$") % 2 == 1
+    if cut <= 0 or "\n\n" in head or is_torn or not block[cut:].strip():
+        return "", block
+    return head.rstrip() + "\n\n", block[cut:].lstrip()
+
+
+def _parts(block: str, cut: int, *, ends: str = "", begins: str = "") -> tuple[str, str]:
+    return block[:cut] + ends, begins + block[cut:]
+
 
 SMALLEST_MOVE = 2048  # characters
 MOVE_FRACTION = 5
@@ -157,16 +208,63 @@ class LiveAnswer:
         return status_html(f"{self._model} …")
 
 
-def waiting_text(waiting: Waiting) -> str:
-    """Why nothing can be sent for now, and what comes next, in one line of untrusted text."""
-    if waiting.seconds is None:
-        return f"{waiting.reason}; this one waits for its turn …"
-    twice = " The attempt before may be billed as well." if waiting.may_be_billed_twice else ""
-    when = f"in {waiting.seconds:.1f} s" if waiting.seconds else "now"
-    return f"{waiting.reason}. Asked again {when} (attempt {waiting.attempt} of {waiting.attempts}).{twice}"
-
-
 def status_html(text: str) -> str:
     """Dim lines of untrusted text, as safe HTML."""
     lines = "<br>".join(map(escape_text, text.split("\n")))
     return f'<div class="orm orm-status mathjax_ignore">{lines}</div>'
+
+
+class Outlet(Protocol):
+    """Two places on the screen, one under the other. All HTML that it is given is safe."""
+
+    def draw(self, frame: Frame) -> None:
+        """Redraws what has changed, while the answer arrives."""
+
+    def show_whole(self, answer: Answer, html: str) -> None:
+        """The answer as it stays."""
+
+    def show_footer(self, footer: str) -> None:
+        """The line under it, of untrusted text; "" for none."""
+
+
+class LiveView:
+    """Shows one answer in an outlet, no faster than a page can follow."""
+
+    def __init__(self, answer: Answer, outlet: Outlet) -> None:
+        self._id = new_id()
+        self._live = LiveAnswer(self._id, answer.model_asked or "the account's model")
+        self._pacer = Pacer()
+        self._outlet = outlet
+        first = self._live.frame() or Frame()
+        outlet.draw(first)
+        self._pacer.drew(first, time.monotonic())
+
+    def show(self, event: Event) -> None:
+        """Takes the event into account and draws if a redraw is due."""
+        self._live.feed(event, time.monotonic())
+        self.rest()
+
+    def rest(self) -> None:
+        """Draws what has arrived, if a redraw is due."""
+        now_s = time.monotonic()
+        if self._pacer.is_due(now_s) and (frame := self._live.frame()) is not None:
+            self._outlet.draw(frame)
+            self._pacer.drew(frame, now_s)
+
+    def close(self, answer: Answer, bill: Bill) -> None:
+        """The answer moves up whole; the tail becomes the footer."""
+        self._outlet.show_whole(answer, whole_html(answer, answer_id=self._id))
+        self._outlet.show_footer(self.footer(answer, bill))
+
+    def amend(self, answer: Answer, bill: Bill) -> None:
+        """The footer with the cost that is known by now."""
+        self._outlet.show_footer(self.footer(answer, bill))
+
+    def footer(self, answer: Answer, bill: Bill) -> str:
+        """The line under the answer, below those that tell how it was asked."""
+        return footer_text(answer, bill)
+
+
+def new_id() -> str:
+    """Keeps the ids in the HTML of one answer apart from all others of the page."""
+    return f"orm{uuid.uuid4().hex[:8]}"

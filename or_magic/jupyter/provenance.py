@@ -1,4 +1,4 @@
-"""Where the answers in a notebook came from: read out of the file, without a kernel and without the store."""
+"""Where an answer came from: written beside it into the notebook, and read out of a saved one without a kernel."""
 
 from __future__ import annotations
 
@@ -7,10 +7,33 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from or_magic.answer import Answer
 from or_magic.errors import CommandError
+from or_magic.text import sendable
 
-if TYPE_CHECKING:  # pandas takes half a second to import
+if TYPE_CHECKING:
     import pandas as pd
+
+
+def provenance_metadata(answer: Answer) -> dict[str, Any]:
+    """Where an answer came from, kept with the output; nothing that must not be shared with a notebook is in it."""
+    usage = answer.usage
+    return {
+        "model_asked": answer.model_asked,
+        "parameters": dict(answer.parameters),
+        "model": sendable(answer.model),
+        "provider": sendable(answer.provider),
+        "generation_id": sendable(answer.id),
+        "prompt_tokens": usage.prompt_tokens if usage else None,
+        "completion_tokens": usage.completion_tokens if usage else None,
+        "cost_usd": None if answer.cost is None else str(answer.cost),
+        "cost_source": answer.cost_source,
+        "ending": answer.ending,
+        "replayed": answer.replayed_utc is not None,
+        "turn": answer.turn_id,
+        "thread": answer.thread_id,
+    }
+
 
 _TEXTS = ("model_asked", "model", "provider", "generation_id", "cost_source", "ending")
 _COUNTS = ("prompt_tokens", "completion_tokens")

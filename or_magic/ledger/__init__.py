@@ -3,3 +3,5 @@
 Nothing is imported here: SQLAlchemy takes half a second, so whoever needs the store imports
 `or_magic.ledger.store` at that moment.
 """
+
+from __future__ import annotations

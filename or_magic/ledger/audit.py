@@ -8,10 +8,10 @@ from typing import Any, get_args
 
 from sqlalchemy import Connection, Row, select
 
+from or_magic.ledger.messages import address
+from or_magic.ledger.schema import messages, notebooks, parts, threads, turns
 from or_magic.ledger.store import Ledger, spent_in
-from or_magic.ledger.tables import messages, notebooks, parts, threads, turns
-from or_magic.ledger.tree import address
-from or_magic.messages import CostSource, Ending
+from or_magic.types import CostSource, Ending
 
 
 def verify(ledger: Ledger) -> list[str]:

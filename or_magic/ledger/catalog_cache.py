@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import and_, delete, insert, select, update
 
-from or_magic.ledger.tables import catalog_fetches, catalogs
-from or_magic.ledger.transactions import Store
+from or_magic.ledger.databases import Store
+from or_magic.ledger.schema import catalog_fetches, catalogs
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, or_, select, update
 
-from or_magic.ledger.message_rows import keep_message, let_go, messages_at
-from or_magic.ledger.placing import path_rows
+from or_magic.ledger.history import path_rows
+from or_magic.ledger.messages import keep_message, let_go, messages_at
 from or_magic.ledger.records import TurnId
+from or_magic.ledger.schema import messages, notebooks, threads, turns
 from or_magic.ledger.store import Ledger, notebook_id
-from or_magic.ledger.tables import messages, notebooks, threads, turns
-from or_magic.messages import Message
+from or_magic.types import Message
 
 T = TypeVar("T")
 _PORTION = 500

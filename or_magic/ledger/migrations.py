@@ -35,8 +35,8 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from or_magic.errors import StoreError
-from or_magic.ledger import tables
-from or_magic.ledger.transactions import Store
+from or_magic.ledger import schema as tables
+from or_magic.ledger.databases import Store
 
 Migration = Callable[[Connection], None]
 

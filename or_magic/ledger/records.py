@@ -8,7 +8,16 @@ from datetime import datetime
 from typing import Any, Literal
 
 from or_magic.answer import Answer
-from or_magic.messages import CostSource, Ending, Message, Part, ReasoningDetailsPart, ReasoningPart, TextPart, Usage
+from or_magic.types import (
+    CostSource,
+    Ending,
+    Message,
+    Part,
+    ReasoningDetailsPart,
+    ReasoningPart,
+    TextPart,
+    Usage,
+)
 
 TurnId = int
 State = Literal["open", "interrupted"] | Ending

@@ -5,9 +5,9 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, Select, select, update
 
 from or_magic.ledger.records import IMPORTED, KeptAnswer, NewTurn, Progress, Turn, TurnId
+from or_magic.ledger.schema import messages, notebooks, turns
 from or_magic.ledger.store import Ledger
-from or_magic.ledger.tables import messages, notebooks, turns
-from or_magic.messages import Message, Part, ReasoningPart, TextPart, ToolCall, ToolResultPart, Usage
+from or_magic.types import Message, Part, ReasoningPart, TextPart, ToolCall, ToolResultPart, Usage
 
 _MOST_STEPS = 100  # of other questions of the same run that were asked meanwhile
 _NOT_KEPT = Message.of_text("user", "(the question of an imported answer is not kept)")

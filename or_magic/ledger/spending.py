@@ -1,4 +1,4 @@
-"""What was spent: the costs of turns, put right afterwards, summed, and learned from."""
+"""What was spent, and on which models: the costs of turns, put right afterwards, summed, and learned from."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import func, select, update
 
 from or_magic.ledger.records import Progress, State, TurnId
+from or_magic.ledger.schema import notebooks, threads, turns
 from or_magic.ledger.store import Ledger
-from or_magic.ledger.tables import notebooks, threads, turns
 from or_magic.ledger.turn_rows import columns_of
-from or_magic.messages import CostSource, Usage
+from or_magic.types import CostSource, Usage
 
 _TOLD_FOR = timedelta(days=30)  # after which a service's record of an answer is no longer asked for
 _MOST_UNSETTLED = 50
@@ -161,3 +161,30 @@ class Spending:
         unknown = (turns.c.id == turn_id) & turns.c.cost_pico_usd.is_(None) & (turns.c.state != "open")
         with self._store.writing() as connection:
             connection.execute(update(turns).where(unknown).values(told))
+
+
+_LOOKED_AT = 500  # turns: so that a ledger of years is not read for a handful of names
+
+
+class RecentModels:
+    """The models that the turns of a ledger asked.
+
+    Args:
+        ledger: the ledger.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._store = ledger.store
+
+    def newest(self, service: str, limit: int = 8) -> list[str]:
+        """The ids that were asked at a service, by any notebook, the last one first; each once.
+
+        Raises:
+            StoreError: the ledger cannot be read.
+        """
+        is_told = (turns.c.service == service) & (turns.c.model_asked != "")
+        last = select(turns.c.id, turns.c.model_asked).where(is_told).order_by(turns.c.id.desc()).limit(_LOOKED_AT)
+        newest = last.subquery()
+        query = select(newest.c.model_asked).group_by(newest.c.model_asked).order_by(func.max(newest.c.id).desc())
+        with self._store.reading() as connection:
+            return list(connection.scalars(query.limit(limit)))

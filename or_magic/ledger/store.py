@@ -1,32 +1,155 @@
-"""The ledger: every question before it is sent, its answer while it arrives and after, and what it cost.
+"""Whether a limit lets a question pass: what was spent, and what questions under way hold back.
 
-Each method is one short transaction, so any thread of any process may call any of them at any time. A
-process that is killed between two of them leaves a file that opens and is sound.
+A question reserves what it may cost at most, in the transaction that writes it down. So questions of many cells and
+many processes cannot pass a limit together. What is reserved counts until the cost is known; then the cost counts.
 """
 
 from __future__ import annotations
 
+import functools
+import os
+import socket
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import platformdirs
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, case, exists, func, insert, select, update
+import psutil
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Table,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 
-from or_magic.errors import StoreError
-from or_magic.ledger.limits import reserve
-from or_magic.ledger.message_rows import keep_message, let_go, messages_of
+from or_magic.errors import BudgetError, StoreError
+from or_magic.ledger.databases import SCHEMES, Store, StoreFile, StoreServer
+from or_magic.ledger.history import keep_path, open_thread, place, settle
+from or_magic.ledger.messages import keep_message, let_go, messages_of
 from or_magic.ledger.migrations import migrate
-from or_magic.ledger.owners import is_gone, this_process
-from or_magic.ledger.placing import keep_path, open_thread, place, settle
-from or_magic.ledger.postgres import SCHEMES, StoreServer
-from or_magic.ledger.records import IMPORTED, NewTurn, Opened, Placed, Progress, Spent, State, Turn, TurnId
-from or_magic.ledger.sqlite import StoreFile
-from or_magic.ledger.tables import notebooks, parts, threads, turns
-from or_magic.ledger.transactions import Store
+from or_magic.ledger.records import (
+    IMPORTED,
+    Limit,
+    NewTurn,
+    Opened,
+    Placed,
+    Progress,
+    Scope,
+    Spent,
+    Standing,
+    State,
+    Turn,
+    TurnId,
+)
+from or_magic.ledger.schema import budgets, notebooks, parts, threads, turns
 from or_magic.ledger.turn_rows import columns_of, partial_columns, partial_progress, row_of, turn_of
-from or_magic.messages import Ending, Message
+from or_magic.money import format_usd
+from or_magic.types import Ending, Message
+
+
+def reserve(connection: Connection, turn: NewTurn, notebook: int) -> None:
+    """Makes sure that `turn` passes none of its limits, whatever it costs at most.
+
+    Raises:
+        BudgetError: it would.
+    """
+    if not turn.limits or turn.worst_pico_usd is None:
+        return
+    known = select(threads.c.id).where(threads.c.notebook == notebook, threads.c.name == (turn.thread or ""))
+    thread_id = connection.scalar(known)
+    for limit in turn.limits:
+        found = standing(connection, limit, turn.purse, turn.service, thread_id)
+        if turn.worst_pico_usd > found.rest:
+            raise refusal(found, turn.worst_pico_usd)
+
+
+def refusal(found: Standing, worst_pico_usd: int) -> BudgetError:
+    """The line that says why a question is not sent."""
+    held = f" and {format_usd(found.reserved)} held back by answers under way" if found.reserved else ""
+    error = BudgetError(
+        f"This may cost up to {format_usd(worst_pico_usd)}, and {_named(found.limit)} has "
+        f"{format_usd(max(found.rest, 0))} left: {format_usd(found.spent)} spent{held}. Nothing was sent. Ways on: a "
+        "smaller --max-tokens, a shorter prompt, a cheaper model, --over-budget, or %openrouter budget AMOUNT."
+    )
+    error.may_be_free_later = worst_pico_usd <= found.rest + found.reserved
+    return error
+
+
+def standing(connection: Connection, limit: Limit, purse: str, service: str, thread_id: int | None) -> Standing:
+    """How a limit stands. Inside a transaction of the caller."""
+    if limit.scope == "cell":
+        return Standing(limit, 0, 0)
+    of_limit = turns.c.service == service
+    of_limit &= _of_scope(limit.scope, purse, thread_id)
+    is_known = turns.c.cost_pico_usd.is_not(None)
+    spent = connection.scalar(select(func.sum(turns.c.cost_pico_usd)).where(of_limit, is_known))
+    held, guessed = turns.c.reserved_pico_usd, turns.c.estimated_pico_usd
+    sums = func.sum(held), func.sum(case((held.is_(None), guessed)))
+    reserved, estimated = connection.execute(select(*sums).where(of_limit, ~is_known)).one()
+    return Standing(limit, int(spent or 0) + int(estimated or 0), int(reserved or 0))
+
+
+def _of_scope(scope: Scope, purse: str, thread_id: int | None) -> ColumnElement[bool]:
+    since_midnight = turns.c.started_utc >= datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    match scope:
+        case "notebook":
+            return turns.c.purse == purse
+        case "day":
+            return (turns.c.purse == purse) & since_midnight
+        case "thread":
+            return turns.c.thread == thread_id
+        case _:
+            return since_midnight
+
+
+def _named(limit: Limit) -> str:
+    if limit.scope == "cell":
+        return f"--max-cost {format_usd(limit.pico_usd).lstrip('$')}"
+    names = {"notebook": "this notebook's", "day": "today's", "thread": "this thread's", "all": "all notebooks' daily"}
+    return f"{names[limit.scope]} budget of {format_usd(limit.pico_usd)}"
+
+
+SILENT_S = 900.0
+_SAME_S = 5.0  # a start is told in seconds since the boot, whose moment moves when the clock is set
+
+
+def this_process() -> str:
+    """The owner that this process is; another one after a fork."""
+    return _owner(os.getpid())
+
+
+def is_gone(owner: str | None, seen_utc: datetime | None) -> bool:
+    """Whether the process that wrote last at `seen_utc` has ended."""
+    host, id, started = ((owner or "") + "//").split("/")[:3]
+    if host != _host():
+        return seen_utc is None or seen_utc < datetime.now(UTC) - timedelta(seconds=SILENT_S)
+    try:
+        process = psutil.Process(int(id))
+        is_another = abs(process.create_time() - float(started)) > _SAME_S
+        return is_another or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.AccessDenied:
+        return False
+    except (psutil.Error, ValueError):
+        return True
+
+
+@functools.lru_cache(maxsize=8)
+def _owner(process_id: int) -> str:
+    return f"{_host()}/{process_id}/{psutil.Process(process_id).create_time():.2f}"
+
+
+def _host() -> str:
+    return socket.gethostname().replace("/", "-")
+
 
 _IDS_PER_QUERY = 500
 
@@ -330,3 +453,53 @@ def _insert(connection: Connection, table: Table, row: dict[str, Any]) -> int:
 
 def _update(connection: Connection, turn_id: TurnId, columns: dict[str, Any]) -> None:
     connection.execute(update(turns).where(turns.c.id == turn_id).values(columns))
+
+
+class Budgets:
+    """The budgets of purses (notebooks, or folders) at services.
+
+    Args:
+        ledger: the ledger.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._store = ledger.store
+
+    def put(self, purse: str, service: str, scope: str, limit_pico_usd: int | None) -> None:
+        """Sets a budget, kept until it is set anew; None takes it away.
+
+        Args:
+            scope: ``notebook``, ``day``, or ``thread:`` and the thread's id.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        key = (budgets.c.purse == purse) & (budgets.c.service == service) & (budgets.c.scope == scope)
+        with self._store.writing() as connection:
+            connection.execute(delete(budgets).where(key))
+            if limit_pico_usd is not None:
+                row = {"purse": purse, "service": service, "scope": scope, "limit_pico_usd": limit_pico_usd}
+                connection.execute(insert(budgets).values(row))
+
+    def limits(self, purse: str, service: str, thread_id: int | None) -> tuple[Limit, ...]:
+        """The budgets that a question of this purse on this thread is under.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        query = select(budgets).where(budgets.c.purse == purse, budgets.c.service == service)
+        scopes: dict[str, Scope] = {"notebook": "notebook", "day": "day", f"thread:{thread_id}": "thread"}
+        with self._store.reading() as connection:
+            rows = {row.scope: row.limit_pico_usd for row in connection.execute(query)}
+        return tuple(Limit(scope, rows[name]) for name, scope in scopes.items() if name in rows)
+
+    def standings(
+        self, purse: str, service: str, thread_id: int | None, limits: tuple[Limit, ...]
+    ) -> tuple[Standing, ...]:
+        """How these limits stand now.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        with self._store.reading() as connection:
+            return tuple(standing(connection, limit, purse, service, thread_id) for limit in limits)

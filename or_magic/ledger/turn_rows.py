@@ -8,10 +8,9 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from or_magic.ledger.message_rows import KeptMessage
+from or_magic.ledger.messages import KeptMessage, kind_and_content, part_of
 from or_magic.ledger.records import NewTurn, Progress, Turn
-from or_magic.ledger.tree import kind_and_content, part_of
-from or_magic.messages import Message, Usage
+from or_magic.types import Message, Usage
 
 _LARGEST_INTEGER = 2**63 - 1
 

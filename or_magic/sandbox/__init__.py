@@ -19,18 +19,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from or_magic.sandbox.behaviour import Behaviour
-    from or_magic.sandbox.book import Book, Charge
-    from or_magic.sandbox.received import ReceivedRequest, RequestLog
     from or_magic.sandbox.server import Sandbox
+    from or_magic.sandbox.service import Book, Charge, ReceivedRequest, RequestLog
 
 __all__ = ["Behaviour", "Book", "Charge", "ReceivedRequest", "RequestLog", "Sandbox", "start"]
-
 _HOME = {
     "Behaviour": "behaviour",
-    "Book": "book",
-    "Charge": "book",
-    "ReceivedRequest": "received",
-    "RequestLog": "received",
+    "Book": "service",
+    "Charge": "service",
+    "ReceivedRequest": "service",
+    "RequestLog": "service",
     "Sandbox": "server",
 }
 

@@ -13,9 +13,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from or_magic.sandbox.answers import Refusal, json_answer, json_number
-from or_magic.sandbox.book import Charge, start_of_day, start_of_month, start_of_week
-from or_magic.sandbox.service import Service
+from or_magic.sandbox.responses import Refusal, json_answer, json_number
+from or_magic.sandbox.service import Charge, Service, start_of_day, start_of_month, start_of_week
 
 _KEY_PREFIX = "sk-or-"
 _REFUSED_WORDS = ("wrong", "revoked", "invalid")
@@ -94,7 +93,6 @@ _KEY_FACTS: dict[str, Any] = {
     "workspace_id": None,
     "allowed_data_regions": ["global"],
 }
-
 # The fields of a generation's record that the sandbox has no use for: no media, no search, no own upstream.
 _UNUSED_IN_A_RECORD: dict[str, Any] = dict.fromkeys(
     (

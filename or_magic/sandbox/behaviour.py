@@ -17,7 +17,6 @@ from msgspec import Meta
 
 _NotNegative = Annotated[float, Meta(ge=0)]
 
-
 _PRESETS: dict[str, dict[str, Any]] = {"brief": {"max_tokens": 20}, "thoughtful": {"model": "sandbox/reasoner"}}
 
 

@@ -14,13 +14,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from or_magic.sandbox.answers import Refusal
+from or_magic.sandbox.replies import Question, count_tokens
+from or_magic.sandbox.responses import Refusal
 from or_magic.sandbox.routing import Preferences
-from or_magic.sandbox.speeches import Question
-from or_magic.sandbox.tokens import count_tokens
 
 _TOKENS_OF_A_MEDIA_PART = 256
-
 _Count = Annotated[int, Meta(ge=0)]
 _Limit = Annotated[int, Meta(ge=1)]
 _Unit = Annotated[float, Meta(ge=0, le=1)]

@@ -14,17 +14,15 @@ import msgspec
 
 from or_magic.sandbox import start
 from or_magic.sandbox.behaviour import Behaviour, with_knobs
-from or_magic.sandbox.errors import ERRORS
+from or_magic.sandbox.responses import ERRORS
 
 DEFAULT_PORT = 8417
 _VARIABLE = "OR_SANDBOX_"
-
 _DESCRIPTION = """\
 An OpenRouter on your own machine: no account, no key, no cost. It answers on 127.0.0.1 only,
 speaks the same protocol as https://openrouter.ai/api/v1, streams, counts tokens, and keeps an
 exact book of charges in play money. Its models say openly that no model was asked.
 """
-
 _EPILOG = """\
 models:
   openrouter/auto      the default; hands every question to sandbox/rehearsal
@@ -74,7 +72,6 @@ environment: each knob as OR_SANDBOX_NAME, such as OR_SANDBOX_PACE=20 or
 
 Ctrl-C ends it.
 """
-
 _GREETING = """\
 OpenRouter sandbox: {base_url}
 

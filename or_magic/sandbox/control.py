@@ -15,10 +15,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from or_magic.sandbox.answers import Refusal, json_answer, json_number, read_json
 from or_magic.sandbox.behaviour import Cut, Failure
-from or_magic.sandbox.received import ReceivedRequest
-from or_magic.sandbox.service import Service
+from or_magic.sandbox.responses import Refusal, json_answer, json_number, read_json
+from or_magic.sandbox.service import ReceivedRequest, Service
 
 
 class Control:

@@ -14,12 +14,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-from or_magic.sandbox.answers import error_object, json_number
 from or_magic.sandbox.behaviour import StreamError
 from or_magic.sandbox.models import Model
-from or_magic.sandbox.providers import Offer
-from or_magic.sandbox.speeches import Speech
-from or_magic.sandbox.tokens import tokens_of
+from or_magic.sandbox.replies import Speech, tokens_of
+from or_magic.sandbox.responses import error_object, json_number
+from or_magic.sandbox.routing import Offer
 
 _ID_LETTERS = string.ascii_letters + string.digits
 

@@ -11,9 +11,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from or_magic.sandbox.answers import Refusal
 from or_magic.sandbox.generation import again
 from or_magic.sandbox.planning import Plan
+from or_magic.sandbox.responses import Refusal
 
 _DEFAULT_TTL_S = 300
 

@@ -14,10 +14,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from or_magic.sandbox.account import require_key
-from or_magic.sandbox.answers import Refusal, json_answer
-from or_magic.sandbox.catalogue import CATALOGUE, find_model, shelf_model
-from or_magic.sandbox.models import Model
-from or_magic.sandbox.providers import PROVIDERS
+from or_magic.sandbox.models import CATALOGUE, Model, find_model, shelf_model
+from or_magic.sandbox.responses import Refusal, json_answer
+from or_magic.sandbox.routing import PROVIDERS
 
 _MOST_ROWS = 1000
 Row = Mapping[str, Any]

@@ -9,14 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from or_magic.sandbox.answers import Refusal
 from or_magic.sandbox.behaviour import Behaviour, Controls, with_knobs
-from or_magic.sandbox.catalogue import DEFAULT_MODEL, find_model, speaker
 from or_magic.sandbox.chat_request import ChatRequest
 from or_magic.sandbox.generation import Generation, plan_generation
-from or_magic.sandbox.models import Model
-from or_magic.sandbox.providers import Offer
-from or_magic.sandbox.routing import Preferences, route
+from or_magic.sandbox.models import DEFAULT_MODEL, Model, find_model, speaker
+from or_magic.sandbox.responses import Refusal
+from or_magic.sandbox.routing import Offer, Preferences, route
 
 _SORT_OF_VARIANT = {"nitro": "throughput", "floor": "price"}
 _NOT_PARAMETERS = frozenset({"messages", "model", "models", "stream", "provider", "preset", "user", "session_id"})

@@ -19,9 +19,9 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from or_magic.sandbox.answers import chunked
 from or_magic.sandbox.behaviour import Behaviour
-from or_magic.sandbox.outlet import Outlet
+from or_magic.sandbox.responses import chunked
+from or_magic.sandbox.stream_body import Outlet
 
 PREFIX = "replay/"
 

@@ -18,13 +18,12 @@ from typing import ClassVar
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from or_magic.sandbox.answers import chunked, error_object, to_json
 from or_magic.sandbox.behaviour import Behaviour, Cut, StreamError
-from or_magic.sandbox.book import Charge
 from or_magic.sandbox.models import Model
-from or_magic.sandbox.outlet import Outlet
 from or_magic.sandbox.planning import Plan
-from or_magic.sandbox.service import Service
+from or_magic.sandbox.responses import chunked, error_object, to_json
+from or_magic.sandbox.service import Charge, Service
+from or_magic.sandbox.stream_body import Outlet
 
 _COMMENT = "OPENROUTER PROCESSING"
 _KEEP_ALIVE = b"\n         \n"  # recorded: newline, nine blanks, newline

@@ -10,19 +10,18 @@ from typing import Any
 
 import pytest
 
-from or_magic.asking.budgeting import told
-from or_magic.asking.costs import costs
-from or_magic.asking.dry_run import dry_run
-from or_magic.asking.session import Session
-from or_magic.asking.worst_case import without_bound
+from or_magic.chat.budget import told, without_bound
+from or_magic.chat.costs import costs
+from or_magic.chat.estimates import dry_run
+from or_magic.chat.footer import footer_text
+from or_magic.chat.session import Session
 from or_magic.errors import BudgetError, ServiceError
-from or_magic.jupyter.footer import footer_text
 from or_magic.ledger.audit import verify
-from or_magic.ledger.budgets import Budgets
-from or_magic.messages import ImagePart, Message
+from or_magic.ledger.store import Budgets
 from or_magic.money import amount, pico_usd, usd
 from or_magic.sandbox import Behaviour, Sandbox, start
-from or_magic.settings import Settings
+from or_magic.settings.layers import Settings
+from or_magic.types import ImagePart, Message
 
 CENT = 10**10
 
@@ -218,7 +217,7 @@ def test_a_cost_that_is_not_known_stays_held_back(session: Session, sandbox: San
 def test_the_footer_warns(session: Session) -> None:
     """The footer tells the budget, and warns where little of it is left."""
     answer = session.ask("hi", model="sandbox/essay")
-    from or_magic.asking.host import Bill
+    from or_magic.chat.host import Bill
 
     bills = [
         Bill("notebook", 5, budgets=(("", 5, 100),)),

@@ -33,15 +33,15 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import or_magic.content
-from or_magic.asking.content.converting import content_of, prompt_content
-from or_magic.asking.content.images import MOST_BYTES, MOST_PIXELS
-from or_magic.asking.session import Session
+from or_magic.chat.session import Session
 from or_magic.content import Content, Room
 from or_magic.errors import CommandError
 from or_magic.extracting import code_blocks
-from or_magic.messages import TextPart
+from or_magic.prompt.converters import content_of, prompt_content
+from or_magic.prompt.media import MOST_BYTES, MOST_PIXELS
 from or_magic.sandbox import Behaviour, Sandbox, start
-from or_magic.settings import Settings
+from or_magic.settings.layers import Settings
+from or_magic.types import TextPart
 from tests.faults.server import response, serve
 
 mpl.use("Agg")
@@ -458,9 +458,9 @@ def test_the_same_bytes_in_every_process() -> None:
     code = (
         "import sys, json, hashlib, numpy as np, pandas as pd, polars as pl, pyarrow as pa\n"
         "from matplotlib.figure import Figure\n"
-        "from or_magic.asking.content.converting import prompt_content\n"
-        "from or_magic.openrouter.requests import message_object\n"
-        "from or_magic.messages import Message\n"
+        "from or_magic.prompt.converters import prompt_content\n"
+        "from or_magic.client.requests import message_object\n"
+        "from or_magic.types import Message\n"
         "frame = pd.DataFrame({'a': np.arange(9000) / 7, 'b': list('xyz') * 3000})\n"
         "figure = Figure(); figure.subplots().plot([1, 3, 2])\n"
         "values = [frame, pl.from_pandas(frame), pa.Table.from_pandas(frame), frame.groupby('b'),\n"

@@ -7,8 +7,8 @@ import statistics
 
 import pytest
 
-from or_magic.asking.estimates import answer_tokens
-from or_magic.asking.worst_case import prompt_tokens, without_bound
+from or_magic.chat.budget import prompt_tokens, without_bound
+from or_magic.chat.estimates import answer_tokens
 from tests.openrouter.recordings import Recording, recordings
 from tests.openrouter.test_recorded_answers import ABSENT, replay
 

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from or_magic.answer import Answer
-from or_magic.asking.forms import form_of
-from or_magic.asking.host import Approval, Bill, ScriptHost, View
-from or_magic.asking.session import Session
-from or_magic.asking.tool_loop import Toolbelt
-from or_magic.asking.tools import tools_of
+from or_magic.chat.host import Approval, Bill, ScriptHost, View
+from or_magic.chat.question import Toolbelt
+from or_magic.chat.session import Session
+from or_magic.chat.tools import tools_of
 from or_magic.errors import CommandError, Stopped
-from or_magic.messages import Event, TextDelta
 from or_magic.money import amount
+from or_magic.prompt.answer_formats import form_of
 from or_magic.sandbox import Sandbox
+from or_magic.types import Event, TextDelta
 
 from . import tool_loop_parts
 from .tool_loop_parts import add, chats, write_file

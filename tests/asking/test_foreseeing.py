@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from or_magic.asking.foreseeing import Foreseen, estimate_line, foresee_cost
-from or_magic.asking.question import Question
-from or_magic.asking.session import Session
+from or_magic.chat.estimates import Foreseen, estimate_line, foresee_cost
+from or_magic.chat.question import Question
+from or_magic.chat.session import Session
 from or_magic.content import Content
-from or_magic.messages import ImagePart, TextPart
 from or_magic.money import pico_usd
 from or_magic.sandbox import Behaviour, Sandbox, start
-from or_magic.settings import Settings
+from or_magic.settings.layers import Settings
+from or_magic.types import ImagePart, TextPart
 
 MICRO = 10**6  # in 1e-12 USD
 

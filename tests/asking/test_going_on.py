@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 
 from or_magic.answer import Answer
-from or_magic.asking.going_on import can_go_on, question_for_rest
-from or_magic.asking.host import ScriptHost
-from or_magic.asking.session import Session
+from or_magic.chat.host import ScriptHost
+from or_magic.chat.run import can_go_on, question_for_rest
+from or_magic.chat.session import Session
 from or_magic.errors import CommandError, ServiceError, StoreError
-from or_magic.ledger.branches import Branches, Spot
 from or_magic.ledger.records import Progress, Turn, TurnId
-from or_magic.ledger.threads import Threads
+from or_magic.ledger.threads import Branches, Spot, Threads
 from or_magic.sandbox import Sandbox
 
 from . import tool_loop_parts

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from or_magic.asking.history import compose_messages, goes_on
+from or_magic.chat.history import compose_messages, goes_on
 from or_magic.ledger.records import Exchange, Placed
-from or_magic.messages import Message, Part, ReasoningDetailsPart, ReasoningPart, TextPart
+from or_magic.types import Message, Part, ReasoningDetailsPart, ReasoningPart, TextPart
 
 SERVICE, MODEL = "https://openrouter.ai", "a/b"
 SIGNED = ReasoningDetailsPart('[{"type": "reasoning.text", "signature": "s"}]')

@@ -13,13 +13,20 @@ import pandas as pd
 import pytest
 import yaml
 
-from or_magic.asking.finding import Wanted, find_models
-from or_magic.asking.model_table import COMPACT, ModelTable, endpoints_table, models_table, providers_table
+from or_magic.catalog.model import decode_endpoints, decode_providers
+from or_magic.catalog.rows import PER_MILLION, PER_UNIT
+from or_magic.catalog.search import ranked
+from or_magic.catalog.table import (
+    COMPACT,
+    ModelTable,
+    Wanted,
+    endpoints_table,
+    find_models,
+    models_table,
+    providers_table,
+)
 from or_magic.errors import CommandError
-from or_magic.jupyter.tables import models_bundle, shown_frame
-from or_magic.openrouter.catalog import decode_endpoints, decode_providers
-from or_magic.openrouter.model_rows import PER_MILLION, PER_UNIT
-from or_magic.openrouter.searching import ranked
+from or_magic.jupyter.html.tables import models_bundle, shown_frame
 from tests.openrouter.test_catalog import ROW, recorded
 
 DTYPES = {

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from or_magic.asking.session import Session
+from or_magic.catalog.model import decode_models
+from or_magic.chat.session import Session
 from or_magic.errors import ModelNotFoundError, NotReachableError, ServiceError
 from or_magic.ledger.catalog_cache import CatalogCache
-from or_magic.openrouter.catalog import decode_models
 from or_magic.sandbox import start
-from or_magic.settings import Settings
+from or_magic.settings.layers import Settings
 from tests.faults.server import Answer, response, serve
 
 Make = Callable[..., Session]
@@ -189,7 +189,7 @@ def test_a_damaged_copy_is_replaced(session_at: Make) -> None:
 
 _RACER = """
 import sys
-from or_magic.asking.session import Session
+from or_magic.chat.session import Session
 session = Session()
 session.ledger, session.models
 print("ready", flush=True)
@@ -221,7 +221,7 @@ def test_of_several_processes_one_fetches(tmp_path: Path) -> None:
 
 def test_a_fetch_that_was_killed_holds_nobody_up(session_at: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a process died while it fetched, the next one waits a little for it, and then fetches itself."""
-    monkeypatch.setattr("or_magic.asking.models._OTHERS_S", 0.2)
+    monkeypatch.setattr("or_magic.catalog.source._OTHERS_S", 0.2)
     with serve(listing("a/b")) as server:
         session = session_at(server.base_url)
         assert CatalogCache(session.ledger.store).claim(session.service, "/models", "killed", 600)
@@ -246,7 +246,7 @@ def test_at_hand_never_waits_and_comes_later(session_at: Make) -> None:
 
 def test_at_hand_tries_again(session_at: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """A first fetch that failed is tried again later, not never."""
-    monkeypatch.setattr("or_magic.asking.models._AGAIN_S", 0.05)
+    monkeypatch.setattr("or_magic.catalog.source._AGAIN_S", 0.05)
     with serve((response(400, b"{}"),), listing("a/b")) as server:
         session = session_at(server.base_url)
 

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from or_magic.answer import Answer
-from or_magic.asking.host import Place, ScriptHost
-from or_magic.asking.numbering import Numbering
-from or_magic.asking.session import Session
+from or_magic.chat.host import Place, ScriptHost
+from or_magic.chat.session import Numbering, Session
 from or_magic.errors import CommandError, ModelNotFoundError
 
 from . import tool_loop_parts

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 
 from or_magic.answer import Answer
-from or_magic.asking.host import Bill, ScriptHost, View
-from or_magic.asking.recalling import answer_of, runs_between
-from or_magic.asking.session import Session
+from or_magic.chat.host import Bill, ScriptHost, View
+from or_magic.chat.replay import answer_of, runs_between
+from or_magic.chat.session import Session
 from or_magic.errors import ServiceError
 from or_magic.ledger.records import Progress, Turn
-from or_magic.messages import (
+from or_magic.sandbox import Sandbox
+from or_magic.types import (
     Annotated,
     AudioDelta,
     Began,
@@ -37,7 +38,6 @@ from or_magic.messages import (
     Usage,
     UsageReported,
 )
-from or_magic.sandbox import Sandbox
 
 from . import tool_loop_parts
 from .tool_loop_parts import add, ask, bad, today

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from or_magic.answer import Answer
-from or_magic.asking.session import Session
-from or_magic.asking.tool_loop import Toolbelt
-from or_magic.asking.tools import tool, tools_of
+from or_magic.chat.question import Toolbelt
+from or_magic.chat.session import Session
+from or_magic.chat.tools import tool, tools_of
 from or_magic.ledger.audit import verify
 from or_magic.ledger.records import WhichHistory
-from or_magic.settings import Settings
+from or_magic.settings.layers import Settings
 from tests.faults.server import Answer as Script
 from tests.faults.server import response, serve
 from tests.openrouter.recordings import FOLDER, Recording, recordings

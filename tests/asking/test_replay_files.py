@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from or_magic.asking.replay_files import ReplayFolder, read_answers, write_answers
+from or_magic.chat.replay import ReplayFolder, read_answers, write_answers
 from or_magic.errors import CommandError
 from or_magic.ledger.records import KeptAnswer
-from or_magic.messages import (
+from or_magic.types import (
     AnnotationsPart,
     AudioPart,
     ImagePart,

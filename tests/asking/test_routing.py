@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from or_magic.answer import Answer
-from or_magic.asking.question import checked_arguments
-from or_magic.asking.session import Session
+from or_magic.chat.question import checked_arguments
+from or_magic.chat.session import Session
+from or_magic.commands.arguments import parse_cell_line
 from or_magic.errors import (
     CommandError,
     ContextLengthError,
@@ -21,9 +22,8 @@ from or_magic.errors import (
     NoEndpointsError,
     ProviderError,
 )
-from or_magic.jupyter.flags import parse_cell_line
 from or_magic.sandbox import Behaviour, Sandbox, start
-from or_magic.settings import Settings
+from or_magic.settings.layers import Settings
 
 BASE = Decimal("0.000002")  # what sandbox/routed costs a prompt token at the provider sandbox
 PROMPT = "one two three"

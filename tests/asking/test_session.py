@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from or_magic.asking.session import Session
+from or_magic.chat.session import Session
 from or_magic.errors import (
     AuthenticationError,
     CommandError,
@@ -20,7 +20,7 @@ from or_magic.errors import (
 )
 from or_magic.ledger.audit import verify
 from or_magic.sandbox import Behaviour, Sandbox, start
-from or_magic.settings import Settings
+from or_magic.settings.layers import Settings
 
 
 @pytest.fixture(scope="module")

@@ -11,13 +11,12 @@ from typing import Any
 
 import pytest
 
-from or_magic.asking.session import Session
-from or_magic.asking.snapshots import changes_table
+from or_magic.catalog.model import decode_models
+from or_magic.catalog.snapshots import changes_table, compare
+from or_magic.chat.session import Session
 from or_magic.errors import CommandError
 from or_magic.ledger.catalog_cache import CatalogCache
-from or_magic.openrouter.catalog import decode_models
-from or_magic.openrouter.changes import compare
-from or_magic.settings import Settings
+from or_magic.settings.layers import Settings
 from tests.faults.server import response, serve
 
 from .test_model_table import body_2025, body_2026, body_of

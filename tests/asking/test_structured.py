@@ -11,14 +11,13 @@ import jsonschema
 import pandas as pd
 import pytest
 
-from or_magic.asking.forms import form_of
-from or_magic.asking.session import Session
-from or_magic.asking.structured import shape_of, short_form
+from or_magic.chat.session import Session
 from or_magic.errors import CommandError, SchemaError
 from or_magic.extracting import json_in
 from or_magic.money import format_usd
+from or_magic.prompt.answer_formats import form_of, shape_of, short_form
 from or_magic.sandbox import Behaviour, Sandbox, start
-from or_magic.settings import Settings
+from or_magic.settings.layers import Settings
 
 from .schemas import FITS_ANYWAY, JSON_SCHEMA, SCHEMAS, Address, AgeFirst, Node, Person, WithDecimal, WithTimes
 

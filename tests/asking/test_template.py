@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from or_magic.asking.reenter import wait_for
-from or_magic.asking.template import evaluate, evaluate_plainly, value_of
+from or_magic.chat.reenter import wait_for
 from or_magic.errors import CommandError
+from or_magic.prompt.template import evaluate, evaluate_plainly, value_of
 
 
 async def later(value: Any) -> Any:

@@ -11,14 +11,14 @@ import pytest
 
 import or_magic
 from or_magic.answer import Answer
-from or_magic.asking.host import Approval, ScriptHost
-from or_magic.asking.session import Session
-from or_magic.asking.tool_loop import MAX_STEPS, Toolbelt
+from or_magic.chat.host import Approval, ScriptHost
+from or_magic.chat.question import MAX_STEPS, Toolbelt
+from or_magic.chat.session import Session
 from or_magic.errors import BudgetError, CommandError, ContextLengthError, Stopped, ToolError
 from or_magic.ledger.audit import verify
-from or_magic.messages import ToolResultPart
 from or_magic.money import amount, usd
 from or_magic.sandbox import Sandbox
+from or_magic.types import ToolResultPart
 
 from . import tool_loop_parts
 from .tool_loop_parts import (

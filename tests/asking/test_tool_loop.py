@@ -16,10 +16,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import or_magic
-from or_magic.asking.conversation import Conversation
-from or_magic.asking.dry_run import dry_run
-from or_magic.asking.session import Session
-from or_magic.asking.tools import tools_of
+from or_magic.chat.conversation import Conversation
+from or_magic.chat.estimates import dry_run
+from or_magic.chat.session import Session
+from or_magic.chat.tools import tools_of
 from or_magic.ledger.records import Turn
 from or_magic.sandbox import Sandbox
 

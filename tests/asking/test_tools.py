@@ -22,9 +22,10 @@ from openai.types.chat import ChatCompletionFunctionToolParam
 from pydantic import AfterValidator, Field
 
 import or_magic
-from or_magic.asking.tools import call_text, tool, tool_of, tools_of
+from or_magic.chat.tools import tool, tool_of, tools_of
 from or_magic.errors import CommandError
-from or_magic.sandbox.schemas import broken, fitting
+from or_magic.sandbox.replies import broken, fitting
+from or_magic.types import call_text
 
 from .tool_functions import CASES, EXAMPLE, STYLES, Colour, Level, Person, Point, Shop, Team
 

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from or_magic.asking import transcripts
-from or_magic.asking.conversation import Conversation, Turns
-from or_magic.asking.session import Session
-from or_magic.asking.tool_loop import Toolbelt
-from or_magic.asking.tools import tool, tools_of
+from or_magic.chat import transcripts
+from or_magic.chat.conversation import Conversation, Turns
+from or_magic.chat.question import Toolbelt
+from or_magic.chat.session import Session
+from or_magic.chat.tools import tool, tools_of
 from or_magic.errors import CommandError
 from or_magic.ledger.audit import verify
-from or_magic.messages import ReasoningDetailsPart
 from or_magic.sandbox import Behaviour, Sandbox, start
-from or_magic.settings import Settings
+from or_magic.settings.layers import Settings
+from or_magic.types import ReasoningDetailsPart
 
 
 @pytest.fixture(scope="module")

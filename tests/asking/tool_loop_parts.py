@@ -14,14 +14,14 @@ import pytest
 
 import or_magic
 from or_magic.answer import Answer
-from or_magic.asking.host import ScriptHost
-from or_magic.asking.session import Session
-from or_magic.asking.tool_loop import MAX_STEPS, Toolbelt
-from or_magic.asking.tools import tools_of
+from or_magic.chat.host import ScriptHost
+from or_magic.chat.question import MAX_STEPS, Toolbelt
+from or_magic.chat.session import Session
+from or_magic.chat.tools import tools_of
 from or_magic.ledger.audit import verify
 from or_magic.ledger.catalog_cache import CatalogCache
 from or_magic.sandbox import Behaviour, Sandbox, start
-from or_magic.settings import Settings
+from or_magic.settings.layers import Settings
 
 harmless = or_magic.tool(approve=False)
 ADD, ADDED = '{"a": 1, "b": 2}', "3"

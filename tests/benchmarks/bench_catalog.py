@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from or_magic.asking.model_table import models_table
-from or_magic.openrouter.catalog import decode_models
+from or_magic.catalog.model import decode_models
+from or_magic.catalog.table import models_table
 from or_magic.sandbox import Behaviour, start
 from tests.kernel.conftest import Kernel
 from tests.openrouter.test_catalog import DATA, ROW

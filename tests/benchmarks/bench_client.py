@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 import httpx
 
 from or_magic.answer import Answer
-from or_magic.messages import Event, Message, TextDelta
-from or_magic.openrouter import background
-from or_magic.openrouter.client import Client, Endpoint
-from or_magic.openrouter.requests import ChatRequest
+from or_magic.client import background
+from or_magic.client.client import Client, Endpoint
+from or_magic.client.requests import ChatRequest
+from or_magic.types import Event, Message, TextDelta
 from tests.benchmarks.feeder import feeder
 
 TOKENS, ROUNDS, FIRST_TOKENS = 20_000, 9, 200

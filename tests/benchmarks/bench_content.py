@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from or_magic.asking.content.converting import content_of
-from or_magic.asking.template import parse
+from or_magic.prompt.converters import content_of
+from or_magic.prompt.template import parse
 
 ROWS, COLUMNS = 10_000_000, 50
 ROUNDS = 3

@@ -11,13 +11,13 @@ from typing import Any
 
 from sqlalchemy import insert, update
 
+from or_magic.ledger.messages import message_hash
 from or_magic.ledger.records import NewTurn, Progress
 from or_magic.ledger.replays import Replays
+from or_magic.ledger.schema import messages, notebooks, parts, threads, turns
 from or_magic.ledger.store import Ledger
-from or_magic.ledger.tables import messages, notebooks, parts, threads, turns
 from or_magic.ledger.threads import Threads
-from or_magic.ledger.tree import message_hash
-from or_magic.messages import Message, Usage
+from or_magic.types import Message, Usage
 
 from .bench_ledger import median_ms
 

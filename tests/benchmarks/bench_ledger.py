@@ -11,7 +11,7 @@ from pathlib import Path
 
 from or_magic.ledger.records import NewTurn, Progress
 from or_magic.ledger.store import Ledger
-from or_magic.messages import Message, Usage
+from or_magic.types import Message, Usage
 
 KEPT_TURNS = 2_000  # in the store that is measured
 PURSE, SERVICE = "/notes.ipynb", "https://openrouter.ai"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
+from or_magic.jupyter.html.markdown import render
 from or_magic.jupyter.live import ENVELOPE_BYTES, LiveAnswer, Pacer
-from or_magic.jupyter.markdown import render
-from or_magic.messages import TextDelta
+from or_magic.types import TextDelta
 
 PARAGRAPH = "Some **words** of a paragraph with `code`, a [link](https://example.org) and more of the same.\n\n"
 

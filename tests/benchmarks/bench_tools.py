@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from or_magic.asking.session import Session
-from or_magic.asking.tool_loop import Toolbelt
-from or_magic.asking.tools import tool, tool_of, tools_of
+from or_magic.chat.question import Toolbelt
+from or_magic.chat.session import Session
+from or_magic.chat.tools import tool, tool_of, tools_of
 from or_magic.sandbox import Behaviour, start
-from or_magic.settings import Settings
+from or_magic.settings.layers import Settings
 from tests.asking.tool_functions import CASES
 
 ROUNDS = 30

@@ -11,10 +11,10 @@ import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
+from or_magic.endpoint import origin_of
 from or_magic.ledger.catalog_cache import CatalogCache
 from or_magic.ledger.store import Ledger
 from or_magic.sandbox import Sandbox
-from or_magic.settings import origin_of
 
 from .lab import Lab, LabPage
 

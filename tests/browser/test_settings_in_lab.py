@@ -19,8 +19,8 @@ KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel
 MADE = """
 from IPython.display import HTML, display
 from or_magic.jupyter.panel import meter as meters, settings_form as forms
-from or_magic.jupyter.panel.comms import free
-from or_magic.jupyter.panel.work import Work
+from or_magic.jupyter.panel.worker import free
+from or_magic.jupyter.panel.worker import Work
 
 ip = get_ipython()
 desk = ip.magics_manager.registry['OpenRouterMagics'].desk

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from or_magic.asking.session import Session
-from or_magic.settings import Settings
+from or_magic.chat.session import Session
+from or_magic.settings.layers import Settings
 
 PATIENCE = {
     "OR_MAGIC_RETRIES": "1",

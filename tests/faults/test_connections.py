@@ -13,7 +13,7 @@ from decimal import Decimal
 
 import pytest
 
-from or_magic.asking.session import Session
+from or_magic.chat.session import Session
 from or_magic.errors import CommandError, Stopped, TruncatedError
 from tests.faults.conftest import Open
 from tests.faults.server import (

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
-from or_magic.jupyter import highlight, mathematics
-from or_magic.jupyter.markdown import render
+from or_magic.jupyter.html import highlight, mathematics
+from or_magic.jupyter.html.markdown import render
 
 TAGS = set(
     "a blockquote br code del details div em h1 h2 h3 h4 h5 h6 hr img li ol p pre section span strong"

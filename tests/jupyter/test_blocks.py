@@ -5,7 +5,7 @@ import re
 import pytest
 from hypothesis import given, settings
 
-from or_magic.jupyter.markdown import blocks, finished_length
+from or_magic.jupyter.html.markdown import blocks, finished_length
 from tests.jupyter.page import inner
 from tests.jupyter.pieces import PIECES
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from or_magic.asking.conversation import Turns
-from or_magic.jupyter.conversation_html import conversation_html
+from or_magic.chat.conversation import Turns
+from or_magic.jupyter.html.answers import conversation_html
 from or_magic.ledger.records import Turn
 from or_magic.ledger.store import Ledger
-from or_magic.messages import Message
+from or_magic.types import Message
 from tests.jupyter.hostile_texts import HOSTILE
 from tests.jupyter.test_whole import Faults
 from tests.ledger.samples import arrived, ask

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from or_magic.commands.arguments import OWN_FLAGS, parameters_page, parse_cell_line
 from or_magic.errors import CommandError
-from or_magic.jupyter.flags import OWN_FLAGS, parameters_page, parse_cell_line
-from or_magic.parameter_table import PARAMETERS
-from or_magic.parameters import UNSET, Parameter
+from or_magic.settings.parameters import PARAMETERS, UNSET, Parameter
 
 ROOT = Path(__file__).parents[2]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from or_magic.answer import Answer
-from or_magic.asking.host import Bill
-from or_magic.jupyter.footer import footer_text
-from or_magic.messages import Began, Finished, TextDelta, Usage, UsageReported
+from or_magic.chat.footer import footer_text
+from or_magic.chat.host import Bill
+from or_magic.types import Began, Finished, TextDelta, Usage, UsageReported
 
 
 def answer(*, usage: Usage | None, reason: str = "stop") -> Answer:

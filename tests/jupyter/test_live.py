@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from or_magic.jupyter.live import BYTES_PER_S, Frame, LiveAnswer, Pacer, status_html
-from or_magic.messages import Began, ReasoningDelta, TextDelta, ToolCallDelta, Usage, UsageReported
+from or_magic.types import Began, ReasoningDelta, TextDelta, ToolCallDelta, Usage, UsageReported
 
 
 def play(text: str, piece: int = 7) -> list[Frame]:

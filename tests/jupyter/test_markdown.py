@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from or_magic.jupyter import highlight, mathematics
-from or_magic.jupyter.markdown import cleaner, finished_length, render, stylesheet
+from or_magic.jupyter.html import highlight, mathematics
+from or_magic.jupyter.html.highlight import stylesheet
+from or_magic.jupyter.html.markdown import cleaner, finished_length, render
 from tests.jupyter.hostile_texts import AS_WRITTEN, HOSTILE, READ_AS, hostile_cases
 from tests.jupyter.page import Page, inner, page, squeezed
 from tests.jupyter.pieces import PIECES
@@ -238,7 +239,8 @@ def test_no_page_is_nested_deeply() -> None:
 def test_the_import_is_light() -> None:
     """Importing the renderer imports no parser, cleaner or highlighter."""
     code = (
-        "import sys, or_magic.jupyter.markdown; print([m for m in ('comrak', 'nh3', 'pygments') if m in sys.modules])"
+        "import sys, or_magic.jupyter.html.markdown;"
+        "print([m for m in ('comrak', 'nh3', 'pygments') if m in sys.modules])"
     )
 
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

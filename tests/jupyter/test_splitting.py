@@ -6,10 +6,9 @@ import re
 
 import pytest
 
-from or_magic.jupyter.live import LiveAnswer
-from or_magic.jupyter.markdown import render
-from or_magic.jupyter.splitting import split
-from or_magic.messages import TextDelta
+from or_magic.jupyter.html.markdown import render
+from or_magic.jupyter.live import LiveAnswer, split
+from or_magic.types import TextDelta
 from tests.benchmarks.texts import text_of
 
 BLOCKS = {

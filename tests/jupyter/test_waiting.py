@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from or_magic.jupyter.live import LiveAnswer, waiting_text
-from or_magic.messages import Began, TextDelta, Waiting
+from or_magic.chat.footer import waiting_text
+from or_magic.jupyter.live import LiveAnswer
+from or_magic.types import Began, TextDelta, Waiting
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from html.parser import HTMLParser
 import pytest
 
 from or_magic.answer import Answer
-from or_magic.asking.host import Bill
-from or_magic.jupyter.footer import footer_text
+from or_magic.chat.footer import footer_text
+from or_magic.chat.host import Bill
+from or_magic.jupyter.html.answers import images_html, sources_html, thinking_html, whole_html
 from or_magic.jupyter.live import LiveAnswer, status_html
-from or_magic.jupyter.whole import images_html, sources_html, thinking_html, whole_html
-from or_magic.messages import (
+from or_magic.types import (
     Annotated,
     Began,
     Citation,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from or_magic.parameter_table import PARAMETERS
 from or_magic.sandbox import Sandbox
+from or_magic.settings.parameters import PARAMETERS
 from tests.faults.server import GOOD, serve
 
 from .conftest import KEY, Kernel

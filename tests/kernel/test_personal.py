@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from or_magic.jupyter.commands import COMMANDS
+from or_magic.commands.registry import COMMANDS
 from or_magic.sandbox import Sandbox
 
 from .conftest import Kernel

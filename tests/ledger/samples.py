@@ -7,7 +7,7 @@ from typing import Any
 
 from or_magic.ledger.records import NewTurn, Progress, TurnId
 from or_magic.ledger.store import Ledger
-from or_magic.messages import Ending, Message, Usage
+from or_magic.types import Ending, Message, Usage
 
 REAL = "https://openrouter.ai"
 

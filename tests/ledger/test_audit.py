@@ -7,7 +7,7 @@ import pytest
 from or_magic.ledger.audit import verify
 from or_magic.ledger.records import Progress
 from or_magic.ledger.store import Ledger
-from or_magic.messages import Message, ReasoningPart, TextPart
+from or_magic.types import Message, ReasoningPart, TextPart
 
 from .conftest import Sql
 from .samples import arrived, ask, question

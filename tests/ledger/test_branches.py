@@ -7,13 +7,11 @@ from sqlalchemy import insert, select, update
 
 from or_magic.errors import CommandError, StoreError
 from or_magic.ledger.audit import verify
-from or_magic.ledger.branches import Branches, Spot
-from or_magic.ledger.owners import this_process
 from or_magic.ledger.records import Progress, TurnId
-from or_magic.ledger.store import Ledger
-from or_magic.ledger.tables import threads, turns
-from or_magic.ledger.threads import Threads
-from or_magic.messages import Ending, Message, ToolCall, ToolResultPart
+from or_magic.ledger.schema import threads, turns
+from or_magic.ledger.store import Ledger, this_process
+from or_magic.ledger.threads import Branches, Spot, Threads
+from or_magic.types import Ending, Message, ToolCall, ToolResultPart
 
 from .samples import arrived, ask, question
 

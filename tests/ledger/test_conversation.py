@@ -13,12 +13,11 @@ from sqlalchemy import update
 
 from or_magic.errors import CommandError
 from or_magic.ledger.audit import verify
-from or_magic.ledger.owners import this_process
 from or_magic.ledger.records import TurnId
-from or_magic.ledger.store import Ledger
-from or_magic.ledger.tables import turns
+from or_magic.ledger.schema import turns
+from or_magic.ledger.store import Ledger, this_process
 from or_magic.ledger.threads import Threads
-from or_magic.messages import Ending, Message
+from or_magic.types import Ending, Message
 
 from .conftest import DATABASES, location_in
 from .samples import arrived, question

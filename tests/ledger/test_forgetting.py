@@ -11,10 +11,10 @@ from sqlalchemy import update
 from or_magic.ledger.audit import verify
 from or_magic.ledger.forgetting import Forgetting
 from or_magic.ledger.records import TurnId
+from or_magic.ledger.schema import turns
 from or_magic.ledger.store import Ledger
-from or_magic.ledger.tables import turns
 from or_magic.ledger.threads import Threads
-from or_magic.messages import Message
+from or_magic.types import Message
 
 from .conftest import Sql
 from .samples import arrived, ask

@@ -10,10 +10,9 @@ import pytest
 from sqlalchemy import update
 
 from or_magic.ledger.audit import verify
-from or_magic.ledger.owners import SILENT_S, is_gone, this_process
-from or_magic.ledger.store import Ledger
-from or_magic.ledger.tables import turns
-from or_magic.messages import Message, TextPart
+from or_magic.ledger.schema import turns
+from or_magic.ledger.store import SILENT_S, Ledger, is_gone, this_process
+from or_magic.types import Message, TextPart
 
 from .samples import arrived, question
 
@@ -40,7 +39,7 @@ def test_who_is_gone(owner: str | None, ago: timedelta | None, gone: bool) -> No
 
 def test_a_process_that_was_killed() -> None:
     """A process counts as gone the moment it is killed, also before anybody has collected it."""
-    script = "from or_magic.ledger.owners import this_process; print(this_process(), flush=True); input()"
+    script = "from or_magic.ledger.store import this_process; print(this_process(), flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True
     ) as process:

@@ -11,7 +11,7 @@ from or_magic.errors import StoreError
 from or_magic.ledger.audit import verify
 from or_magic.ledger.records import Progress
 from or_magic.ledger.store import Ledger
-from or_magic.messages import (
+from or_magic.types import (
     Began,
     Ending,
     Finished,

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from or_magic.errors import StoreError
-from or_magic.ledger import sqlite as store_file
+from or_magic.ledger import databases as store_file
 from or_magic.ledger.audit import verify
 from or_magic.ledger.records import TurnId
 from or_magic.ledger.store import Ledger

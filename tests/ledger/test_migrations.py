@@ -10,13 +10,13 @@ import pytest
 from sqlalchemy import insert
 
 from or_magic.errors import StoreError
-from or_magic.ledger import tables
+from or_magic.ledger import schema as tables
 from or_magic.ledger.audit import verify
+from or_magic.ledger.messages import message_hash
 from or_magic.ledger.migrations import MIGRATIONS
 from or_magic.ledger.store import Ledger, _store_at
 from or_magic.ledger.threads import Threads
-from or_magic.ledger.tree import message_hash
-from or_magic.messages import Message
+from or_magic.types import Message
 
 from .samples import REAL, ask
 

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import create_engine, inspect
 
 from or_magic.errors import StoreError
-from or_magic.ledger import tables
+from or_magic.ledger import schema as tables
 from or_magic.ledger.migrations import MIGRATIONS
 from or_magic.ledger.records import NewTurn, Progress
 from or_magic.ledger.store import Ledger
@@ -203,11 +203,11 @@ def test_what_is_imported() -> None:
         import sys
         import or_magic.ledger
         ours = {name for name in sys.modules if "or_magic" in name}
-        assert ours == {"or_magic", "or_magic.asking", "or_magic.asking.current", "or_magic.ledger"}
-        import or_magic.ledger.records, or_magic.ledger.tree
+        assert ours == {"or_magic", "or_magic.ledger"}
+        import or_magic.ledger.records
         assert "sqlalchemy" not in sys.modules
         import or_magic.ledger.audit
-        assert not {"httpx", "aiohttp", "IPython", "or_magic.openrouter"} & set(sys.modules)
+        assert not {"httpx", "aiohttp", "IPython", "or_magic.client"} & set(sys.modules)
     """
 
     subprocess.run([sys.executable, "-c", script], check=True)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from or_magic.ledger.audit import verify
 from or_magic.ledger.records import NewTurn, Progress
 from or_magic.ledger.store import Ledger
-from or_magic.messages import Message, ReasoningPart, TextPart, Usage
+from or_magic.types import Message, ReasoningPart, TextPart, Usage
 
 from .conftest import DATABASES, Sql, location_in
 from .samples import arrived, ask, question

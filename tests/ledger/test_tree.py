@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from or_magic.errors import StoreError
-from or_magic.ledger.message_rows import keep_message
+from or_magic.ledger.messages import address, keep_message, kind_and_content, message_hash, part_of
 from or_magic.ledger.store import Ledger
-from or_magic.ledger.tree import address, kind_and_content, message_hash, part_of
-from or_magic.messages import Message, Part, ReasoningPart, TextPart
+from or_magic.types import Message, Part, ReasoningPart, TextPart
 
 from .conftest import Sql
 from .samples import ask

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from or_magic.client import account, background
+from or_magic.client.client import Client, Endpoint
+from or_magic.client.requests import ChatRequest
+from or_magic.endpoint import Patience
 from or_magic.errors import AuthenticationError, ServiceError
-from or_magic.messages import Began, Message
-from or_magic.openrouter import account, background
-from or_magic.openrouter.client import Client, Endpoint
-from or_magic.openrouter.requests import ChatRequest
-from or_magic.patience import Patience
 from or_magic.sandbox import Behaviour, Sandbox, start
+from or_magic.types import Began, Message
 from tests.faults.server import response, serve
 
 FORBIDDEN = response(403, b'{"error":{"code":403,"message":"Only management keys can perform this operation"}}')

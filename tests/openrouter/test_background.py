@@ -8,7 +8,7 @@ import sys
 SCRIPT = """
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from or_magic.openrouter import background
+from or_magic.client import background
 
 together = threading.Barrier(16)
 

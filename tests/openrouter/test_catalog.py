@@ -14,9 +14,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from or_magic.catalog.model import Catalog, decode_endpoints, decode_models, decode_providers, prices_of
 from or_magic.errors import ServiceError
-from or_magic.openrouter.catalog import Catalog, decode_endpoints, decode_models, decode_providers
-from or_magic.openrouter.prices import prices_of
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 ROW: dict[str, Any] = {

@@ -12,8 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from or_magic.answer import Answer
+from or_magic.client.chunks import ChunkDecoder
+from or_magic.client.response import EventSplitter
 from or_magic.errors import ServiceError
-from or_magic.messages import (
+from or_magic.money import pico_usd, usd
+from or_magic.types import (
     Annotated,
     AudioDelta,
     Began,
@@ -29,9 +32,6 @@ from or_magic.messages import (
     Usage,
     UsageReported,
 )
-from or_magic.money import pico_usd, usd
-from or_magic.openrouter.chunks import ChunkDecoder
-from or_magic.openrouter.sse import EventSplitter
 from tests.openrouter.recordings import Recording, chat_streams
 
 

@@ -11,12 +11,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openrouter.components import ChatRequest as SdkRequest
 
-from or_magic.messages import ImagePart, Message, TextPart, ToolCall
-from or_magic.openrouter.composing import compose
-from or_magic.openrouter.requests import ChatRequest, encode
-from or_magic.parameter_table import PARAMETERS
-from or_magic.parameters import Parameter, TextOrObject
-from or_magic.values import Choice, Either, Extras, Json, Kind, Number, Pairs, Several, Switch, Text
+from or_magic.client.requests import ChatRequest, encode
+from or_magic.settings.parameters import PARAMETERS, Parameter, TextOrObject
+from or_magic.settings.request_fields import compose
+from or_magic.settings.value_types import (
+    Choice,
+    Either,
+    Extras,
+    Json,
+    Kind,
+    Number,
+    Pairs,
+    Several,
+    Switch,
+    Text,
+)
+from or_magic.types import ImagePart, Message, TextPart, ToolCall
 from tests.openrouter.conformance import LEGITIMATE, vanished
 
 EXCLUSIVE = frozenset({"reasoning_effort"})  # contradicts reasoning and reasoning.effort

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from or_magic.client.refusals import error_from_body, error_from_object
 from or_magic.errors import (
     ContextLengthError,
     CreditsError,
@@ -17,7 +18,6 @@ from or_magic.errors import (
     RateLimitError,
     ServiceError,
 )
-from or_magic.openrouter.failures import error_from_body, error_from_object
 from tests.openrouter.recordings import recordings
 from tests.openrouter.refusals import AFFORD, CASES, FREE_TIER, LENGTH, Case, envelope
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from or_magic.answer import Answer
+from or_magic.client import background
+from or_magic.client.client import Client, Endpoint
+from or_magic.client.requests import ChatRequest, message_object
+from or_magic.endpoint import Patience
 from or_magic.errors import InvalidRequestError, RateLimitError, ServiceError
-from or_magic.messages import Failed, Message
 from or_magic.money import pico_usd
-from or_magic.openrouter import background
-from or_magic.openrouter.client import Client, Endpoint
-from or_magic.openrouter.requests import ChatRequest, message_object
-from or_magic.patience import Patience
+from or_magic.types import Failed, Message
 from tests.faults.server import response, serve
 from tests.openrouter.recordings import Recording, recordings
 

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from or_magic.answer import Answer
-from or_magic.messages import (
+from or_magic.client.requests import ChatRequest, encode, message_object
+from or_magic.types import (
     Annotated,
     AnnotationsPart,
     AudioPart,
@@ -23,7 +24,6 @@ from or_magic.messages import (
     ToolCall,
     ToolCallDelta,
 )
-from or_magic.openrouter.requests import ChatRequest, encode, message_object
 
 CALL = ToolCall("call_1", "weather", '{"city": "Rio"}')
 CALL_OBJECT = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Rio"}'}}

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from or_magic.client.client import FIRST_PAUSE_S, LONGEST_PAUSE_S, is_passing, pause
+from or_magic.endpoint import Patience
 from or_magic.errors import CreditsError, ServiceError
-from or_magic.openrouter.retrying import FIRST_PAUSE_S, LONGEST_PAUSE_S, is_passing, pause
-from or_magic.patience import Patience
 
 PATIENCE = Patience(retries=3, retry_time_s=60)
 

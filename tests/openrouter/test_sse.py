@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from or_magic.openrouter.sse import EventSplitter
+from or_magic.client.response import EventSplitter
 from tests.openrouter.recordings import Recording, chat_streams
 
 

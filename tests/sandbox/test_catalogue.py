@@ -11,9 +11,8 @@ import httpx
 import pytest
 
 from or_magic.sandbox import Sandbox
-from or_magic.sandbox.catalogue import CATALOGUE
-from or_magic.sandbox.models import Model
-from or_magic.sandbox.speeches import Question, essay
+from or_magic.sandbox.models import CATALOGUE, Model
+from or_magic.sandbox.replies import Question, essay
 
 from .talker import Talker, text_of
 

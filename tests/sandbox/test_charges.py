@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from or_magic.sandbox import Sandbox
-from or_magic.sandbox.book import start_of_day, start_of_month, start_of_week
-from or_magic.sandbox.catalogue import CATALOGUE, find_model
-from or_magic.sandbox.tokens import count_tokens, tokens_of
+from or_magic.sandbox.models import CATALOGUE, find_model
+from or_magic.sandbox.replies import count_tokens, tokens_of
+from or_magic.sandbox.service import start_of_day, start_of_month, start_of_week
 
 from .talker import KEY, Talker
 

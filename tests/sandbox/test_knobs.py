@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from or_magic.sandbox import Behaviour, Sandbox, start
-from or_magic.sandbox.errors import ERRORS
+from or_magic.sandbox.responses import ERRORS
 
 from .talker import KEY, Talker, events_of, text_of
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from or_magic.sandbox import Sandbox
-from or_magic.sandbox.catalogue import CATALOGUE
+from or_magic.sandbox.models import CATALOGUE
 
 from .talker import KEY, Talker
 

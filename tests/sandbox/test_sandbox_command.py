@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from or_magic.sandbox import Sandbox
-from or_magic.sandbox.catalogue import CATALOGUE
 from or_magic.sandbox.command import main
+from or_magic.sandbox.models import CATALOGUE
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "or_magic.sandbox.command"]

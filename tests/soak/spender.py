@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from or_magic.asking.session import Session
+from or_magic.chat.session import Session
 from or_magic.errors import BudgetError
 
 PROMPT = "word " * 100

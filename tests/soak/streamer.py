@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 from or_magic.answer import Answer
-from or_magic.asking.host import Bill, ScriptHost
-from or_magic.asking.session import Session
-from or_magic.messages import Event
+from or_magic.chat.host import Bill, ScriptHost
+from or_magic.chat.session import Session
+from or_magic.types import Event
 
 
 class Telling(ScriptHost):

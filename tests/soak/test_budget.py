@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from or_magic.asking.host import Place, ScriptHost
-from or_magic.asking.session import Session
+from or_magic.chat.host import Place, ScriptHost
+from or_magic.chat.session import Session
 from or_magic.ledger.audit import verify
-from or_magic.ledger.budgets import Budgets
+from or_magic.ledger.store import Budgets
 from or_magic.money import pico_usd
 from or_magic.sandbox import Behaviour, Sandbox, start
-from or_magic.settings import Settings
+from or_magic.settings.layers import Settings
 
 from .spender import PROMPT
 
@@ -73,7 +73,7 @@ def worst_and_cost(session: Session) -> tuple[int, int, int]:
 
 
 def worst_of(session: Session, max_tokens: int) -> int:
-    from or_magic.messages import Message
+    from or_magic.types import Message
 
     case = session.budgeting().worst_case(
         "sandbox/echo", {"max_tokens": max_tokens}, (Message.of_text("user", PROMPT),), 0

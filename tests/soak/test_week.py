@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from or_magic.asking.costs import costs
-from or_magic.asking.session import Session
+from or_magic.chat.costs import costs
+from or_magic.chat.session import Session
 from or_magic.errors import OrMagicError, Stopped
 from or_magic.ledger.audit import verify
 from or_magic.ledger.spending import Spending
 from or_magic.money import usd
 from or_magic.sandbox import Behaviour, Sandbox, start
-from or_magic.settings import Settings
+from or_magic.settings.layers import Settings
 
 FULL = [pytest.mark.soak, pytest.mark.timeout(7200)]
 TEXT = "What would you say to this, in a word or two?"

@@ -1,4 +1,4 @@
-"""The conversation in the panel: an item for each question, drawn again only where what is to be seen has changed."""
+"""The conversation in the panel: an item for each question, and what stays of them where no widget is alive."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, InvalidStateError
 from typing import Any, cast
 
+from IPython.display import DisplayHandle, display
 from ipywidgets import HTML, HTMLMath, VBox
 
 from or_magic.answer import Answer
-from or_magic.asking.host import Approval, Bill
+from or_magic.chat.footer import footer_text
+from or_magic.chat.host import Approval, Bill
 from or_magic.errors import Stopped
-from or_magic.jupyter.footer import footer_text
-from or_magic.jupyter.live import Frame, status_html
-from or_magic.jupyter.live_view import LiveView
+from or_magic.jupyter.html.highlight import stylesheet
+from or_magic.jupyter.live import Frame, LiveView, status_html
 from or_magic.jupyter.panel.turn_html import (
     Asked,
     approval_html,
@@ -25,11 +26,12 @@ from or_magic.jupyter.panel.turn_html import (
     button,
     error_html,
     foot_html,
+    left_behind_html,
     question_html,
 )
 from or_magic.ledger.records import TurnId
-from or_magic.messages import Message
-from or_magic.plain_text import sendable
+from or_magic.text import sendable
+from or_magic.types import Message
 
 SHOWN = 30  # questions; a button shows as many more
 
@@ -276,3 +278,59 @@ def _head_html(earlier: int, *, is_empty: bool) -> str:
             "model, settings and budget.</p></div>"
         )
     return ""
+
+
+_PLAIN = "The panel of or_magic: it needs a kernel. The conversation stands below."
+_MOST_BYTES = 100_000
+
+
+class LeftBehind:
+    """The last state of a panel as an output of its own beside it. A living panel's style hides it."""
+
+    def __init__(self) -> None:
+        self._handles: list[DisplayHandle] = []
+        self._html = ""
+        self._drawn: dict[object, str] = {}
+
+    def show(self, panel: Any) -> None:
+        """Displays the panel, and its last state beside it."""
+        bundle = panel._repr_mimebundle_()
+        view = bundle[0] if isinstance(bundle, tuple) else bundle
+        display({**view, "text/plain": _PLAIN}, raw=True)
+        handle = DisplayHandle()
+        handle.display(self.bundle(), raw=True)
+        self._handles.append(handle)
+
+    def renew(self, asked: list[Asked], thread: str) -> None:
+        """The state of now; of a long one the end."""
+        newest, drawn = self._newest(asked)
+        html = left_behind_html(newest, thread, lambda each: drawn[each.key])
+        shown = f"<style>{stylesheet()}</style>{html}" if asked else ""
+        if shown != self._html:
+            self._html = shown
+            self._update()
+
+    def _newest(self, asked: list[Asked]) -> tuple[list[Asked], dict[object, str]]:
+        """Those that there is room for, at least one, and what they look like, which is drawn once for all times."""
+        drawn: dict[object, str] = {}
+        room, count = _MOST_BYTES, 0
+        for each in reversed(asked):
+            drawn[each.key] = self._drawn.get(each.key) or asked_html(each)
+            room -= len(drawn[each.key])
+            if room < 0 and count:
+                break
+            count += 1
+        self._drawn = drawn
+        return asked[len(asked) - count :], drawn
+
+    def open(self) -> None:
+        """The panel is gone: nothing hides it any more."""
+        self._update()
+
+    def _update(self) -> None:
+        for handle in self._handles:
+            handle.update(self.bundle(), raw=True)
+
+    def bundle(self) -> dict[str, str]:
+        """What is displayed."""
+        return {"text/html": sendable(self._html), "text/plain": ""}

@@ -16,22 +16,21 @@ from urllib.parse import urlsplit
 import ipywidgets as widgets
 
 from or_magic.answer import Answer
-from or_magic.asking.ask import is_rehearsal
-from or_magic.asking.budgeting import told
-from or_magic.asking.host import Place
-from or_magic.asking.session import Session
+from or_magic.chat.budget import told
+from or_magic.chat.host import Place
+from or_magic.chat.run import is_rehearsal
+from or_magic.chat.session import Session
+from or_magic.client import background
+from or_magic.client.account import Credits, KeyState, credits, key_state
+from or_magic.endpoint import LOOPBACK
 from or_magic.errors import OrMagicError
-from or_magic.jupyter.panel.comms import free
-from or_magic.jupyter.panel.work import Work
+from or_magic.jupyter.panel.worker import Work, free
 from or_magic.ledger.records import Standing
 from or_magic.money import format_usd, pico_usd, usd
-from or_magic.openrouter import background
-from or_magic.openrouter.account import Credits, KeyState, credits, key_state
-from or_magic.plain_text import escape_text
-from or_magic.settings import LOOPBACK
+from or_magic.text import escape_text
 
 if TYPE_CHECKING:
-    from or_magic.openrouter.client import Client
+    from or_magic.client.client import Client
 
 CSS = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
 SANDBOX = "sandbox"

@@ -1,4 +1,6 @@
-"""The table of the model picker: itables' widget, and beside it what tells the page which of its rows to show.
+"""The table and the card of the model picker.
+
+Whatever the service tells is text of strangers, and is escaped here.
 
 The rows are sent once. Which of them are kept by the filters, and which are favourites, is told to `picker.js` as a few
 bytes: of 10,000 models the rows are a megabyte, and a table that gets new ones is built anew, without what was typed
@@ -8,17 +10,87 @@ into its search. Nor is the selection itables' own, which visits every row.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anywidget
 from traitlets import Bytes, Int, List, Unicode
 
-from or_magic.jupyter.tables import BLANK_LAST, LARGE_FIRST, SWITCHES, shown_frame
+from or_magic.jupyter.html.tables import BLANK_LAST, LARGE_FIRST, SWITCHES, shown_frame
+from or_magic.text import escape_text
 
 if TYPE_CHECKING:
-    from or_magic.asking.model_table import ModelTable
+    from or_magic.catalog.model import Model
+    from or_magic.catalog.table import ModelTable
+
+_OFFERS = "served by"
+
+
+def card_html(model: Model | None, lines: Sequence[str]) -> str:
+    """A card.
+
+    Args:
+        model: what the catalogue knows of it; None where it knows nothing.
+        lines: what `or_magic.catalog.card.model_card` tells of it.
+    """
+    if model is None:
+        return f'<div class="orm-card">{"".join(_rows(lines))}</div>' if lines else ""
+    # The card's first line is the heading here, and what it can are the badges.
+    rows = [line for line in lines[1:] if not line.startswith("takes ")]
+    since = f" · since {model.created_utc:%d %b %Y}" if model.created_utc is not None else ""
+    return (
+        '<div class="orm-card">'
+        f'<div class="orm-card-name" role="heading" aria-level="4">{escape_text(model.name or model.id)}</div>'
+        f'<div class="orm-card-id"><code>{escape_text(model.id)}</code>{since}</div>'
+        f'<div class="orm-badges">{"".join(map(_badge, _badges(model)))}</div>'
+        f"{''.join(_rows(rows))}</div>"
+    )
+
+
+def line_html(text: str, *, is_bad: bool = False) -> str:
+    """The line below the field; "" for none."""
+    kind = "orm-line orm-bad" if is_bad else "orm-line"
+    return f'<div class="{kind}" role="status">{escape_text(text)}</div>' if text else ""
+
+
+def _badges(model: Model) -> Iterator[str]:
+    from or_magic.catalog.table import tokens_text  # pandas is imported with it
+
+    if model.is_free:
+        yield "free"
+    if model.context_tokens:
+        yield f"{tokens_text(model.context_tokens)} context"
+    if model.max_output_tokens:
+        yield f"{tokens_text(model.max_output_tokens)} answer"
+    yield from (f"takes {each}" for each in sorted(model.input_modalities - {"text"}))
+    yield from (f"gives {each}" for each in sorted(model.output_modalities - {"text"}))
+    can = {"tools": model.takes_tools, "structured": model.takes_schemas, "reasoning": model.reasons}
+    yield from (name for name, is_so in can.items() if is_so)
+    if model.expires is not None:
+        yield f"ends {model.expires:%d %b %Y}"
+    yield from (f"{name.removesuffix('_index')} {score:.0f}" for name, score in model.benchmarks.items())
+
+
+def _badge(text: str) -> str:
+    return f'<span class="orm-badge">{escape_text(text, limit=60)}</span>'
+
+
+def _rows(lines: Iterable[str]) -> Iterator[str]:
+    """The lines; those that are set in below another as a list."""
+    listed: list[str] = []
+    for line in lines:
+        if line.startswith("  "):
+            listed.append(f"<li>{escape_text(line)}</li>")
+            continue
+        if listed:
+            yield f"<ul>{''.join(listed)}</ul>"
+            listed = []
+        kind = "orm-card-title" if line == _OFFERS else "orm-card-row"
+        yield f'<div class="{kind}">{escape_text(line.capitalize() if line == _OFFERS else line)}</div>'
+    if listed:
+        yield f"<ul>{''.join(listed)}</ul>"
+
 
 _NARROW = ("id", "in USD/M", "out USD/M")  # what is left where there is little room
 _WIDEST = ("added", "ends")  # what is there only where there is much

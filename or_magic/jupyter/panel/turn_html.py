@@ -11,16 +11,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from or_magic.answer import Answer
-from or_magic.asking.going_on import can_go_on
-from or_magic.asking.host import Bill
-from or_magic.asking.recalling import answer_of, runs_between
-from or_magic.jupyter.footer import footer_text
-from or_magic.jupyter.live import status_html
-from or_magic.jupyter.live_view import new_id
-from or_magic.jupyter.whole import images_html, tool_html, whole_html
+from or_magic.chat.footer import footer_text
+from or_magic.chat.host import Bill
+from or_magic.chat.replay import answer_of, runs_between
+from or_magic.chat.run import can_go_on
+from or_magic.jupyter.html.answers import images_html, tool_html, whole_html
+from or_magic.jupyter.live import new_id, status_html
 from or_magic.ledger.records import Turn, TurnId
-from or_magic.messages import ImagePart, Message, tool_words
-from or_magic.plain_text import escape_text, sendable, show_hidden
+from or_magic.text import escape_text, sendable, show_hidden
+from or_magic.types import ImagePart, Message, tool_words
 
 _SHOWN = 1_500  # characters of a question that stand there unfolded
 _LONGEST = 60_000  # of one that is unfolded

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from or_magic.errors import CommandError
-from or_magic.jupyter.panel.attachments import Attachment
-from or_magic.jupyter.panel.drafting import attachments_of, content_of_draft, names_for
-from or_magic.messages import FilePart, ImagePart, Message, SoundPart, TextPart, ToolCall, VideoPart
+from or_magic.jupyter.panel.promptbox import Attachment
+from or_magic.jupyter.panel.questions import attachments_of, content_of_draft, names_for
+from or_magic.types import FilePart, ImagePart, Message, SoundPart, TextPart, ToolCall, VideoPart
 from tests.jupyter.hostile_texts import HOSTILE
 
 NAMES: dict[str, Any] = {"df": 1, "table": "t", "_own": 2, "text": "abc", "np": types}

@@ -12,10 +12,10 @@ import pytest
 from ipywidgets.widgets.widget import _instances as living
 
 from or_magic.answer import Answer
-from or_magic.asking.host import Bill
+from or_magic.chat.host import Bill
 from or_magic.errors import Stopped
 from or_magic.jupyter.panel.items import ArrivingItem, Item, Talk
-from or_magic.messages import Ending, Message, TextDelta, Usage, UsageReported
+from or_magic.types import Ending, Message, TextDelta, Usage, UsageReported
 
 from .test_turn_html import Read
 from .turns import a_turn, asked

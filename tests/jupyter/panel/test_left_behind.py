@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from or_magic.jupyter.panel.left_behind import LeftBehind
-from or_magic.messages import Message
+from or_magic.jupyter.panel.items import LeftBehind
+from or_magic.types import Message
 
 from .turns import a_turn, asked
 

@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from or_magic.asking.session import Session
+from or_magic.chat.session import Session
+from or_magic.client.account import Credits, KeyState
 from or_magic.jupyter.panel.meter import Meter, Reading, balance_line, meter_html
-from or_magic.jupyter.panel.work import Work
-from or_magic.ledger.budgets import Budgets
+from or_magic.jupyter.panel.worker import Work
 from or_magic.ledger.records import Limit, NewTurn, Standing
-from or_magic.messages import Message
+from or_magic.ledger.store import Budgets
 from or_magic.money import PICO_PER_USD as USD
 from or_magic.money import format_usd, pico_usd
-from or_magic.openrouter.account import Credits, KeyState
 from or_magic.sandbox import Behaviour, Sandbox, start
-from or_magic.settings import Settings
+from or_magic.settings.layers import Settings
+from or_magic.types import Message
 
 HOSTILE = '<img src=x onerror="window.__ran=1">\' & \u202e'
 

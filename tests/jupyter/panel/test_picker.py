@@ -12,18 +12,16 @@ from typing import Any
 import pytest
 import traitlets
 
-from or_magic.asking.favourites import favourites, put_favourite
-from or_magic.asking.model_table import models_table
-from or_magic.asking.session import Session
+from or_magic.catalog.model import decode_models
+from or_magic.catalog.table import models_table
+from or_magic.chat.session import Session
 from or_magic.errors import CommandError
-from or_magic.jupyter.panel.picker import ModelPicker
-from or_magic.jupyter.panel.picker_card import card_html, line_html
-from or_magic.jupyter.panel.picker_table import Rows, models_widget
-from or_magic.ledger.recent_models import RecentModels
-from or_magic.openrouter.catalog import decode_models
-from or_magic.plain_text import sendable
+from or_magic.jupyter.panel.picker import ModelPicker, favourites, put_favourite
+from or_magic.jupyter.panel.picker_table import Rows, card_html, line_html, models_widget
+from or_magic.ledger.spending import RecentModels
 from or_magic.sandbox import Behaviour, Sandbox, start
-from or_magic.settings import Settings
+from or_magic.settings.layers import Settings
+from or_magic.text import sendable
 from tests.jupyter.hostile_texts import HOSTILE
 from tests.kernel.conftest import Kernel
 

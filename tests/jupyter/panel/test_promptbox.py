@@ -10,10 +10,19 @@ import pytest
 from comm.base_comm import BaseComm
 from PIL import Image
 
-from or_magic.asking.template import Expression, parse
 from or_magic.errors import CommandError
-from or_magic.jupyter.panel.attachments import EACH_BYTES, GIVEN_UP_S, MOST, Attachment, Inbox
-from or_magic.jupyter.panel.promptbox import MOST_NAMES, MOST_RECALLED, PromptBox, inert
+from or_magic.jupyter.panel.promptbox import (
+    EACH_BYTES,
+    GIVEN_UP_S,
+    MOST,
+    MOST_NAMES,
+    MOST_RECALLED,
+    Attachment,
+    Inbox,
+    PromptBox,
+    inert,
+)
+from or_magic.prompt.template import Expression, parse
 
 ID = "0123456789abcdef"
 

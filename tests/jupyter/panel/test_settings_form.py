@@ -11,14 +11,13 @@ from typing import Any
 
 import pytest
 
-from or_magic.asking.session import Session
+from or_magic.chat.session import Session
 from or_magic.errors import CommandError
-from or_magic.jupyter.panel.field import choices, typed
-from or_magic.jupyter.panel.settings_form import SHOWN, TOOLBOX, SettingsForm, answer_type, tools_in
-from or_magic.jupyter.panel.work import Work
-from or_magic.parameter_table import PARAMETER_BY_NAME
+from or_magic.jupyter.panel.settings_form import SHOWN, TOOLBOX, SettingsForm, answer_type, choices, tools_in, typed
+from or_magic.jupyter.panel.worker import Work
 from or_magic.sandbox import Behaviour, Sandbox, start
-from or_magic.settings import Settings
+from or_magic.settings.layers import Settings
+from or_magic.settings.parameters import PARAMETER_BY_NAME
 
 ALERT = 'role="alert"'
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from or_magic.assembly import to_json
 from or_magic.jupyter.panel.turn_html import (
     approval_html,
     asked_html,
@@ -19,7 +18,8 @@ from or_magic.jupyter.panel.turn_html import (
     question_html,
 )
 from or_magic.ledger.records import Turn
-from or_magic.messages import (
+from or_magic.text import show_hidden
+from or_magic.types import (
     AnnotationsPart,
     FilePart,
     ImagePart,
@@ -29,8 +29,8 @@ from or_magic.messages import (
     TextPart,
     ToolCall,
     ToolResultPart,
+    to_json,
 )
-from or_magic.plain_text import show_hidden
 from tests.jupyter.hostile_texts import HOSTILE
 
 from .turns import a_turn, asked

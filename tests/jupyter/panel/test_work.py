@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from or_magic.errors import Stopped
-from or_magic.jupyter.panel.work import Work
+from or_magic.jupyter.panel.worker import Work
 
 WAIT_S = 20
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from or_magic.jupyter.panel.turn_html import Asked
 from or_magic.ledger.records import Turn
-from or_magic.messages import Message, Usage
+from or_magic.types import Message, Usage
 
 
 def a_turn(id: int = 1, **changes: Any) -> Turn:

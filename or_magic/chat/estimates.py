@@ -1,0 +1,287 @@
+"""What a question would cost, told before it is asked; and about what one has cost that did not tell.
+
+Where the model has answered too little here, its tokenizer's family decides. Measured on recorded answers of the real
+service (2025-11 to 2026-08): Claude 2.9 to 3.4 bytes a token (median 3.2), GPT 3.7 to 4.4 (4.1), others about 4. A call
+of a tool takes some 40 tokens besides its arguments.
+
+The catalogue's price of the model counts, which is that of the provider asked by default. What depends on the answer
+is told thrice: without one, with one of a usual length, and with the longest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from or_magic.answer import Answer
+from or_magic.chat.budget import prompt_tokens, without_bound
+from or_magic.chat.history import Sent, compose_messages, fitting, media_line
+from or_magic.chat.host import Place
+from or_magic.chat.question import NO_TOOLBELT, Toolbelt
+from or_magic.client.requests import ChatRequest, encode
+from or_magic.content import Content
+from or_magic.errors import OrMagicError, StoreError
+from or_magic.ledger.records import WhichHistory
+from or_magic.money import format_usd, pico_usd
+from or_magic.prompt.answer_formats import NO_FORM, Form
+from or_magic.types import MEDIA, Message, TextPart, tool_words
+
+if TYPE_CHECKING:
+    from or_magic.catalog.model import Model, ModelEndpoint
+    from or_magic.chat.question import Question
+    from or_magic.chat.session import Session
+    from or_magic.ledger.store import Ledger
+
+_BYTES_PER_TOKEN = {"Claude": 3.2, "GPT": 4.1}
+_OTHERS = 4.0
+_TOKENS_OF_A_CALL = 40
+
+
+def answer_tokens(answer: Answer, bytes_per_token: float) -> int:
+    """About how many tokens have arrived: text, thoughts and calls of tools."""
+    texts = [answer.text, answer.reasoning, *(call.arguments for call in answer.calls)]
+    length = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
+    return round(length / bytes_per_token) + _TOKENS_OF_A_CALL * len(answer.calls)
+
+
+def bytes_per_token(ledger: Ledger, service: str, model_asked: str | None, tokenizer: str) -> float:
+    """How many bytes a token of this model has, as its last answers here had, else as its tokenizer's family has."""
+    from or_magic.ledger.spending import Spending
+
+    try:
+        learned = Spending(ledger).bytes_per_token(service, model_asked) if model_asked is not None else None
+    except StoreError:
+        learned = None  # an estimate is a convenience
+    return learned or _BYTES_PER_TOKEN.get(tokenizer, _OTHERS)
+
+
+def cost(model: Model, prompt_tokens: int, completion_tokens: int) -> int | None:
+    """About what they cost at the catalogue's price of now, in 1e-12 USD; None where it names no price."""
+    prices = model.prices.at(prompt_tokens)
+    if prices.prompt is None or prices.completion is None:
+        return None
+    tokens = prompt_tokens * prices.prompt + completion_tokens * prices.completion
+    return pico_usd(tokens + (prices.request or Decimal(0)))
+
+
+TYPICAL = 500  # tokens of answer, for a price where the longest answer is not told
+_PRESET = "@preset/"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What would be sent.
+
+    Attributes:
+        sent: the messages, the question the last of them.
+        note: what is to be said of them, in one line; "" for nothing.
+        most_tokens: how many tokens they have at most.
+    """
+
+    sent: Sent
+    note: str
+    most_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What a question would cost. Amounts are in 1e-12 USD; None where nothing is known before.
+
+    Attributes:
+        prompt_tokens: about how many tokens would be sent.
+        least_pico_usd: without an answer.
+        typical_pico_usd: with an answer of `typical_tokens`.
+        most_pico_usd: with the longest answer, and the prompt as long as it can be at most.
+        answer_tokens: how long the answer can be.
+        typical_tokens: how long one is taken to be; fewer than usual where the longest is shorter.
+        besides: what is in the question whose price is not among these, such as images; "" for nothing.
+        note: why no price is known; "" where one is.
+    """
+
+    prompt_tokens: int
+    least_pico_usd: int | None = None
+    typical_pico_usd: int | None = None
+    most_pico_usd: int | None = None
+    answer_tokens: int | None = None
+    typical_tokens: int | None = None
+    besides: str = ""
+    note: str = ""
+
+
+def foresee_cost(
+    session: Session, question: Question, *, is_offline: bool = False, place: Place | None = None
+) -> Foreseen:
+    """What a question would cost; where nothing is known of that, its note says why.
+
+    Args:
+        question: made by `Session.question`.
+        is_offline: whether only what is in memory or on disk is looked at; nothing is fetched then, now or later.
+        place: where it would be asked; None for where the session's host is.
+
+    Raises:
+        CommandError: the model does not take what is in it (not looked at where `is_offline`), or all is too long.
+        StoreError: the store cannot be read.
+    """
+    id = question.composed.model
+    draft = drafted(session, question, place or session.host.where(), is_offline=is_offline)
+    if id is None or id.startswith(_PRESET):
+        return Foreseen(draft.sent.tokens, note=f"the {'service' if id is None else 'preset'} picks the model")
+    try:
+        model = session.models.here(id) if is_offline else session.models.model(id)
+        if model is None:
+            is_known = not is_offline or session.models.is_at_hand
+            why = f"the catalogue has no {id}" if is_known else "no catalogue is here yet"
+            return Foreseen(draft.sent.tokens, note=why)
+    except OrMagicError as error:
+        return Foreseen(draft.sent.tokens, note=str(error))
+    return priced(question, draft, model)
+
+
+def drafted(session: Session, question: Question, place: Place, *, is_offline: bool = False) -> Draft:
+    """What would be sent if it were asked at `place` now.
+
+    Args:
+        is_offline: whether it is not looked up what the model takes.
+
+    Raises:
+        CommandError: the model does not take what is in it, or all is too long.
+        StoreError: the store cannot be read.
+    """
+    turn = question.turn(place, session.service, session.run)
+    placed = session.ledger.foresee(turn)
+    sent, note = compose_messages(placed, question.system, question.prompt, session.service, turn.model_asked), ""
+    if not is_offline:
+        sent, note = fitting(sent, turn.model_asked, session.models)
+    body = encode(ChatRequest(sent.messages, turn.model_asked, question.composed.body))
+    has_tools = bool(question.composed.body.get("tools"))
+    return Draft(sent, note, prompt_tokens(body, len(sent.messages), has_tools=has_tools))
+
+
+def priced(question: Question, draft: Draft, model: Model | None) -> Foreseen:
+    """What a draft would cost at a model's prices; nothing is known of a router's, nor without a model."""
+    tokens, body = draft.sent.tokens, question.composed.body
+    if model is None or model.is_router:
+        return Foreseen(tokens, note="the router picks the model")
+    if model.prices.prompt is None or model.prices.completion is None:
+        return Foreseen(tokens, note=f"the catalogue has no price of {model.id}")
+    wanted = body.get("max_tokens") or body.get("max_completion_tokens")
+    longest = wanted or model.max_output_tokens or TYPICAL
+    typical = min(TYPICAL, longest)
+    return Foreseen(
+        tokens,
+        least_pico_usd=cost(model, tokens, 0),
+        typical_pico_usd=cost(model, tokens, typical),
+        most_pico_usd=cost(model, draft.most_tokens, longest),
+        answer_tokens=longest,
+        typical_tokens=typical,
+        besides=without_bound(body, question.composed.model, draft.sent.messages),
+    )
+
+
+def estimate_line(foreseen: Foreseen) -> str:
+    """The same on one short line; it may hold a name that the user or the service chose."""
+    length = f"about {foreseen.prompt_tokens:,} token{'' if foreseen.prompt_tokens == 1 else 's'} in"
+    least, typical, most = foreseen.least_pico_usd, foreseen.typical_pico_usd, foreseen.most_pico_usd
+    if least is None or typical is None or most is None:
+        return f"{length} · price not known: {foreseen.note}"
+    if foreseen.besides:
+        sum_of_text = "free" if not most else f"{format_usd(least)} and more, typically {format_usd(typical)}"
+        return f"{length} · {sum_of_text}, besides {foreseen.besides}"
+    if not most:
+        return f"{length} · free"
+    return f"{length} · {format_usd(least)} to {format_usd(most)}, typically {format_usd(typical)}"
+
+
+_LONGEST = 2_000  # characters of a message that are shown
+
+
+def dry_run(
+    session: Session,
+    prompt: str | Content,
+    *,
+    model: str | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    thread: str | None = None,
+    history: WhichHistory | None = None,
+    system: str | None = None,
+    form: Form = NO_FORM,
+    belt: Toolbelt = NO_TOOLBELT,
+) -> str:
+    """The very messages, about how many tokens, between which prices, and who would serve it. For people.
+
+    Raises:
+        CommandError: it could not be asked as it is.
+        StoreError: the store cannot be read.
+    """
+    question = session.question(prompt, model, parameters, thread, history, system, form, belt)
+    draft = drafted(session, question, session.host.where())
+    sent, asked = draft.sent, question.composed.model
+    lines = [
+        f"Nothing was sent. To {asked or 'the default model of the account'} at {session.service} would go:",
+        *(f"  {message.role}: {_shown(_readable(message))}" for message in sent.messages),
+        *(f"  {name} = {value}" for name, value in question.composed.body.items()),
+        f"About {sent.tokens:,} tokens ({draft.most_tokens:,} at most){_turns(sent)}.",
+        *question.notes,
+        *([draft.note] if draft.note else []),
+        *_prices(session, question, draft),
+    ]
+    return "\n".join(lines)
+
+
+def _prices(session: Session, question: Question, draft: Draft) -> list[str]:
+    id = question.composed.model
+    try:
+        model = session.models.model(id) if id is not None else None
+        foreseen = priced(question, draft, model)
+        if model is None or foreseen.note:
+            return ["What it would cost is not known before: the router, or the service, picks the model."]
+        served = session.models.kept_endpoints(model.id)
+    except OrMagicError as error:
+        return [f"What it would cost cannot be looked up: {error}"]
+    amounts = (foreseen.least_pico_usd, foreseen.most_pico_usd, foreseen.typical_pico_usd)
+    low, high, typical = (format_usd(amount or 0) for amount in amounts)
+    lines = [
+        f"From {low} (no answer) to {high} ({foreseen.answer_tokens:,} tokens of answer, the most); "
+        f"with {foreseen.typical_tokens:,} tokens of answer about {typical}."
+    ]
+    if served:
+        ordered = sorted(served, key=lambda each: each.prices.prompt or Decimal(0))
+        if len(served) == 1:
+            lines.append(f"Served by {_offer(ordered[0])}.")
+        else:
+            cheapest, dearest = _offer(ordered[0]), _offer(ordered[-1])
+            lines.append(
+                f"The cheapest of {len(served)} providers, asked most by default: {cheapest}; the dearest: {dearest}."
+            )
+    return lines
+
+
+def _offer(endpoint: ModelEndpoint) -> str:
+    prompt, completion = endpoint.prices.prompt, endpoint.prices.completion
+    told = [_usd(price * 1_000_000) for price in (prompt, completion) if price is not None]
+    return f"{endpoint.provider} ({' in, '.join(told)} out per million tokens)"
+
+
+def _usd(amount: Decimal) -> str:
+    return format_usd(pico_usd(amount))
+
+
+def _turns(sent: Sent) -> str:
+    count = sent.history.turns
+    return f", {count} earlier turn{'s' if count > 1 else ''} among them" if count else ""
+
+
+def _readable(message: Message) -> str:
+    """The message's text, with what is no text in words."""
+    texts = []
+    for part in message.parts:
+        told = media_line(part) if isinstance(part, MEDIA) else tool_words(part)
+        texts.append(part.text if isinstance(part, TextPart) else told)
+    return " ".join(filter(None, texts))
+
+
+def _shown(text: str) -> str:
+    shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} … ({len(text):,} characters)"
+    return shown.replace("\n", "\n    ")

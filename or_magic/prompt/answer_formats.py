@@ -1,0 +1,319 @@
+"""What an answer shall be: text, code, JSON, an image, or a validated value of a schema; what the model is told of it.
+
+The schema may be a pydantic model, a dataclass, a TypedDict, any type that pydantic takes (``list[Person]``), a dict
+with a JSON schema, or the short form ``name: str, age: int``. Where it can be kept to strictly, it is made as strict as
+services want it (openrouter.ai/docs, "Structured outputs", 2026-08, and OpenAI's rules for strict schemas): every
+property required, no others, no defaults; what is no object is wrapped in one.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import datetime
+import decimal
+import difflib
+import json
+import re
+import sys
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+
+from or_magic.errors import CommandError
+from or_magic.extracting import json_in
+
+if TYPE_CHECKING:
+    from or_magic.catalog.model import Model
+
+_WRAPPED = "value"
+_MOST_ERRORS = 3
+_NAME = re.compile(r"[^A-Za-z0-9_-]+")
+_DROPPED = ("default", "discriminator", "uniqueItems", "title")  # not part of what strict schemas may say
+_NAMES = {
+    **{name: getattr(builtins, name) for name in ("str", "int", "float", "bool", "list", "dict", "set", "tuple")},
+    **{name: getattr(typing, name) for name in ("Any", "Literal", "Optional", "Union", "Annotated")},
+    **{name: getattr(datetime, name) for name in ("date", "datetime", "time", "timedelta")},
+    "Decimal": decimal.Decimal,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What an answer shall be.
+
+    Attributes:
+        name: names it to the model.
+        schema: the JSON schema that is sent.
+        is_strict: whether services can keep a model to it exactly.
+        read: the validated value of a text; raises ValueError, with all that does not fit in one line.
+    """
+
+    name: str
+    schema: Mapping[str, Any]
+    is_strict: bool
+    read: Callable[[str], Any]
+
+    @property
+    def response_format(self) -> dict[str, Any]:
+        """The parameter that keeps a model to it."""
+        return {
+            "type": "json_schema",
+            "json_schema": {"name": self.name, "strict": self.is_strict, "schema": dict(self.schema)},
+        }
+
+    @property
+    def instruction(self) -> str:
+        """The same in words, for a model that has no such parameter."""
+        schema = json.dumps(self.schema, ensure_ascii=False)
+        return f"Answer with JSON alone, without a fence and without text around it, that fits this schema:\n{schema}"
+
+
+def shape_of(wanted: Any, name: str = "answer") -> Shape:
+    """The shape that a type or a JSON schema stands for.
+
+    Raises:
+        CommandError: it is neither.
+    """
+    if isinstance(wanted, Mapping):
+        return _of_json_schema(dict(wanted), name)
+    import pydantic
+
+    try:
+        adapter = pydantic.TypeAdapter(portable(wanted))
+        schema = adapter.json_schema()
+    except (pydantic.errors.PydanticUserError, TypeError, NameError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise CommandError(
+            f"--schema: {_short(wanted)} is neither a type that has a schema nor a JSON schema ({said})."
+        ) from error
+    called = getattr(wanted, "__name__", name)
+    is_wrapped = schema.get("type") != "object" or "properties" not in schema
+    sent, is_strict = _strict(_wrapped(schema) if is_wrapped else schema)
+
+    def read(text: str) -> Any:
+        told = _unwrapped(json_in(text)) if is_wrapped else json_in(text)
+        try:
+            return adapter.validate_json(json.dumps(told))
+        except pydantic.ValidationError as error:
+            raise ValueError(_told(error)) from None
+
+    return Shape(_NAME.sub("_", called)[:64] or "answer", sent, is_strict, read)
+
+
+def short_form(text: str, namespace: Mapping[str, Any]) -> Shape | None:
+    """The shape of ``name: str, age: int, tags: list[str]``; None where the text is not of that form.
+
+    Args:
+        namespace: the user's names, which may be types too.
+
+    Raises:
+        CommandError: a type in it is not known.
+    """
+    try:
+        function = ast.parse(f"def f(*, {text}): pass").body[0]
+    except SyntaxError:
+        return None
+    assert isinstance(function, ast.FunctionDef)
+    listed = function.args.kwonlyargs
+    if not all(argument.annotation for argument in listed):
+        return None
+    import pydantic
+
+    try:
+        defaults = [... if given is None else ast.literal_eval(given) for given in function.args.kw_defaults]
+    except ValueError:
+        raise CommandError("--schema: a default in the short form is a literal, such as 3 or 'text'.") from None
+    kinds = [_type(argument, namespace) for argument in listed]
+    fields: dict[str, Any] = {a.arg: pair for a, pair in zip(listed, zip(kinds, defaults, strict=True), strict=True)}
+    return shape_of(pydantic.create_model("Answer", **fields))
+
+
+def portable(wanted: Any) -> Any:
+    """The type with each ``typing.TypedDict`` in it as one that pydantic takes before Python 3.12."""
+    if sys.version_info >= (3, 12):
+        return wanted
+    import typing_extensions as more
+
+    if typing.is_typeddict(wanted):
+        hints = typing.get_type_hints(wanted, include_extras=True)
+        fields = {
+            name: portable(hint) if name in wanted.__required_keys__ else more.NotRequired[portable(hint)]
+            for name, hint in hints.items()
+        }
+        return more.TypedDict(wanted.__name__, fields)  # type: ignore[operator]  # mypy knows its literal form alone
+    if isinstance(wanted, types.GenericAlias):
+        return types.GenericAlias(typing.cast(type, wanted.__origin__), tuple(map(portable, wanted.__args__)))
+    return wanted
+
+
+def _type(argument: ast.arg, namespace: Mapping[str, Any]) -> Any:
+    source = ast.unparse(argument.annotation) if argument.annotation is not None else ""
+    try:
+        return eval(source, {**namespace, **_NAMES})
+    except NameError as error:
+        near = difflib.get_close_matches(str(error.name), list(_NAMES), n=1, cutoff=0.5)
+        hint = f" Did you mean {near[0]}?" if near else f" Types are {', '.join(list(_NAMES)[:8])}, date, ..."
+        raise CommandError(f"--schema: {argument.arg} is a {error.name}, which is no type here.{hint}") from None
+    except Exception as error:  # the user's own types
+        raise CommandError(f"--schema: the type of {argument.arg}, {source}, is none ({error}).") from error
+
+
+def _of_json_schema(schema: dict[str, Any], name: str) -> Shape:
+    import jsonschema
+
+    if not schema.keys() & {"type", "properties", "$ref", "anyOf", "enum", "$defs", "oneOf", "allOf"}:
+        raise CommandError(
+            "--schema is a dict that is no JSON schema: "
+            '{"type": "object", "properties": {"name": {"type": "string"}}} is one, name: str the short form.'
+        )
+    try:
+        jsonschema.Draft202012Validator.check_schema(schema)
+    except jsonschema.SchemaError as error:
+        raise CommandError(f"--schema is no valid JSON schema: {error.message[:200]}.") from None
+    validator = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
+    try:
+        next(validator.iter_errors(None), None)
+    except Exception as error:  # a reference to what is not in it
+        raise CommandError(f"--schema: {' '.join(str(error).split())[:200]}.") from None
+    is_wrapped = schema.get("type") != "object"
+    whole = _wrapped(schema) if is_wrapped else schema
+    strict, can_be_strict = _strict(whole)
+    is_strict = can_be_strict and strict == whole  # else what it asks for would change
+
+    def read(text: str) -> Any:
+        value = _unwrapped(json_in(text)) if is_wrapped else json_in(text)
+        errors = [f"{_where(each.absolute_path)}{each.message[:150]}" for each in validator.iter_errors(value)]
+        if errors:
+            raise ValueError("; ".join(errors[:_MOST_ERRORS]))
+        return value
+
+    return Shape(_NAME.sub("_", str(schema.get("title") or name))[:64], whole, is_strict, read)
+
+
+def _wrapped(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """An object with the value in it: what services keep to is an object."""
+    inner = {key: value for key, value in schema.items() if key != "$defs"}
+    outer = {"type": "object", "properties": {_WRAPPED: inner}, "required": [_WRAPPED], "additionalProperties": False}
+    return outer | ({"$defs": schema["$defs"]} if "$defs" in schema else {})
+
+
+def _unwrapped(told: Any) -> Any:
+    """The value; a model that was only told of the schema may have left out the object around it."""
+    return told[_WRAPPED] if isinstance(told, dict) and set(told) == {_WRAPPED} else told
+
+
+def _strict(schema: Any) -> tuple[Any, bool]:
+    """The schema as services can keep to it, and whether they can."""
+    if isinstance(schema, list):
+        items = [_strict(each) for each in schema]
+        return [each for each, _ in items], all(is_strict for _, is_strict in items)
+    if not isinstance(schema, dict):
+        return schema, True
+    told: dict[str, Any] = {}
+    is_strict = True
+    for key, value in schema.items():
+        if key in ("properties", "$defs"):
+            inner = {name: _strict(each) for name, each in value.items()}
+            told[key] = {name: each for name, (each, _) in inner.items()}
+            is_strict = is_strict and all(each for _, each in inner.values())
+        elif key not in _DROPPED and not (key == "pattern" and "(?" in str(value)):
+            told["anyOf" if key == "oneOf" else key], inner_is_strict = _strict(value)
+            is_strict = is_strict and inner_is_strict
+    if told.get("type") == "object" or "properties" in told:
+        is_strict = is_strict and "properties" in told and not told.get("additionalProperties")
+        told["additionalProperties"] = told.get("additionalProperties", False)
+        told["required"] = list(told.get("properties", {}))
+    return told, is_strict and "prefixItems" not in told and ("items" in told or told.get("type") != "array")
+
+
+def _told(error: Any) -> str:
+    """What does not fit, the first of it, in one line."""
+    errors = error.errors(include_url=False, include_context=False)
+    said = [f"{_where(each['loc'])}{each['msg']}" for each in errors[:_MOST_ERRORS]]
+    more = len(errors) - len(said)
+    return "; ".join(said) + (f"; and {more} more" if more > 0 else "")
+
+
+def _where(path: Any) -> str:
+    place = ".".join(map(str, path))
+    return f"{place}: " if place else ""
+
+
+def _short(value: Any) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"{text[:60]}…"
+
+
+Format = Literal["text", "markdown", "code", "json", "math", "html", "image"]
+FORMATS: tuple[str, ...] = get_args(Format)
+_TOLD: Mapping[str, str] = {
+    "text": "Answer in plain text: no Markdown, no marks around words.",
+    "markdown": "Answer in Markdown.",
+    "code": (
+        "Answer with Python code for the next cell of this notebook, in one fenced block that begins with ```python. "
+        "The variables of earlier cells are there. What is to be explained stands in comments."
+    ),
+    "json": "Answer with one JSON value alone, without a fence and without text around it.",
+    "math": "Answer in Markdown, with every formula in LaTeX: in a line between $ and $, alone between $$ and $$.",
+    "html": "Answer with one piece of HTML alone, in a fenced block that begins with ```html.",
+}
+_STRUCTURED = "structured_outputs"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What an answer shall be.
+
+    Attributes:
+        format: None where nothing was said of it.
+        shape: the value that it shall stand for; None for any.
+    """
+
+    format: Format | None = None
+    shape: Shape | None = None
+
+    @property
+    def shown_as(self) -> Format:
+        """How it is shown."""
+        return "json" if self.shape is not None else self.format or "markdown"
+
+    def instruction(self, model: Model | None, parameters: Mapping[str, Any]) -> str:
+        """What the model is told of it, "" for nothing: of a schema only where no parameter keeps it to that."""
+        if self.shape is not None:
+            return "" if "response_format" in self.parameters(model, parameters) else self.shape.instruction
+        return _TOLD.get(self.format or "", "")
+
+    def parameters(self, model: Model | None, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters that it adds to those that the user gave."""
+        if self.format == "image" and "modalities" not in given:
+            return {"modalities": ["image", "text"]}
+        if self.shape is None or "response_format" in given or model is None:
+            return {}
+        return {"response_format": self.shape.response_format} if _STRUCTURED in model.supported_parameters else {}
+
+
+NO_FORM = Form()
+
+
+def form_of(format: str | None, schema: object) -> Form:
+    """The form that arguments in Python name.
+
+    Raises:
+        CommandError: one of them is none, or they do not go together.
+    """
+
+    if format is not None and format not in FORMATS:
+        raise CommandError(f"format is {format!r}; it wants one of {', '.join(FORMATS)}.")
+    if schema is None:
+        return Form(cast("Format | None", format))
+    if format not in (None, "json"):
+        raise CommandError(f"format {format} and a schema do not go together: an answer with a schema is JSON.")
+    if isinstance(schema, str):
+        schema = short_form(schema, {})
+        if schema is None:
+            raise CommandError("schema is a text, but not of the form name: str, age: int.")
+    shape = schema if isinstance(schema, Shape) else shape_of(schema)
+    return Form(cast("Format | None", format), shape)

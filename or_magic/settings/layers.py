@@ -1,0 +1,369 @@
+"""The user's settings file: TOML, with the same names as everywhere. Read anew when it has changed."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import platformdirs
+
+from or_magic.endpoint import LOOPBACK, Patience, origin_of
+from or_magic.errors import CommandError, MissingKeyError
+from or_magic.settings.options import BY_NAME, OPTIONS
+from or_magic.settings.parameters import PARAMETER_BY_NAME, PARAMETERS, UNSET, Parameter
+
+_NAME = "settings.toml"
+
+
+class SettingsFile:
+    """What the file says now.
+
+    Args:
+        path: another file than ``settings.toml`` in the user's configuration folder.
+    """
+
+    def __init__(self, path: str | None = None) -> None:
+        self.path = Path(path) if path else platformdirs.user_config_path("or_magic", appauthor=False) / _NAME
+        self._read_at: int | None = None
+        self._values: Mapping[str, Any] = {}
+
+    def values(self) -> Mapping[str, Any]:
+        """By name; empty where there is no file.
+
+        Raises:
+            CommandError: it cannot be read, or is no TOML.
+        """
+        try:
+            changed_at = self.path.stat().st_mtime_ns
+            if changed_at != self._read_at:
+                self._values = tomllib.loads(self.path.read_text(encoding="utf-8"))
+                self._read_at = changed_at
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise CommandError(f"The settings file cannot be read: {error}. It is TOML: temperature = 0.2") from None
+        return self._values
+
+    def put(self, path: tuple[str, ...], value: Any) -> None:
+        """Writes a value into the file, made where there is none; comments and order stay. None takes the value out.
+
+        Args:
+            path: the value's name, behind that of its table if it is in one.
+
+        Raises:
+            CommandError: the file cannot be read or written.
+        """
+        import tomlkit
+
+        self.values()
+        try:
+            text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
+            document = tomlkit.parse(text)
+            *tables, name = path
+            table: Any = document
+            for each in tables:
+                table = table.setdefault(each, tomlkit.table())
+            if value is None:
+                table.pop(name, None)
+            else:
+                table[name] = tomlkit.string(value, multiline=True) if "\n" in str(value) else value
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            written = self.path.with_suffix(".new")
+            written.write_text(tomlkit.dumps(document), encoding="utf-8")
+            written.replace(self.path)  # whole or not at all
+            self._read_at = None  # two writes may fall into one tick of the clock
+        except OSError as error:
+            raise CommandError(f"The settings file cannot be written: {error.strerror}.") from None
+
+
+def patience_of(values: Mapping[str, Any]) -> Patience:
+    """The options that the client obeys, as it takes them."""
+    return Patience(
+        connect_s=values["connect_timeout"],
+        first_event_s=values["first_event_timeout"],
+        silence_s=values["silence_timeout"],
+        total_s=values["total_timeout"],
+        retries=int(values["retries"]),
+        retry_time_s=values["retry_time"],
+        max_in_flight=int(values["max_in_flight"]),
+    )
+
+
+OPENROUTER = "https://openrouter.ai/api/v1"
+DEFAULT_MODEL = "openrouter/auto"
+ACCOUNT_MODEL = "account"  # the word for "send none: the account's own default"
+FILE = "settings file"
+ALIASES, PROMPTS = "aliases", "prompts"  # tables of the settings file
+FAVOURITES = "favourites"  # a list of model ids there
+NAMES = ("model", "base_url", *BY_NAME, *PARAMETER_BY_NAME)
+
+
+class Secret(str):
+    """A key: a string that never shows itself in a repr, so that no traceback or debugger prints it by accident."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A value and who set it."""
+
+    value: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The value of a parameter, as its kind gave it, and who set it."""
+
+    value: Any
+    source: str
+
+
+class Settings:
+    """The settings of one notebook.
+
+    Args:
+        environment: the process's environment, read anew at each look, so that ``%env`` counts.
+        config: gives what ``%config`` holds now (name to text, "" for "not set"; dots are underscores).
+    """
+
+    def __init__(
+        self,
+        environment: Mapping[str, str] = os.environ,
+        config: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
+        self._environment = environment
+        self._config = config
+        self._files: dict[str | None, SettingsFile] = {}
+        self.notebook: dict[str, str] = {}
+        self.named: dict[str, dict[str, str]] = {ALIASES: {}, PROMPTS: {}}
+        self._keys: dict[str, Secret] = {}
+
+    def model(self, flag: str | None = None) -> Setting:
+        """The model id to ask, where an alias was named that of the alias; ``"account"`` where none is to be sent."""
+        chosen = self._first(
+            ("this cell", flag),
+            ("%openrouter model", self.notebook.get("model")),
+            *self._outer("model"),
+            ("default", DEFAULT_MODEL),
+        )
+        id = self.names_of(ALIASES).get(chosen.value)
+        return chosen if id is None else Setting(id, f"{chosen.source}: {chosen.value}")
+
+    def names_of(self, table: str) -> dict[str, str]:
+        """What the user has named: `ALIASES` of models, or `PROMPTS`; the notebook's own on top of the file's.
+
+        Raises:
+            CommandError: the settings file cannot be read.
+        """
+        in_file = self._file().get(table, {})
+        if not isinstance(in_file, Mapping) or not all(isinstance(text, str) for text in in_file.values()):
+            raise CommandError(f'In the settings file: [{table}] holds lines such as name = "text".')
+        return {**in_file, **self.named[table]}
+
+    def prompt(self, name: str) -> str:
+        """A named prompt.
+
+        Raises:
+            CommandError: there is none of that name.
+        """
+        prompts = self.names_of(PROMPTS)
+        if name not in prompts:
+            near = difflib.get_close_matches(name, prompts, n=1, cutoff=0.5)
+            hint = f"Did you mean {near[0]}?" if near else f"%openrouter prompt {name} TEXT makes it."
+            raise CommandError(f"There is no prompt {name!r}. {hint}")
+        return prompts[name]
+
+    @property
+    def file(self) -> SettingsFile:
+        """The user's settings file."""
+        path = self._environment.get("OR_MAGIC_SETTINGS")
+        if path not in self._files:
+            self._files[path] = SettingsFile(path)
+        return self._files[path]
+
+    def put_for_user(self, name: str, text: str | None) -> None:
+        """Sets an option, a parameter or the model in the settings file, for all notebooks; None takes it out.
+
+        Raises:
+            CommandError: there is none of that name, it cannot take that value, or the file cannot be written.
+        """
+        value: Any = text
+        if text is not None and name in BY_NAME:
+            BY_NAME[name].value(text, "%openrouter set")
+        elif text is not None and name in PARAMETER_BY_NAME:
+            value = PARAMETER_BY_NAME[name].parse(text, f"%openrouter set {name}")
+        self.file.put((name,), value)
+
+    def base_url(self) -> Setting:
+        """The address to ask, checked.
+
+        Raises:
+            CommandError: it is no http(s) address, or plain http to another machine.
+        """
+        setting = self._first(
+            ("%openrouter sandbox", self.notebook.get("sandbox_url")),
+            ("%openrouter set", self.notebook.get("base_url")),
+            ("%config", self._config().get("base_url")),
+            (FILE, self._file().get("base_url")),
+            ("OPENROUTER_BASE_URL", self._environment.get("OPENROUTER_BASE_URL")),
+            ("default", OPENROUTER),
+        )
+        if not _is_address(setting.value):
+            raise CommandError(
+                f"{setting.source} is {setting.value!r}, which is no address. It should look like {OPENROUTER}."
+            )
+        parts = urlsplit(setting.value)
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK and not self.option_value("plain_http"):
+            raise CommandError(
+                f"{setting.source} is {setting.value!r}: over plain http others could read the key and the text. "
+                "Use https, or allow it with %openrouter set plain_http on."
+            )
+        return setting
+
+    def option(self, name: str) -> Setting:
+        """An option of `options.OPTIONS` as it was typed, and who set it; not yet checked."""
+        inner = ("%openrouter set", self.notebook.get(name))
+        return self._first(inner, *self._outer(name), ("default", BY_NAME[name].default))
+
+    def option_value(self, name: str) -> float | bool | str:
+        """The value of an option.
+
+        Raises:
+            CommandError: whoever set it gave what cannot be its value.
+        """
+        setting = self.option(name)
+        return BY_NAME[name].value(setting.value, setting.source)
+
+    def patience(self) -> Patience:
+        """How long to wait and how often to try again.
+
+        Raises:
+            CommandError: one of the options has an impossible value.
+        """
+        return patience_of({option.name: self.option_value(option.name) for option in OPTIONS})
+
+    def parameters(self, given: Mapping[str, Any] | None = None) -> dict[str, Chosen]:
+        """The parameters of a request that anybody set, by name; those that nobody set are not in it.
+
+        Args:
+            given: those of this question, as their kinds gave them; `UNSET` takes back what lower layers set.
+
+        Raises:
+            CommandError: whoever set one gave what cannot be its value.
+        """
+        given, config, file = given or {}, self._config(), self._file()
+        chosen = {name: Chosen(value, "this cell") for name, value in given.items() if name not in PARAMETER_BY_NAME}
+        for parameter in PARAMETERS:
+            value = self._set(parameter, config, file)
+            if parameter.name in given:
+                value = Chosen(given[parameter.name], "this cell")
+            if value is not None and value.value is not UNSET:
+                chosen[parameter.name] = value
+        return chosen
+
+    def put(self, name: str, text: str) -> None:
+        """Sets an option or a parameter for this notebook.
+
+        Raises:
+            CommandError: there is none of that name, or it cannot take that value.
+        """
+        if name in BY_NAME:
+            BY_NAME[name].value(text, "%openrouter set")
+        elif name in PARAMETER_BY_NAME:
+            PARAMETER_BY_NAME[name].parse(text, f"%openrouter set {name}")
+        else:
+            raise CommandError(no_such(name))
+        self.notebook[name] = text.strip()
+
+    def store(self) -> str | None:
+        """Where the ledger is; None for the user's data folder."""
+        return self._environment.get("OR_MAGIC_STORE") or None
+
+    def give_key(self, key: str) -> None:
+        """Keeps a key for the address that is set now, in this process's memory alone."""
+        self._keys[origin_of(self.base_url().value)] = Secret(key)
+
+    def key(self) -> Setting:
+        """The key for the address that is set now. A key is never sent to an address other than its own.
+
+        The key of the environment belongs to the environment's own address, or to openrouter.ai where that names none.
+        A server on this machine gets a dummy where none was given.
+
+        Raises:
+            MissingKeyError: there is none.
+        """
+        origin = origin_of(self.base_url().value)
+        if given := self._keys.get(origin):
+            return Setting(given, "%openrouter key")
+        key = Secret(self._environment.get("OPENROUTER_API_KEY", "").strip())
+        if key and origin == origin_of(self._environment.get("OPENROUTER_BASE_URL") or OPENROUTER):
+            return Setting(key, "OPENROUTER_API_KEY")
+        if urlsplit(origin).hostname in LOOPBACK:
+            return Setting("sk-or-none", "none needed")
+        raise MissingKeyError(
+            f"No key for {origin}. Make one at openrouter.ai/settings/keys, then run %openrouter key (or set "
+            "OPENROUTER_API_KEY). To try without one: %openrouter sandbox."
+        )
+
+    def _set(self, parameter: Parameter, config: Mapping[str, str], file: Mapping[str, Any]) -> Chosen | None:
+        """What the layers below a question say of a parameter."""
+        variable = f"OR_MAGIC_{parameter.plain_name.upper()}"
+        layers = (
+            ("%openrouter set", self.notebook.get(parameter.name)),
+            ("%config", config.get(parameter.plain_name)),
+            (FILE, file.get(parameter.name)),
+            (variable, self._environment.get(variable)),
+        )
+        for source, raw in layers:
+            if raw in (None, ""):
+                continue
+            take = parameter.parse if isinstance(raw, str) and source != FILE else parameter.check
+            return Chosen(take(raw, f"{source}: {parameter.name}"), source)
+        return None
+
+    def _outer(self, name: str) -> Iterator[tuple[str, str | None]]:
+        """The layers below the notebook, for what is kept as it was typed."""
+        yield "%config", self._config().get(name)
+        in_file, variable = self._file().get(name), f"OR_MAGIC_{name.upper()}"
+        yield FILE, None if in_file is None else _as_typed(in_file)
+        yield variable, self._environment.get(variable)
+
+    def _file(self) -> Mapping[str, Any]:
+        values = self.file.values()
+        if unknown := next((name for name in values if name not in (*NAMES, ALIASES, PROMPTS, FAVOURITES)), None):
+            raise CommandError(f"In the settings file: {no_such(unknown)}")
+        return values
+
+    @staticmethod
+    def _first(*candidates: tuple[str, str | None]) -> Setting:
+        return next(Setting(value, source) for source, value in candidates if value)
+
+
+def no_such(name: str) -> str:
+    """One line about a name that is none, with the nearest."""
+    near = difflib.get_close_matches(name.lower().replace("-", "_").lstrip("_"), NAMES, n=1, cutoff=0.5)
+    hint = f"Did you mean {near[0]}?" if near else "%openrouter help flags lists all."
+    return f"There is no {name!r}. {hint}"
+
+
+def _as_typed(value: Any) -> str:
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, a bracket that is not closed
+        return False
