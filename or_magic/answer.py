@@ -98,7 +98,7 @@ def value_frame(value: Any) -> pd.DataFrame:
     return frame
 
 
-def save(answer: Contents, path: Path, *, overwrite: bool) -> Path:
+def save(answer: AnswerContents, path: Path, *, overwrite: bool) -> Path:
     """Writes an answer into a file, by its ending; see `Contents.save`.
 
     Raises:
@@ -117,7 +117,7 @@ def save(answer: Contents, path: Path, *, overwrite: bool) -> Path:
     return path
 
 
-def _content(answer: Contents, ending: str) -> bytes:
+def _content(answer: AnswerContents, ending: str) -> bytes:
     if ending == ".py":
         blocks = [str(block) for block in answer.code if block.is_python]
         if not blocks:
@@ -161,7 +161,7 @@ def _typed(column: pd.Series[Any]) -> pd.Series[Any]:
     return column
 
 
-class Contents:
+class AnswerContents:
     """The part of an `Answer` that makes objects of it.
 
     Attributes:
@@ -234,7 +234,7 @@ class Contents:
         return save(self, Path(path), overwrite=overwrite)
 
 
-class Answer(Contents):
+class Answer(AnswerContents):
     """A model's answer. ``print(answer)`` shows its text.
 
     Attributes:

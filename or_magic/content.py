@@ -31,7 +31,7 @@ BYTES_PER_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class SizeLimit:
     """How much of a value may be sent.
 
     Attributes:
@@ -106,12 +106,12 @@ def fenced(text: str, language: str) -> str:
     return f"{fence}{language}\n{text}{end}{fence}"
 
 
-def cut_middle(text: str, room: Room) -> tuple[str, int]:
+def cut_middle(text: str, limit: SizeLimit) -> tuple[str, int]:
     """The text; where it is too long, its beginning and its end. And how many characters were left out."""
-    if len(text.encode("utf-8", "replace")) <= room.bytes:
+    if len(text.encode("utf-8", "replace")) <= limit.bytes:
         return text, 0
     encoded = text.encode("utf-8", "replace")
-    first = encoded[: room.bytes * 3 // 4].decode("utf-8", "ignore")
-    last = encoded[-(room.bytes // 4) :].decode("utf-8", "ignore")
+    first = encoded[: limit.bytes * 3 // 4].decode("utf-8", "ignore")
+    last = encoded[-(limit.bytes // 4) :].decode("utf-8", "ignore")
     left_out = len(text) - len(first) - len(last)
     return f"{first}\n… {left_out:,} characters left out …\n{last}", left_out

@@ -18,7 +18,7 @@ def origin_of(url: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """Times in seconds.
 
     Attributes:

@@ -149,7 +149,7 @@ class ModelNotFoundError(ServiceError):
     """The service knows no model of that id (HTTP 400 or 404).
 
     Attributes:
-        nearest: ids that look like it, best first; () where the catalogue is not at hand.
+        nearest: ids that look like it, best first; () where the catalog is not at hand.
     """
 
     nearest: tuple[str, ...] = ()

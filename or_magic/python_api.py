@@ -68,20 +68,20 @@ def ask(
         or_magic.errors.OrMagicError: one of its kinds, see `or_magic.errors`.
         or_magic.errors.Stopped: interrupted; what had arrived is in the store.
     """
-    from or_magic.chat.question import Toolbelt, checked_arguments
+    from or_magic.chat.question import ToolSettings, checked_arguments
     from or_magic.chat.tools import tools_of
-    from or_magic.content import Room
+    from or_magic.content import SizeLimit
     from or_magic.money import amount
-    from or_magic.prompt.answer_formats import form_of
+    from or_magic.prompt.answer_formats import answer_format_of
     from or_magic.prompt.converters import prompt_content
 
     return current_session().ask(
-        prompt_content(prompt, Room(rows=rows)),
+        prompt_content(prompt, SizeLimit(rows=rows)),
         model=model,
         system=system,
         parameters=checked_arguments(parameters),
-        form=form_of(format, schema),
-        belt=Toolbelt(tools_of(tools), max_steps, yes),
+        answer_format=answer_format_of(format, schema),
+        tool_settings=ToolSettings(tools_of(tools), max_steps, yes),
         history=history,
         max_cost=None if max_cost is None else amount(str(max_cost), "max_cost"),
         show=False,
@@ -135,9 +135,9 @@ def find(query: str = "", *, user: bool = False, refresh: bool = False, **filter
         or_magic.errors.CommandError: a filter has an impossible value.
         or_magic.errors.ServiceError: there is no list yet, and none can be fetched.
     """
-    from or_magic.catalog.table import Wanted, find_models, models_table
+    from or_magic.catalog.table import ModelFilter, find_models, models_table
 
-    wanted = Wanted.of({"query": query, **filters})
+    wanted = ModelFilter.of({"query": query, **filters})
     known = current_session().models
     if refresh:
         known.refresh()

@@ -6,7 +6,7 @@ from typing import TextIO
 
 from or_magic.answer import Answer
 from or_magic.chat.footer import footer_text, waiting_text
-from or_magic.chat.host import Bill
+from or_magic.chat.host import FooterData
 from or_magic.text import finished_terminal_length, strip_terminal
 from or_magic.types import Event, ReasoningDelta, TextDelta, Waiting
 
@@ -43,14 +43,14 @@ class TerminalView:
     def rest(self) -> None:
         """Nothing is pending: text is printed as it comes."""
 
-    def close(self, answer: Answer, bill: Bill) -> None:
+    def close(self, answer: Answer, footer_data: FooterData) -> None:
         """Prints the footer on a line of its own."""
         self._print(strip_terminal(self._held))
         sources = "".join(f"[{n}] {source.title} {source.url}\n" for n, source in enumerate(answer.citations, 1))
-        below = strip_terminal(sources + footer_text(answer, bill)).rstrip("\n")
+        below = strip_terminal(sources + footer_text(answer, footer_data)).rstrip("\n")
         self._print(("" if self._at_line_start else "\n") + (self._dim(below) + "\n" if below else ""))
 
-    def amend(self, answer: Answer, bill: Bill) -> None:
+    def amend(self, answer: Answer, footer_data: FooterData) -> None:
         """What was printed stays."""
 
     def _dim(self, text: str) -> str:
@@ -69,7 +69,7 @@ class LateTerminalView(TerminalView):
     def show(self, event: Event) -> None:
         """Prints nothing yet."""
 
-    def close(self, answer: Answer, bill: Bill) -> None:
+    def close(self, answer: Answer, footer_data: FooterData) -> None:
         """Prints the answer and the footer."""
         self._print("\n" + strip_terminal(answer.text))
-        super().close(answer, bill)
+        super().close(answer, footer_data)

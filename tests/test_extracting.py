@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from or_magic.answer import Answer
 from or_magic.errors import CommandError, NotFoundError, SchemaError
 from or_magic.extracting import code_blocks, frames_in, json_in, records_frame
-from or_magic.prompt.answer_formats import shape_of
+from or_magic.prompt.answer_formats import schema_of
 from or_magic.types import ImageArrived, ReasoningDelta, TextDelta, ToolCallDelta, Usage, UsageReported
 
 
@@ -135,7 +135,7 @@ def test_json_as_a_table(value: Any, shape: tuple[int, int]) -> None:
 def test_an_answer_is_pickled_and_copied_without_its_client() -> None:
     """All that arrived comes along, the validated value too; a copy of one that still arrives is done."""
     made = answer('{"name": "Ada"}', ReasoningDelta("hm"), ImageArrived(PNG), ToolCallDelta(0, "c", "f", "{}"))
-    made.read = shape_of(Person).read
+    made.read = schema_of(Person).read
     for twin in (pickle.loads(pickle.dumps(made)), copy.deepcopy(made), copy.copy(made)):
         assert (twin.text, twin.reasoning, twin.image_urls) == (made.text, "hm", (PNG,))
         assert (twin.tool_calls, twin.parts, twin.value) == (made.tool_calls, made.parts, Person(name="Ada"))
@@ -148,7 +148,7 @@ def test_an_answer_is_pickled_and_copied_without_its_client() -> None:
 def test_an_answer_that_does_not_fit_keeps_its_text() -> None:
     """The value is an error in one line, the text stays; without a schema there is no value."""
     made = answer('{"nam": 1}')
-    made.read = shape_of(Person).read
+    made.read = schema_of(Person).read
     with pytest.raises(SchemaError, match=r"does not fit the schema \(name: Field required\). _answer.text holds it"):
         made.value  # noqa: B018
     assert made.text == '{"nam": 1}'

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from or_magic.endpoint import Patience
+from or_magic.endpoint import Timeouts
 from or_magic.errors import CommandError
 from or_magic.settings.layers import Settings
 from or_magic.settings.options import OPTIONS
@@ -17,7 +17,7 @@ MANUAL = Path(__file__).parents[1] / "docs" / "manual.md"
 
 def test_the_defaults_are_those_of_the_client() -> None:
     """With nothing set, the client is as patient as it says it is."""
-    assert Settings({}).patience() == Patience()
+    assert Settings({}).timeouts() == Timeouts()
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
@@ -34,7 +34,7 @@ def test_who_comes_first() -> None:
     assert (settings.option("retries").value, settings.option("retries").source) == ("2", "%config")
 
     settings.put("retries", " 4 ")
-    assert settings.patience().retries == 4
+    assert settings.timeouts().retries == 4
     assert Settings({"OR_MAGIC_RETRIES": "1"}).option("retries").source == "OR_MAGIC_RETRIES"
 
 
@@ -67,5 +67,5 @@ def test_plain_http_is_for_this_machine_unless_allowed() -> None:
 def test_every_wait_can_be_set() -> None:
     """No field of the client's patience is without its option."""
     assert (
-        len(fields(Patience)) == len(OPTIONS) - 10
+        len(fields(Timeouts)) == len(OPTIONS) - 10
     )  # history, replay, system, context_check, budgets, footer, live, attribution, plain_http

@@ -12,7 +12,7 @@ from or_magic.errors import OrMagicError
 
 if TYPE_CHECKING:
     from or_magic.catalog.model import Model, ModelEndpoint
-    from or_magic.catalog.source import Models
+    from or_magic.catalog.source import CatalogSource
 
 _PATIENCE_S = 3.0
 _MOST_OFFERS = 5
@@ -29,19 +29,19 @@ _ROUTERS = {
 }
 
 
-def model_card(models: Models, id: str) -> list[str]:
-    """The lines about a model; [] where no catalogue is at hand.
+def model_card(models: CatalogSource, id: str) -> list[str]:
+    """The lines about a model; [] where no catalog is at hand.
 
     Who serves it is asked for, for at most three seconds; what cannot be had is left out.
     """
     id = "openrouter/auto" if id == "auto" else id
-    known = models.at_hand(id)
+    known = models.cached(id)
     if known is None:
-        return [_unknown(models, id)] if models.is_at_hand and id != "account" else []
+        return [_unknown(models, id)] if models.is_cached and id != "account" else []
     lines = [f"{known.id} · {known.name}{_age(known)}", *_what_it_is(models, known, id), _abilities(known)]
     lines += [] if known.is_router else _prices(known)
     try:
-        offers = () if known.is_router else models.kept_endpoints(known.id, patience_s=_PATIENCE_S)
+        offers = () if known.is_router else models.kept_endpoints(known.id, timeout_s=_PATIENCE_S)
         lines += _served(offers)
         warning = models.snapshots.warning(known)
         lines += [warning] if warning else []
@@ -50,7 +50,7 @@ def model_card(models: Models, id: str) -> list[str]:
     return list(filter(None, lines))
 
 
-def _unknown(models: Models, id: str) -> str:
+def _unknown(models: CatalogSource, id: str) -> str:
     if id.startswith("@preset/"):
         return "A preset of your account: it says which model answers, and how."
     return unknown_line(models.catalog(), id)
@@ -60,9 +60,9 @@ def _age(model: Model) -> str:
     return f" · since {model.created_utc:%d %b %Y}" if model.created_utc is not None else ""
 
 
-def _what_it_is(models: Models, model: Model, asked: str) -> Iterator[str]:
+def _what_it_is(models: CatalogSource, model: Model, asked: str) -> Iterator[str]:
     if model.alias_of:
-        target = models.at_hand(model.alias_of)
+        target = models.cached(model.alias_of)
         yield f"A name that moves with the versions: it stands for {target.id if target else model.alias_of} now."
     if model.is_router:
         yield _ROUTERS.get(model.id, "A router: it picks a model for each question, and you pay that one's price.")

@@ -1,7 +1,7 @@
 """The catalog of the service as values: models with exact prices and what they can, endpoints, providers. Pure.
 
 Rows are decoded tolerantly: what is missing or of another type is None, "" or empty, and a row without an id is left
-out, so that neither an older catalogue, nor a newer one, nor that of another server of the protocol fails. Source:
+out, so that neither an older catalog, nor a newer one, nor that of another server of the protocol fails. Source:
 ``GET /models``, ``/models/{author}/{slug}/endpoints`` and ``/providers`` (openrouter.ai, 2026-08; also as of 2025-12).
 """
 
@@ -26,7 +26,7 @@ _FEW = 1_000  # ids of which all are compared closely where none shares a triple
 _LEAST_LIKENESS = 0.6
 
 
-class Names:
+class NameIndex:
     """An index over ids such as ``openai/gpt-5-mini``: which of them share most triples of letters with another."""
 
     def __init__(self, ids: tuple[str, ...]) -> None:
@@ -160,7 +160,7 @@ class Prices:
 
 
 def prices_of(pricing: Mapping[str, Any]) -> Prices:
-    """The prices in a ``pricing`` object of the catalogue."""
+    """The prices in a ``pricing`` object of the catalog."""
     overrides = tuple(
         (_condition(entry), Prices(**_named(entry)))
         for entry in map(as_object, as_list(pricing.get("overrides")))
@@ -222,7 +222,7 @@ class Reasoning:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One row of the catalogue.
+    """One row of the catalog.
 
     Attributes:
         canonical_slug: its dated name; "" where the service does not tell, as for all texts here.
@@ -385,8 +385,8 @@ class Catalog:
         return (known.id, *(other for other in near if other != known.id))[:count]
 
     @cached_property
-    def _names(self) -> Names:
-        return Names(tuple(model.id for model in self.models))
+    def _names(self) -> NameIndex:
+        return NameIndex(tuple(model.id for model in self.models))
 
 
 def _dated_name(model: Model) -> str:
@@ -406,7 +406,7 @@ def _names_of(id: str) -> Iterator[str]:
 
 
 def decode_models(body: bytes) -> Catalog:
-    """The catalogue in the body of ``GET /models`` or ``/models/user``.
+    """The catalog in the body of ``GET /models`` or ``/models/user``.
 
     Raises:
         ServiceError: there is not one model in it.

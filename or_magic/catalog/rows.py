@@ -1,6 +1,6 @@
-"""The catalogue as columns, straight from its bytes: for tables of thousands of models. Pure.
+"""The catalog as columns, straight from its bytes: for tables of thousands of models. Pure.
 
-Rows are read as typed structs, which skips what is not asked for (descriptions are most of a catalogue); one that is
+Rows are read as typed structs, which skips what is not asked for (descriptions are most of a catalog); one that is
 not as expected is read leniently. What no column holds is read again from the bytes when somebody looks.
 """
 
@@ -67,7 +67,7 @@ class _Benchmarks(msgspec.Struct, gc=False):
 
 
 class Row(msgspec.Struct, gc=False):
-    """What the columns need of a model, as it stands in the catalogue."""
+    """What the columns need of a model, as it stands in the catalog."""
 
     id: str = ""
     name: str | None = None
@@ -133,7 +133,7 @@ def columns_of(rows: list[Row]) -> dict[str, list[Any]]:
 
 
 class RawRows(Mapping[str, Mapping[str, Any]]):
-    """The rows of a catalogue by id, as they came, with all fields; read from its bytes at the first look."""
+    """The rows of a catalog by id, as they came, with all fields; read from its bytes at the first look."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body
@@ -159,7 +159,7 @@ class RawRows(Mapping[str, Mapping[str, Any]]):
         return self
 
     def __repr__(self) -> str:
-        return f"<the catalogue's {len(self._body) / 1e6:.1f} MB, by id>"
+        return f"<the catalog's {len(self._body) / 1e6:.1f} MB, by id>"
 
 
 def _add_abilities(columns: dict[str, list[Any]], rows: list[Row], shared: _Shared) -> None:

@@ -71,11 +71,11 @@ def _is_spread(word: str, text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
-    """All ids of a catalogue.
+class CompletionIndex:
+    """All ids of a catalog.
 
     Attributes:
-        of: the catalogue.
+        of: the catalog.
         ids: in its order.
         prices: what a million prompt tokens cost, in USD; NaN where it is not told.
         told: the same for people, in and out.
@@ -89,15 +89,15 @@ class Shelf:
     places: Mapping[str, int]
 
     @classmethod
-    def made(cls, catalog: Catalog) -> Shelf:
-        """The shelf of a catalogue."""
+    def made(cls, catalog: Catalog) -> CompletionIndex:
+        """The shelf of a catalog."""
         ids = [model.id for model in catalog.models]
         prices = [_per_million(model.prices.prompt) for model in catalog.models]
         return cls(catalog, ids, prices, list(map(_told, catalog.models)), {id: place for place, id in enumerate(ids)})
 
 
 def unknown_line(catalog: Catalog, id: str) -> str:
-    """One line about an id that the catalogue does not have, with the nearest and their prices."""
+    """One line about an id that the catalog does not have, with the nearest and their prices."""
     near = [priced(catalog, other) for other in catalog.nearest(id)]
     return f"No model {id!r}. Nearest: {', '.join(near)}." if near else f"No model {id!r}, nor one like it."
 

@@ -41,7 +41,7 @@ class Change:
 
 
 def compare(old: Catalog, new: Catalog) -> list[Change]:
-    """All that changed from one catalogue to another: removed, added, then the others, each in the order of ids."""
+    """All that changed from one catalog to another: removed, added, then the others, each in the order of ids."""
     before = {model.id: model for model in old.models}
     after = {model.id: model for model in new.models}
     changes = [Change("removed", id, before[id].name) for id in sorted(before.keys() - after.keys())]
@@ -77,7 +77,7 @@ LOOK_BACK_DAYS = 30
 
 
 class Snapshots:
-    """The snapshots of one service's catalogue.
+    """The snapshots of one service's catalog.
 
     Args:
         ledger: the ledger, which holds them.
@@ -98,7 +98,7 @@ class Snapshots:
         return [date.fromisoformat(day) for day in self._cache.days(self._service, _KIND)]
 
     def catalog(self, day: date) -> Catalog | None:
-        """The catalogue of that day; None where there is none that can be read."""
+        """The catalog of that day; None where there is none that can be read."""
         if day in self._decoded:
             return self._decoded[day]
         kept = self._cache.of_day(self._service, _KIND, day.isoformat())
@@ -121,18 +121,18 @@ class Snapshots:
         """
         days = self.days
         if not days:
-            raise CommandError("There is no snapshot of the catalogue yet: %openrouter models takes the first one.")
+            raise CommandError("There is no snapshot of the catalog yet: %openrouter models takes the first one.")
         older = [day for day in days[:-1] if since is None or day <= since]
         if not older and since is not None and len(days) > 1:
             older = days[:1]
         if not older:
             raise CommandError(
-                f"There is only one snapshot of the catalogue, of {days[-1]}. One is taken each day that you use it; "
+                f"There is only one snapshot of the catalog, of {days[-1]}. One is taken each day that you use it; "
                 "changes show from the second on."
             )
         old, new = self.catalog(older[-1]), self.catalog(days[-1])
         if old is None or new is None:
-            raise CommandError("A snapshot of the catalogue is damaged; %openrouter models --refresh takes a new one.")
+            raise CommandError("A snapshot of the catalog is damaged; %openrouter models --refresh takes a new one.")
         table = changes_table(compare(old, new))
         table.attrs["since"], table.attrs["until"] = older[-1], days[-1]
         return table

@@ -1,4 +1,4 @@
-"""The catalogue of the service that is asked: fetched when needed, kept on disk, at hand when there is no network.
+"""The catalog of the service that is asked: fetched when needed, kept on disk, at hand when there is no network.
 
 A copy is fresh for an hour. An older one is used at once and refreshed in the background. Of several kernels one
 fetches, the others wait for it. What is asked for is the service's public list; neither a key nor anything else of the
@@ -28,7 +28,7 @@ from or_magic.catalog.model import (
     decode_models,
     decode_providers,
 )
-from or_magic.catalog.search import Shelf, priced
+from or_magic.catalog.search import CompletionIndex, priced
 from or_magic.client import background
 from or_magic.client.background import wait_for
 from or_magic.client.client import Client
@@ -75,8 +75,8 @@ class _Refresh:
         return self.fetch.done() and time.monotonic() > self.begun_at + _AGAIN_S
 
 
-class Models:
-    """The catalogue of whatever service is set. Used from the thread that asks.
+class CatalogSource:
+    """The catalog of whatever service is set. Used from the thread that asks.
 
     Args:
         public: gives a client of the service that is set now; it needs no key.
@@ -94,11 +94,11 @@ class Models:
         self._endpoints: dict[tuple[str, str], tuple[float, tuple[ModelEndpoint, ...]]] = {}
         self._refreshes: dict[str, _Refresh] = {}
         self._snapshots: dict[str, Snapshots] = {}
-        self._shelf: Shelf | None = None
+        self._completion_index: CompletionIndex | None = None
         self._warned: set[str] = set()
         self.age_note = ""
 
-    def catalog(self, *, patience_s: float | None = None) -> Catalog:
+    def catalog(self, *, timeout_s: float | None = None) -> Catalog:
         """All models. The first time, and without a copy on disk, it waits for the service.
 
         Args:
@@ -109,7 +109,7 @@ class Models:
         """
         client = self._client()
         service = client.endpoint.origin
-        copy = self._copies.get(service) or self._kept(service) or self._fetched(client, patience_s)
+        copy = self._copies.get(service) or self._kept(service) or self._fetched(client, timeout_s)
         copy = self._copies[service] = self._refreshed(client, copy)
         self.age_note = self._note(service, copy)
         return copy.catalog
@@ -124,7 +124,7 @@ class Models:
         return self._copies[self._client().endpoint.origin].body
 
     def refresh(self) -> None:
-        """Fetches the catalogue anew, now.
+        """Fetches the catalog anew, now.
 
         Raises:
             ServiceError: it cannot be fetched; the copy that was there stays.
@@ -142,7 +142,7 @@ class Models:
 
     @property
     def snapshots(self) -> Snapshots:
-        """The catalogues of earlier days.
+        """The catalogs of earlier days.
 
         Raises:
             StoreError: the store cannot be opened.
@@ -155,10 +155,10 @@ class Models:
         return self._snapshots[service]
 
     def model(self, id: str) -> Model | None:
-        """What is known of a model: price, context, abilities; None where the catalogue has no such id.
+        """What is known of a model: price, context, abilities; None where the catalog has no such id.
 
         Raises:
-            ServiceError: there is no catalogue.
+            ServiceError: there is no catalog.
         """
         return self.catalog().find(id)
 
@@ -166,7 +166,7 @@ class Models:
         """At most three ids that look like a mistyped one, best first.
 
         Raises:
-            ServiceError: there is no catalogue.
+            ServiceError: there is no catalog.
         """
         return self.catalog().nearest(id)
 
@@ -177,13 +177,13 @@ class Models:
             return copy.catalog.find(id) if copy is not None else None
         return None
 
-    def shelf(self) -> Shelf | None:
-        """All ids with their prices, for completion; None where no catalogue is here. Nothing is fetched."""
+    def completion_index(self) -> CompletionIndex | None:
+        """All ids with their prices, for completion; None where no catalog is here. Nothing is fetched."""
         with contextlib.suppress(OrMagicError):
             copy = self._here()
-            if copy is not None and (self._shelf is None or self._shelf.of is not copy.catalog):
-                self._shelf = Shelf.made(copy.catalog)
-            return self._shelf if copy is not None else None
+            if copy is not None and (self._completion_index is None or self._completion_index.of is not copy.catalog):
+                self._completion_index = CompletionIndex.made(copy.catalog)
+            return self._completion_index if copy is not None else None
         return None
 
     def _here(self) -> _Copy | None:
@@ -206,12 +206,12 @@ class Models:
         return ""
 
     @property
-    def is_at_hand(self) -> bool:
-        """Whether a catalogue is in memory."""
+    def is_cached(self) -> bool:
+        """Whether a catalog is in memory."""
         return self._client().endpoint.origin in self._copies
 
-    def at_hand(self, id: str) -> Model | None:
-        """The same as `model`, without waiting: None also where no catalogue is here yet, which is then fetched."""
+    def cached(self, id: str) -> Model | None:
+        """The same as `model`, without waiting: None also where no catalog is here yet, which is then fetched."""
         try:
             client = self._client()
             service = client.endpoint.origin
@@ -225,17 +225,17 @@ class Models:
             return None  # what it would say is a convenience
 
     def with_nearest(self, error: ModelNotFoundError, id: str | None) -> ModelNotFoundError:
-        """The same error, with the ids that look like the one that was asked for, where a catalogue is at hand."""
+        """The same error, with the ids that look like the one that was asked for, where a catalog is at hand."""
         with contextlib.suppress(OrMagicError):
-            near = self.catalog(patience_s=_HINT_S).nearest(id) if id else ()
-            if nearest := tuple(other for other in near if other != id):  # an old catalogue may still have it
+            near = self.catalog(timeout_s=_HINT_S).nearest(id) if id else ()
+            if nearest := tuple(other for other in near if other != id):  # an old catalog may still have it
                 error.nearest = nearest
                 note = f" ({self.age_note})" if self.age_note else ""
                 told = ", ".join(priced(self.catalog(), other) for other in nearest)
                 error.args = (f"No model {id!r}. Nearest: {told}.{note}",)
         return error
 
-    def endpoints(self, id: str, *, patience_s: float | None = None) -> tuple[ModelEndpoint, ...]:
+    def endpoints(self, id: str, *, timeout_s: float | None = None) -> tuple[ModelEndpoint, ...]:
         """Who serves a model, at which price and how well; () for routers. Asked anew each time.
 
         Args:
@@ -245,9 +245,9 @@ class Models:
             ServiceError: or one of its kinds.
         """
         path = f"/models/{quote(id, safe='/:~@')}/endpoints"
-        return decode_endpoints(wait_for(self._client().fetch(path, needs_key=False), patience_s))
+        return decode_endpoints(wait_for(self._client().fetch(path, needs_key=False), timeout_s))
 
-    def kept_endpoints(self, id: str, *, patience_s: float | None = None) -> tuple[ModelEndpoint, ...]:
+    def kept_endpoints(self, id: str, *, timeout_s: float | None = None) -> tuple[ModelEndpoint, ...]:
         """The same, of at most an hour ago.
 
         Args:
@@ -259,7 +259,7 @@ class Models:
         key = (self._client().endpoint.origin, id)
         kept = self._endpoints.get(key)
         if kept is None or time.monotonic() > kept[0] + FRESH_S:
-            kept = self._endpoints[key] = (time.monotonic(), self.endpoints(id, patience_s=patience_s))
+            kept = self._endpoints[key] = (time.monotonic(), self.endpoints(id, timeout_s=timeout_s))
         return kept[1]
 
     def providers(self) -> tuple[Provider, ...]:
@@ -270,10 +270,10 @@ class Models:
         """
         return decode_providers(wait_for(self._client().fetch(_PROVIDERS, needs_key=False)))
 
-    def _fetched(self, client: Client, patience_s: float | None) -> _Copy:
-        """The catalogue, fetched here or by another process at the same moment."""
+    def _fetched(self, client: Client, timeout_s: float | None) -> _Copy:
+        """The catalog, fetched here or by another process at the same moment."""
         service, began = client.endpoint.origin, time.monotonic()
-        others_s = _OTHERS_S if patience_s is None else min(_OTHERS_S, patience_s)
+        others_s = _OTHERS_S if timeout_s is None else min(_OTHERS_S, timeout_s)
         while not (is_mine := self._claim(service)) and time.monotonic() < began + others_s:
             time.sleep(0.1)
             if (kept := self._kept(service)) is not None and kept.is_fresh:
@@ -283,7 +283,7 @@ class Models:
             if is_mine:
                 _release(self._cache(), service, self._holder)
             return kept
-        left_s = None if patience_s is None else patience_s - (time.monotonic() - began)
+        left_s = None if timeout_s is None else timeout_s - (time.monotonic() - began)
         return wait_for(self._fetch_and_keep(client, self._cache()), left_s)
 
     async def _fetch_and_keep(self, client: Client, cache: CatalogCache | None) -> _Copy:
@@ -333,10 +333,10 @@ class Models:
         refresh = self._refreshes.get(service)
         failure = _failure(refresh.fetch) if refresh is not None and refresh.fetch.done() else None
         why = f"; it could not be refreshed: {failure}" if failure else "; a newer one is on its way"
-        return f"The catalogue is of {_ago(copy.age_s)}{why}"
+        return f"The catalog is of {_ago(copy.age_s)}{why}"
 
     def _cache(self) -> CatalogCache | None:
-        """The copies on disk; None where the store does not work, without which a catalogue is still one."""
+        """The copies on disk; None where the store does not work, without which a catalog is still one."""
         from or_magic.ledger.catalog_cache import CatalogCache
 
         try:

@@ -188,7 +188,7 @@ _PROMPT_PART = 0.75  # of the tokens of a typical question, for an order by pric
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ModelFilter:
     """What is looked for.
 
     Attributes:
@@ -221,7 +221,7 @@ class Wanted:
     job: str = ""
 
     @classmethod
-    def of(cls, given: Mapping[str, Any]) -> Wanted:
+    def of(cls, given: Mapping[str, Any]) -> ModelFilter:
         """The same from arguments by name.
 
         Raises:
@@ -238,7 +238,7 @@ class Wanted:
         return cls(**given)
 
 
-def find_models(table: ModelTable, wanted: Wanted) -> ModelTable:
+def find_models(table: ModelTable, wanted: ModelFilter) -> ModelTable:
     """The models that are as wanted, in the wanted order. The table itself stays as it is.
 
     Raises:
@@ -280,7 +280,7 @@ def job_tokens(job: str) -> tuple[int, int]:
     return tokens(found["prompt"], "job"), tokens(found["answer"], "job")
 
 
-def _mask(table: ModelTable, wanted: Wanted) -> pd.Series[bool]:
+def _mask(table: ModelTable, wanted: ModelFilter) -> pd.Series[bool]:
     import pandas as pd
 
     mask = pd.Series(True, index=table.index)

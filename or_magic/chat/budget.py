@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 from or_magic.catalog.model import Prices
 from or_magic.client.requests import ChatRequest, encode
 from or_magic.errors import BudgetError, OrMagicError
-from or_magic.ledger.records import Limit, NewTurn, Opened, Standing
+from or_magic.ledger.records import BudgetState, Limit, NewTurn, Opened
 from or_magic.ledger.store import Budgets, refusal
 from or_magic.money import PICO_PER_USD, format_usd
 from or_magic.types import MEDIA, AudioPart, Message
 
 if TYPE_CHECKING:
-    from or_magic.catalog.source import Models
+    from or_magic.catalog.source import CatalogSource
     from or_magic.ledger.store import Ledger
 
 MARKS_OF_A_MESSAGE = 16  # tokens
@@ -37,7 +37,7 @@ _PROMPT_TO_ANSWER = Decimal("0.25")  # what a prompt token costs of an answer's,
 
 
 @dataclass(frozen=True, slots=True)
-class Dearest:
+class HighestPrices:
     """The dearest prices that the routing allows, in USD per token, and per request."""
 
     prompt: Decimal
@@ -64,7 +64,7 @@ class WorstCase:
     """
 
     prompt_tokens: int
-    dearest: Dearest
+    dearest: HighestPrices
     most_tokens: int | None
     room_tokens: int | None = None
 
@@ -94,7 +94,7 @@ def prompt_tokens(body: bytes, messages: int, *, has_tools: bool) -> int:
     return len(body) + MARKS_OF_A_MESSAGE * messages + (MARKS_OF_TOOLS if has_tools else 0)
 
 
-def dearest(offers: Iterable[Prices], max_price: Mapping[str, Any]) -> Dearest | None:
+def dearest(offers: Iterable[Prices], max_price: Mapping[str, Any]) -> HighestPrices | None:
     """The dearest of these prices, with all their conditions; none dearer than the ``max_price`` that is sent along.
 
     None where one of them, or its limit, is not known.
@@ -105,17 +105,17 @@ def dearest(offers: Iterable[Prices], max_price: Mapping[str, Any]) -> Dearest |
     request = _most(all_prices, ("request",), max_price.get("request"), _MILLION)
     if prompt is None or completion is None:
         return None
-    return Dearest(prompt, completion, request or Decimal(0))
+    return HighestPrices(prompt, completion, request or Decimal(0))
 
 
-def affordable_prices(pico_usd: int, prompt_tokens: int, answer_tokens: int) -> Dearest:
+def affordable_prices(pico_usd: int, prompt_tokens: int, answer_tokens: int) -> HighestPrices:
     """The dearest prices at which prompt and answer cost at most this: for a router, which names none."""
     parts = Decimal(answer_tokens) + _PROMPT_TO_ANSWER * prompt_tokens
     completion = Decimal(max(pico_usd, 0)) / PICO_PER_USD / max(parts, Decimal(1))
     # As it is sent: with 12 digits behind the point of a price per million, rounded down.
     completion = (completion * _MILLION).quantize(Decimal("1e-6"), rounding="ROUND_FLOOR") / _MILLION
     prompt = (completion * _MILLION * _PROMPT_TO_ANSWER).quantize(Decimal("1e-6"), rounding="ROUND_FLOOR") / _MILLION
-    return Dearest(prompt, completion)
+    return HighestPrices(prompt, completion)
 
 
 def without_bound(body: Mapping[str, Any], model: str | None, messages: Sequence[Message]) -> str:
@@ -130,7 +130,7 @@ def without_bound(body: Mapping[str, Any], model: str | None, messages: Sequence
             return f"the server tool {tool.get('type')}"
     if ":online" in (model or "") or "web_search_options" in body:
         return "web searches"
-    if any(form != "text" for form in body.get("modalities") or ()):
+    if any(answer_format != "text" for answer_format in body.get("modalities") or ()):
         return "answers that are no text"
     if body.get("service_tier") not in _PLAIN_TIERS:
         return f"the service tier {body['service_tier']}"
@@ -158,7 +158,7 @@ _LOOK_AGAIN_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
+class AllowedRequest:
     """What a budget adds to a request.
 
     Attributes:
@@ -172,7 +172,7 @@ class Allowed:
     note: str
 
 
-class Budgeting:
+class BudgetCheck:
     """The budgets that a question is under.
 
     Args:
@@ -181,28 +181,28 @@ class Budgeting:
         max_cost: that of this question alone; None for none.
     """
 
-    def __init__(self, ledger: Ledger, models: Models, daily: int | None, max_cost: int | None) -> None:
+    def __init__(self, ledger: Ledger, models: CatalogSource, daily: int | None, max_cost: int | None) -> None:
         self._ledger, self._models = ledger, models
         self._own = (*([Limit("all", daily)] if daily is not None else ()),)
         self._own += (Limit("cell", max_cost),) if max_cost is not None else ()
 
     def limits(self, turn: NewTurn, thread_id: int | None) -> tuple[Limit, ...]:
         """All that `turn` must not pass; () where there is no budget."""
-        return (*Budgets(self._ledger).limits(turn.purse, turn.service, thread_id), *self._own)
+        return (*Budgets(self._ledger).limits(turn.budget_scope, turn.service, thread_id), *self._own)
 
-    def standings(self, turn: NewTurn, thread_id: int | None) -> tuple[Standing, ...]:
+    def standings(self, turn: NewTurn, thread_id: int | None) -> tuple[BudgetState, ...]:
         """How the budgets of `turn` stand now."""
-        return self.standings_of(turn.purse, turn.service, thread_id)
+        return self.standings_of(turn.budget_scope, turn.service, thread_id)
 
-    def standings_of(self, purse: str, service: str, thread_id: int | None) -> tuple[Standing, ...]:
-        """How the budgets of a purse and a thread stand now."""
+    def standings_of(self, budget_scope: str, service: str, thread_id: int | None) -> tuple[BudgetState, ...]:
+        """How the budgets of a budget scope and a thread stand now."""
         budgets = Budgets(self._ledger)
-        limits = (*budgets.limits(purse, service, thread_id), *self._own)
-        return budgets.standings(purse, service, thread_id, limits)
+        limits = (*budgets.limits(budget_scope, service, thread_id), *self._own)
+        return budgets.standings(budget_scope, service, thread_id, limits)
 
     def open(
         self, turn: NewTurn, messages: tuple[Message, ...], thread_id: int | None, wait_s: float
-    ) -> tuple[Opened, Allowed]:
+    ) -> tuple[Opened, AllowedRequest]:
         """Writes the question down and reserves what it may cost.
 
         Args:
@@ -224,7 +224,7 @@ class Budgeting:
                     raise
             time.sleep(_LOOK_AGAIN_S)
 
-    def allow(self, turn: NewTurn, messages: tuple[Message, ...], tightest: Standing) -> Allowed:
+    def allow(self, turn: NewTurn, messages: tuple[Message, ...], tightest: BudgetState) -> AllowedRequest:
         """What may be sent under the tightest budget.
 
         Raises:
@@ -251,7 +251,7 @@ class Budgeting:
         if worst.dearest.prompt or worst.dearest.completion:
             provider["max_price"] = worst.dearest.as_max_price | dict(provider.get("max_price") or {})
             body["provider"] = provider
-        return Allowed(body, cost, note)
+        return AllowedRequest(body, cost, note)
 
     def worst_case(
         self, model: str | None, body: Mapping[str, Any], messages: tuple[Message, ...], rest: int
@@ -307,7 +307,7 @@ class Budgeting:
         return prices, _shortest_of(told, context), context
 
 
-def told(standing: Standing) -> str:
+def told(standing: BudgetState) -> str:
     """How a budget stands, in words."""
     held = f", {format_usd(standing.reserved)} held back by answers under way" if standing.reserved else ""
     return f"{format_usd(standing.spent)} of {format_usd(standing.limit.pico_usd)} spent{held}"

@@ -7,16 +7,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from or_magic.errors import CommandError
-from or_magic.ledger.spending import Paid, Spending
+from or_magic.ledger.spending import PaidTurn, Spending
 from or_magic.money import format_usd, usd
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from or_magic.catalog.source import Models
+    from or_magic.catalog.source import CatalogSource
     from or_magic.chat.session import Session
 
-GROUPS: dict[str, Callable[[Paid], str]] = {
+GROUPS: dict[str, Callable[[PaidTurn], str]] = {
     "model": lambda paid: paid.model or "not told",
     "day": lambda paid: f"{paid.started_utc:%Y-%m-%d}",
     "thread": lambda paid: paid.thread or "alone",
@@ -29,16 +29,16 @@ _MOST_ROWS = 12
 
 
 class Costs:
-    """What a purse (a notebook, or a folder) spent at a service; `df` and `by` are tables.
+    """What a budget scope (a notebook, or a folder) spent at a service; `df` and `by` are tables.
 
     Args:
         name: what the sum is of, for people.
         service: the service, or how it is called.
         paid: its turns, the oldest first.
-        models: the catalogue, for what the provider's prompt cache saved.
+        models: the catalog, for what the provider's prompt cache saved.
     """
 
-    def __init__(self, name: str, service: str, paid: Sequence[Paid], models: Models) -> None:
+    def __init__(self, name: str, service: str, paid: Sequence[PaidTurn], models: CatalogSource) -> None:
         self._name, self._service, self._paid, self._models = name, service, list(paid), models
 
     @property
@@ -52,7 +52,7 @@ class Costs:
         return sum(each.estimated_pico_usd or 0 for each in self._unknown)
 
     @property
-    def _unknown(self) -> list[Paid]:
+    def _unknown(self) -> list[PaidTurn]:
         return [each for each in self._paid if each.cost_pico_usd is None and each.state != "open"]
 
     def df(self) -> pd.DataFrame:
@@ -117,8 +117,8 @@ class Costs:
         table = pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(_COUNTS, "Int64"))
         return table.set_index(group)
 
-    def _grouped(self, group: str) -> list[tuple[str, list[Paid]]]:
-        members: dict[str, list[Paid]] = {}
+    def _grouped(self, group: str) -> list[tuple[str, list[PaidTurn]]]:
+        members: dict[str, list[PaidTurn]] = {}
         for each in self._paid:
             members.setdefault(GROUPS[group](each), []).append(each)
         if group == "day":
@@ -155,11 +155,11 @@ class Costs:
         )
 
     def _saved_by_cache(self) -> int:
-        """About what cached tokens would have cost more uncached, by today's catalogue, where it is at hand."""
+        """About what cached tokens would have cost more uncached, by today's catalog, where it is at hand."""
         saved = 0
         for name, members in self._grouped("model"):
             cached = sum(each.cached_tokens or 0 for each in members)
-            model = self._models.at_hand(name) if cached else None
+            model = self._models.cached(name) if cached else None
             if model is not None and model.prices.prompt is not None and model.prices.cache_read is not None:
                 saved += int((model.prices.prompt - model.prices.cache_read) * cached * 10**12)
         return saved
@@ -171,14 +171,14 @@ def costs(session: Session, *, everything: bool = False, since: datetime | None 
     Raises:
         StoreError: the store cannot be read.
     """
-    place = session.host.where()
-    purse = None if everything else place.purse
-    paid = Spending(session.ledger).paid(purse, session.service, since)
-    name = "All notebooks" if everything else f"This {place.purse_name}"
+    location = session.host.where()
+    budget_scope = None if everything else location.budget_scope
+    paid = Spending(session.ledger).paid(budget_scope, session.service, since)
+    name = "All notebooks" if everything else f"This {location.budget_scope_name}"
     return Costs(name, session.service, paid, session.models)
 
 
-def _rows(group: str, grouped: list[tuple[str, list[Paid]]]) -> list[str]:
+def _rows(group: str, grouped: list[tuple[str, list[PaidTurn]]]) -> list[str]:
     shown = grouped[-_MOST_ROWS:] if group == "day" else grouped[:_MOST_ROWS]
     width = max(len(name) for name, _ in shown)
     lines = []

@@ -4,7 +4,7 @@ Where the model has answered too little here, its tokenizer's family decides. Me
 service (2025-11 to 2026-08): Claude 2.9 to 3.4 bytes a token (median 3.2), GPT 3.7 to 4.4 (4.1), others about 4. A call
 of a tool takes some 40 tokens besides its arguments.
 
-The catalogue's price of the model counts, which is that of the provider asked by default. What depends on the answer
+The catalog's price of the model counts, which is that of the provider asked by default. What depends on the answer
 is told thrice: without one, with one of a usual length, and with the longest.
 """
 
@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 from or_magic.answer import Answer
 from or_magic.chat.budget import prompt_tokens, without_bound
-from or_magic.chat.history import Sent, compose_messages, fitting, media_line
-from or_magic.chat.host import Place
-from or_magic.chat.question import NO_TOOLBELT, Toolbelt
+from or_magic.chat.history import SentMessages, compose_messages, fitting, media_line
+from or_magic.chat.host import Location
+from or_magic.chat.question import NO_TOOL_SETTINGS, ToolSettings
 from or_magic.client.requests import ChatRequest, encode
 from or_magic.content import Content
 from or_magic.errors import OrMagicError, StoreError
 from or_magic.ledger.records import WhichHistory
 from or_magic.money import format_usd, pico_usd
-from or_magic.prompt.answer_formats import NO_FORM, Form
+from or_magic.prompt.answer_formats import ANY_FORMAT, AnswerFormat
 from or_magic.types import MEDIA, Message, TextPart, tool_words
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def bytes_per_token(ledger: Ledger, service: str, model_asked: str | None, token
 
 
 def cost(model: Model, prompt_tokens: int, completion_tokens: int) -> int | None:
-    """About what they cost at the catalogue's price of now, in 1e-12 USD; None where it names no price."""
+    """About what they cost at the catalog's price of now, in 1e-12 USD; None where it names no price."""
     prices = model.prices.at(prompt_tokens)
     if prices.prompt is None or prices.completion is None:
         return None
@@ -80,13 +80,13 @@ class Draft:
         most_tokens: how many tokens they have at most.
     """
 
-    sent: Sent
+    sent: SentMessages
     note: str
     most_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
-class Foreseen:
+class CostEstimate:
     """What a question would cost. Amounts are in 1e-12 USD; None where nothing is known before.
 
     Attributes:
@@ -110,9 +110,9 @@ class Foreseen:
     note: str = ""
 
 
-def foresee_cost(
-    session: Session, question: Question, *, is_offline: bool = False, place: Place | None = None
-) -> Foreseen:
+def estimate_cost(
+    session: Session, question: Question, *, is_offline: bool = False, location: Location | None = None
+) -> CostEstimate:
     """What a question would cost; where nothing is known of that, its note says why.
 
     Args:
@@ -125,21 +125,21 @@ def foresee_cost(
         StoreError: the store cannot be read.
     """
     id = question.composed.model
-    draft = drafted(session, question, place or session.host.where(), is_offline=is_offline)
+    draft = drafted(session, question, location or session.host.where(), is_offline=is_offline)
     if id is None or id.startswith(_PRESET):
-        return Foreseen(draft.sent.tokens, note=f"the {'service' if id is None else 'preset'} picks the model")
+        return CostEstimate(draft.sent.tokens, note=f"the {'service' if id is None else 'preset'} picks the model")
     try:
         model = session.models.here(id) if is_offline else session.models.model(id)
         if model is None:
-            is_known = not is_offline or session.models.is_at_hand
-            why = f"the catalogue has no {id}" if is_known else "no catalogue is here yet"
-            return Foreseen(draft.sent.tokens, note=why)
+            is_known = not is_offline or session.models.is_cached
+            why = f"the catalog has no {id}" if is_known else "no catalog is here yet"
+            return CostEstimate(draft.sent.tokens, note=why)
     except OrMagicError as error:
-        return Foreseen(draft.sent.tokens, note=str(error))
+        return CostEstimate(draft.sent.tokens, note=str(error))
     return priced(question, draft, model)
 
 
-def drafted(session: Session, question: Question, place: Place, *, is_offline: bool = False) -> Draft:
+def drafted(session: Session, question: Question, location: Location, *, is_offline: bool = False) -> Draft:
     """What would be sent if it were asked at `place` now.
 
     Args:
@@ -149,9 +149,12 @@ def drafted(session: Session, question: Question, place: Place, *, is_offline: b
         CommandError: the model does not take what is in it, or all is too long.
         StoreError: the store cannot be read.
     """
-    turn = question.turn(place, session.service, session.run)
-    placed = session.ledger.foresee(turn)
-    sent, note = compose_messages(placed, question.system, question.prompt, session.service, turn.model_asked), ""
+    turn = question.turn(location, session.service, session.run)
+    history_slice = session.ledger.preview(turn)
+    sent, note = (
+        compose_messages(history_slice, question.system, question.prompt, session.service, turn.model_asked),
+        "",
+    )
     if not is_offline:
         sent, note = fitting(sent, turn.model_asked, session.models)
     body = encode(ChatRequest(sent.messages, turn.model_asked, question.composed.body))
@@ -159,17 +162,17 @@ def drafted(session: Session, question: Question, place: Place, *, is_offline: b
     return Draft(sent, note, prompt_tokens(body, len(sent.messages), has_tools=has_tools))
 
 
-def priced(question: Question, draft: Draft, model: Model | None) -> Foreseen:
+def priced(question: Question, draft: Draft, model: Model | None) -> CostEstimate:
     """What a draft would cost at a model's prices; nothing is known of a router's, nor without a model."""
     tokens, body = draft.sent.tokens, question.composed.body
     if model is None or model.is_router:
-        return Foreseen(tokens, note="the router picks the model")
+        return CostEstimate(tokens, note="the router picks the model")
     if model.prices.prompt is None or model.prices.completion is None:
-        return Foreseen(tokens, note=f"the catalogue has no price of {model.id}")
+        return CostEstimate(tokens, note=f"the catalog has no price of {model.id}")
     wanted = body.get("max_tokens") or body.get("max_completion_tokens")
     longest = wanted or model.max_output_tokens or TYPICAL
     typical = min(TYPICAL, longest)
-    return Foreseen(
+    return CostEstimate(
         tokens,
         least_pico_usd=cost(model, tokens, 0),
         typical_pico_usd=cost(model, tokens, typical),
@@ -180,15 +183,15 @@ def priced(question: Question, draft: Draft, model: Model | None) -> Foreseen:
     )
 
 
-def estimate_line(foreseen: Foreseen) -> str:
+def cost_line(preview: CostEstimate) -> str:
     """The same on one short line; it may hold a name that the user or the service chose."""
-    length = f"about {foreseen.prompt_tokens:,} token{'' if foreseen.prompt_tokens == 1 else 's'} in"
-    least, typical, most = foreseen.least_pico_usd, foreseen.typical_pico_usd, foreseen.most_pico_usd
+    length = f"about {preview.prompt_tokens:,} token{'' if preview.prompt_tokens == 1 else 's'} in"
+    least, typical, most = preview.least_pico_usd, preview.typical_pico_usd, preview.most_pico_usd
     if least is None or typical is None or most is None:
-        return f"{length} · price not known: {foreseen.note}"
-    if foreseen.besides:
+        return f"{length} · price not known: {preview.note}"
+    if preview.besides:
         sum_of_text = "free" if not most else f"{format_usd(least)} and more, typically {format_usd(typical)}"
-        return f"{length} · {sum_of_text}, besides {foreseen.besides}"
+        return f"{length} · {sum_of_text}, besides {preview.besides}"
     if not most:
         return f"{length} · free"
     return f"{length} · {format_usd(least)} to {format_usd(most)}, typically {format_usd(typical)}"
@@ -206,8 +209,8 @@ def dry_run(
     thread: str | None = None,
     history: WhichHistory | None = None,
     system: str | None = None,
-    form: Form = NO_FORM,
-    belt: Toolbelt = NO_TOOLBELT,
+    answer_format: AnswerFormat = ANY_FORMAT,
+    tool_settings: ToolSettings = NO_TOOL_SETTINGS,
 ) -> str:
     """The very messages, about how many tokens, between which prices, and who would serve it. For people.
 
@@ -215,7 +218,7 @@ def dry_run(
         CommandError: it could not be asked as it is.
         StoreError: the store cannot be read.
     """
-    question = session.question(prompt, model, parameters, thread, history, system, form, belt)
+    question = session.question(prompt, model, parameters, thread, history, system, answer_format, tool_settings)
     draft = drafted(session, question, session.host.where())
     sent, asked = draft.sent, question.composed.model
     lines = [
@@ -234,17 +237,17 @@ def _prices(session: Session, question: Question, draft: Draft) -> list[str]:
     id = question.composed.model
     try:
         model = session.models.model(id) if id is not None else None
-        foreseen = priced(question, draft, model)
-        if model is None or foreseen.note:
+        preview = priced(question, draft, model)
+        if model is None or preview.note:
             return ["What it would cost is not known before: the router, or the service, picks the model."]
         served = session.models.kept_endpoints(model.id)
     except OrMagicError as error:
         return [f"What it would cost cannot be looked up: {error}"]
-    amounts = (foreseen.least_pico_usd, foreseen.most_pico_usd, foreseen.typical_pico_usd)
+    amounts = (preview.least_pico_usd, preview.most_pico_usd, preview.typical_pico_usd)
     low, high, typical = (format_usd(amount or 0) for amount in amounts)
     lines = [
-        f"From {low} (no answer) to {high} ({foreseen.answer_tokens:,} tokens of answer, the most); "
-        f"with {foreseen.typical_tokens:,} tokens of answer about {typical}."
+        f"From {low} (no answer) to {high} ({preview.answer_tokens:,} tokens of answer, the most); "
+        f"with {preview.typical_tokens:,} tokens of answer about {typical}."
     ]
     if served:
         ordered = sorted(served, key=lambda each: each.prices.prompt or Decimal(0))
@@ -268,7 +271,7 @@ def _usd(amount: Decimal) -> str:
     return format_usd(pico_usd(amount))
 
 
-def _turns(sent: Sent) -> str:
+def _turns(sent: SentMessages) -> str:
     count = sent.history.turns
     return f", {count} earlier turn{'s' if count > 1 else ''} among them" if count else ""
 

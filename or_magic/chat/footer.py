@@ -10,7 +10,7 @@ the next one, so that no page is ever flooded, whatever the model's pace.
 from __future__ import annotations
 
 from or_magic.answer import Answer
-from or_magic.chat.host import Bill
+from or_magic.chat.host import FooterData
 from or_magic.money import format_usd, pico_usd
 from or_magic.types import History, Waiting
 
@@ -18,7 +18,7 @@ SEPARATOR = " · "
 _WARN_AT = 0.8  # of a budget
 
 
-def footer_text(answer: Answer, bill: Bill, *, times: bool = True) -> str:
+def footer_text(answer: Answer, footer_data: FooterData, *, times: bool = True) -> str:
     """The footer: a line of text, below those that tell how it was asked. It holds names that the server chose, so it
     is to be escaped before it is shown.
 
@@ -27,25 +27,25 @@ def footer_text(answer: Answer, bill: Bill, *, times: bool = True) -> str:
         bill: what the notebook has spent.
         times: whether seconds are told; runs without a reader leave them out, so that two runs look the same.
     """
-    if bill.footer == "none":
+    if footer_data.footer == "none":
         return "\n".join(answer.notes)
-    if bill.footer == "brief":
+    if footer_data.footer == "brief":
         history = _history(answer.history, answer.history.about_tokens)
-        parts = [_who(answer), _ending(answer), _replayed(answer, bill), history, _cost(answer), _steps(answer)]
+        parts = [_who(answer), _ending(answer), _replayed(answer, footer_data), history, _cost(answer), _steps(answer)]
         return "\n".join([*answer.notes, SEPARATOR.join(filter(None, parts))])
     parts = [
         _who(answer),
         _ending(answer),
         _attempts(answer),
-        _replayed(answer, bill),
+        _replayed(answer, footer_data),
         "from the service's cache" if answer.cache_status.upper() == "HIT" else "",
         _tokens(answer),
         _seconds(answer) if times else "",
         _cost(answer),
         _steps(answer),
-        _spent(bill),
+        _spent(footer_data),
         _later(answer),
-        bill.hint,
+        footer_data.hint,
     ]
     return "\n".join([*answer.notes, SEPARATOR.join(part for part in parts if part)])
 
@@ -68,11 +68,11 @@ def _ending(answer: Answer) -> str:
     return "" if answer.finish_reason in (None, "stop") else f"ended by {answer.finish_reason}"
 
 
-def _replayed(answer: Answer, bill: Bill) -> str:
+def _replayed(answer: Answer, footer_data: FooterData) -> str:
     if answer.replayed_utc is None:
         return ""
     saved = "" if answer.saved_pico_usd is None else f", saved {format_usd(answer.saved_pico_usd)}"
-    return f"replayed from {answer.replayed_utc.astimezone():%d %b}{saved} ({bill.replayed})"
+    return f"replayed from {answer.replayed_utc.astimezone():%d %b}{saved} ({footer_data.replayed})"
 
 
 def _attempts(answer: Answer) -> str:
@@ -133,13 +133,15 @@ def _steps(answer: Answer) -> str:
     return f"{cost} in {len(answer.steps) + 1} steps"
 
 
-def _spent(bill: Bill) -> str:
-    if bill.spent_pico_usd is None:
+def _spent(footer_data: FooterData) -> str:
+    if footer_data.spent_pico_usd is None:
         return ""
-    more = "" if not bill.unknown else f" + {bill.unknown} of unknown cost"
-    own = next((_of(spent, limit) for name, spent, limit in bill.budgets if not name), "")
-    others = [f"{name} {format_usd(spent)}{_of(spent, limit)}" for name, spent, limit in bill.budgets if name]
-    return SEPARATOR.join([f"{bill.purse_name} {format_usd(bill.spent_pico_usd)}{own}{more}", *others])
+    more = "" if not footer_data.unknown else f" + {footer_data.unknown} of unknown cost"
+    own = next((_of(spent, limit) for name, spent, limit in footer_data.budgets if not name), "")
+    others = [f"{name} {format_usd(spent)}{_of(spent, limit)}" for name, spent, limit in footer_data.budgets if name]
+    return SEPARATOR.join(
+        [f"{footer_data.budget_scope_name} {format_usd(footer_data.spent_pico_usd)}{own}{more}", *others]
+    )
 
 
 def _of(spent: int, limit: int) -> str:

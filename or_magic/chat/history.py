@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from or_magic.client.requests import LARGEST_BODY
 from or_magic.errors import CommandError, ContextLengthError, OrMagicError
-from or_magic.ledger.records import Exchange, Placed
-from or_magic.prompt.answer_formats import Form
+from or_magic.ledger.records import Exchange, HistorySlice
+from or_magic.prompt.answer_formats import AnswerFormat
 from or_magic.types import (
     MEDIA,
     FilePart,
@@ -34,19 +34,19 @@ from or_magic.types import (
 
 if TYPE_CHECKING:
     from or_magic.catalog.model import Model
-    from or_magic.catalog.source import Models
+    from or_magic.catalog.source import CatalogSource
 
 _COMPRESSION = "context-compression"
 _COMPRESSED_UNASKED = 8_192  # up to this context the service cuts the middle out by itself
 _ALWAYS_FITS = 2_000  # no model takes less; nothing is looked up for a short question
 _DIGITS = 100  # an estimate is told to two figures
-_ROOM = 1.2  # how much more context than needed a model has that is offered instead
+_LIMIT = 1.2  # how much more context than needed a model has that is offered instead
 _NOT_RUN = "The turn ended here; whether this call was run is not known."
 _RATIOS = (0.5, 3.0)  # of what the service counted to what is estimated; beyond, something else was counted
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentMessages:
     """The messages that are sent, and what is told of them.
 
     Attributes:
@@ -62,42 +62,42 @@ class Sent:
 
 
 def compose_messages(
-    placed: Placed,
+    history_slice: HistorySlice,
     system: str | None,
     prompt: Message,
     service: str,
     model: str | None,
     steps: tuple[Message, ...] = (),
-) -> Sent:
+) -> SentMessages:
     """What is sent for a question that stands where `placed` says.
 
     Args:
         steps: what came before the prompt of a question that stands alone.
     """
-    earlier = [_for(each, service, model) for each in placed.context]
+    earlier = [_for(each, service, model) for each in history_slice.context]
     opening = (Message.of_text("system", system),) if system else ()
     messages = (*opening, *(message for exchange in earlier for message in exchange), *steps, prompt)
     messages = tuple(_answered(messages))
-    ratio = _ratio(placed.context, system, model)
+    ratio = _ratio(history_slice.context, system, model)
     in_history = round(sum(map(_tokens, (message for exchange in earlier for message in exchange))) * ratio)
     asked = about_tokens(system or "") + sum(map(_tokens, steps)) + _tokens(prompt)
     tokens = in_history + round(asked * ratio)
     share = in_history / tokens if tokens else 0.0
     length = sum(len(message.text.encode("utf-8", "surrogatepass")) for message in messages)
-    return Sent(messages, History(len(earlier), in_history, share, placed.later), tokens, length)
+    return SentMessages(messages, History(len(earlier), in_history, share, history_slice.later), tokens, length)
 
 
-def check_length(sent: Sent, model: str | None, parameters: Mapping[str, Any], models: Models) -> str:
+def check_length(sent: SentMessages, model: str | None, parameters: Mapping[str, Any], models: CatalogSource) -> str:
     """Refuses what the model cannot take; else what is to be said of it, in one line, or "".
 
-    Nothing is checked where the catalogue is not at hand, or the middle may be cut out (``--compress``).
+    Nothing is checked where the catalog is not at hand, or the middle may be cut out (``--compress``).
 
     Raises:
         ContextLengthError: it is too long. Nothing was sent.
     """
     if sent.tokens < _ALWAYS_FITS:
         return ""
-    known = models.at_hand(model) if model is not None else None
+    known = models.cached(model) if model is not None else None
     limit = known.context_tokens if known is not None else None
     answer = parameters.get("max_tokens") or parameters.get("max_completion_tokens") or 0
     needed = sent.tokens + (answer if isinstance(answer, int) else 0)
@@ -114,11 +114,11 @@ def check_length(sent: Sent, model: str | None, parameters: Mapping[str, Any], m
     raise error
 
 
-def goes_on(placed: Placed, run: str) -> str:
+def goes_on(history_slice: HistorySlice, run: str) -> str:
     """What the first question of a run is told of the conversation that it goes on; "" for all others."""
-    if not placed.context or any(exchange.run == run for exchange in placed.context):
+    if not history_slice.context or any(exchange.run == run for exchange in history_slice.context):
         return ""
-    count, last = len(placed.context), placed.context[-1].started_utc.astimezone()
+    count, last = len(history_slice.context), history_slice.context[-1].started_utc.astimezone()
     turns = f"{count} turn{'s' if count > 1 else ''}"
     return f"Goes on from the conversation of {last:%d %b %Y, %H:%M} ({turns}). %openrouter reset begins anew."
 
@@ -189,17 +189,17 @@ def _ways_out(history: History, roomier: str) -> str:
     return f"Ways out: {'; '.join(ways)}. %openrouter set context_check off sends it all the same."
 
 
-def _roomier(models: Models, id: str, needed: int) -> str:
+def _roomier(models: CatalogSource, id: str, needed: int) -> str:
     """The cheapest model that takes so much, of the same author where there is one."""
     try:
-        all_models = models.catalog(patience_s=0).models
+        all_models = models.catalog(timeout_s=0).models
     except OrMagicError:
         return ""
     author = id.partition("/")[0]
     priced = [
         (model.author != author, model.prices.prompt, model.id)
         for model in all_models
-        if (model.context_tokens or 0) >= needed * _ROOM
+        if (model.context_tokens or 0) >= needed * _LIMIT
         and not model.is_router
         and "text" in model.output_modalities
         and model.prices.prompt is not None
@@ -217,7 +217,7 @@ _IN_BRACKETS = TextPart("[an image, sound or film was here]")
 _SUGGESTED = 3
 
 
-def fitting(sent: Sent, model: str | None, models: Models) -> tuple[Sent, str]:
+def fitting(sent: SentMessages, model: str | None, models: CatalogSource) -> tuple[SentMessages, str]:
     """What is sent, fit for the model: of earlier questions, what it does not take becomes a word in brackets.
 
     Returns it with what is to be said of that, "" for nothing. What is not known of a model is let through.
@@ -241,7 +241,7 @@ def fitting(sent: Sent, model: str | None, models: Models) -> tuple[Sent, str]:
     return sent, f"{these} of earlier questions did not go along: {model} does not take them." if left_out else ""
 
 
-def _check_kinds(message: Message, model: Model, models: Models) -> None:
+def _check_kinds(message: Message, model: Model, models: CatalogSource) -> None:
     for kind, modality, name in _MODALITIES:
         if modality not in model.input_modalities and any(isinstance(part, kind) for part in message.parts):
             those = takers(models, model, modality)
@@ -276,7 +276,7 @@ def _check_amount(messages: Sequence[Message], model: Model | None) -> None:
         )
 
 
-def check_tools(models: Models, model: str | None) -> None:
+def check_tools(models: CatalogSource, model: str | None) -> None:
     """Refuses to offer tools to a model that calls none.
 
     Raises:
@@ -289,7 +289,7 @@ def check_tools(models: Models, model: str | None) -> None:
     raise CommandError(f"{known.id} calls no tools. Nothing was sent. {_suggested(fitting, known)}")
 
 
-def takers(models: Models, other: Model, modality: str, *, makes: bool = False) -> str:
+def takers(models: CatalogSource, other: Model, modality: str, *, makes: bool = False) -> str:
     """Three models that take (or make) it, the cheapest ones, those of the same author first: one sentence."""
     fitting = [
         model
@@ -320,11 +320,11 @@ def media_line(part: Part) -> str:
     return f"[{names[type(part)]}{name}, {size}]"
 
 
-def _known(models: Models, id: str | None) -> Model | None:
+def _known(models: CatalogSource, id: str | None) -> Model | None:
     try:
         return models.model(id) if id is not None else None
     except OrMagicError:
-        return None  # without a catalogue the service says it
+        return None  # without a catalog the service says it
 
 
 def _size(part: Part) -> int:
@@ -334,12 +334,12 @@ def _size(part: Part) -> int:
     return len(getattr(part, "url", "")) + len(getattr(part, "data", ""))
 
 
-def check_form(form: Form, model: Model | None, models: Models) -> None:
+def check_output_kind(answer_format: AnswerFormat, model: Model | None, models: CatalogSource) -> None:
     """Refuses to ask a model for images that makes none.
 
     Raises:
         CommandError: nothing was sent; the message names models that do.
     """
-    if form.format != "image" or model is None or model.is_router or "image" in model.output_modalities:
+    if answer_format.format != "image" or model is None or model.is_router or "image" in model.output_modalities:
         return
     raise CommandError(f"{model.id} makes no images. Nothing was sent. {takers(models, model, 'image', makes=True)}")

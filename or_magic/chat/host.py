@@ -30,13 +30,13 @@ _LONGEST_CALL = 1_500  # characters of a call that the user is asked about
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """Where a question was asked.
 
     Attributes:
         notebook: the notebook's absolute path; where nothing tells it, ``kernel:`` and an id of this process's own.
-        purse: under what money is counted: the same path, or the working folder where the path is not known.
-        purse_name: how the purse is called in a footer: ``notebook`` or ``folder``.
+        budget_scope: under what money is counted: the same path, or the working folder where the path is not known.
+        budget_scope_name: how the budget scope is called in a footer: ``notebook`` or ``folder``.
         cell_id: the cell: its id where the front end tells; else what was run, and how often that was in this kernel;
             None where there are no cells.
         request: the run of the cell, so that several questions of one run are told apart; None where there are none.
@@ -44,29 +44,29 @@ class Place:
     """
 
     notebook: str
-    purse: str
-    purse_name: str
+    budget_scope: str
+    budget_scope_name: str
     cell_id: str | None = None
     request: str | None = None
     ask_number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Bill:
+class FooterData:
     """What the footer says beside the answer's own cost.
 
     Attributes:
-        purse_name: see `Place`; ``sandbox`` where the money is not real.
-        spent_pico_usd: all that this purse has spent at this service, this answer included, in 1e-12 USD;
+        budget_scope_name: see `Place`; ``sandbox`` where the money is not real.
+        spent_pico_usd: all that this budget scope has spent at this service, this answer included, in 1e-12 USD;
             None where the store cannot tell.
         unknown: how many of its answers have no known cost.
-        budgets: how the budgets stand: what counts (``today`` and the like; "" for the purse), spent, and the limit.
+        budgets: how the budgets stand: what counts (``today`` and the like; "" for the budget scope), spent, limit.
         hint: one sentence for the first answer of a notebook, else "".
         footer: how much of it all is told: ``full``, ``brief`` (who and the cost) or ``none``.
         replayed: of an answer that is given again: how many there were in this session, or how to ask anew; else "".
     """
 
-    purse_name: str
+    budget_scope_name: str
     spent_pico_usd: int | None
     unknown: int = 0
     budgets: tuple[tuple[str, int, int], ...] = ()
@@ -121,10 +121,10 @@ class View(Protocol):
     def rest(self) -> None:
         """Nothing came for a moment; what is due may be drawn."""
 
-    def close(self, answer: Answer, bill: Bill) -> None:
+    def close(self, answer: Answer, footer_data: FooterData) -> None:
         """The answer is whole, stopped or failed; its final state is to be shown."""
 
-    def amend(self, answer: Answer, bill: Bill) -> None:
+    def amend(self, answer: Answer, footer_data: FooterData) -> None:
         """What it cost is known by now; called later, from another thread. A view that cannot change does nothing."""
 
 
@@ -134,7 +134,7 @@ class Host(Protocol):
     def is_watched(self) -> bool:
         """Whether a question may go on after the cell that asked it: somebody is there, and the process stays."""
 
-    def where(self) -> Place:
+    def where(self) -> Location:
         """The notebook and the cell of the question that is being asked."""
 
     def wait_for(self, awaitable: Awaitable[T]) -> T:
@@ -179,9 +179,9 @@ class Host(Protocol):
         """
 
 
-def unnamed_place(name: str) -> Place:
+def unnamed_location(name: str) -> Location:
     """The place of a process whose notebook no front end tells; its money is counted under the working folder."""
-    return Place(notebook=name, purse=str(Path.cwd()), purse_name="folder")
+    return Location(notebook=name, budget_scope=str(Path.cwd()), budget_scope_name="folder")
 
 
 class ScriptHost:
@@ -194,9 +194,9 @@ class ScriptHost:
         """A script may go on while it is answered; it waits by `Answer.wait`."""
         return True
 
-    def where(self) -> Place:
+    def where(self) -> Location:
         """This process, and the folder it runs in."""
-        return unnamed_place(self._name)
+        return unnamed_location(self._name)
 
     def wait_for(self, awaitable: Awaitable[T]) -> T:
         """On a loop of its own, or again on the one that runs."""
@@ -231,10 +231,10 @@ class _Silent:
     def rest(self) -> None:
         pass
 
-    def close(self, answer: Answer, bill: Bill) -> None:
+    def close(self, answer: Answer, footer_data: FooterData) -> None:
         pass
 
-    def amend(self, answer: Answer, bill: Bill) -> None:
+    def amend(self, answer: Answer, footer_data: FooterData) -> None:
         pass
 
 
@@ -254,7 +254,7 @@ def at(session: object, host: Host) -> Iterator[None]:
         _HOSTS.reset(token)
 
 
-def host_here(session: object, otherwise: Host) -> Host:
+def current_host(session: object, otherwise: Host) -> Host:
     """The host that this thread is at."""
     return _HOSTS.get().get(session, otherwise)
 
@@ -264,6 +264,6 @@ def note_last(session: object, answer: Answer) -> None:
     _LAST.set({**_LAST.get(), session: answer})
 
 
-def last_here(session: object) -> Answer | None:
+def last_of_caller(session: object) -> Answer | None:
     """The last answer of the session that this thread was given; None where it was given none."""
     return _LAST.get().get(session)

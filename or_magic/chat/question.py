@@ -12,28 +12,28 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from or_magic.answer import Answer
-from or_magic.chat.history import check_form, check_tools
-from or_magic.chat.host import Place
+from or_magic.chat.history import check_output_kind, check_tools
+from or_magic.chat.host import Location
 from or_magic.chat.tools import NO_TOOLS, Tools
 from or_magic.content import Content
 from or_magic.errors import CommandError, OrMagicError
 from or_magic.ledger.records import NewTurn, Replay, TurnId, WhichHistory
 from or_magic.money import format_usd
-from or_magic.prompt.answer_formats import NO_FORM, Form
-from or_magic.settings.layers import ACCOUNT_MODEL, DEFAULT_MODEL, Chosen, Settings
+from or_magic.prompt.answer_formats import ANY_FORMAT, AnswerFormat
+from or_magic.settings.layers import ACCOUNT_MODEL, DEFAULT_MODEL, ChosenValue, Settings
 from or_magic.settings.parameters import PARAMETER_BY_NAME, PARAMETERS
 from or_magic.settings.request_fields import OLD_NAMES, Composed, compose, private_names
 from or_magic.types import Message, Part, TextPart, ToolRun
 
 if TYPE_CHECKING:
     from or_magic.catalog.model import Model
-    from or_magic.catalog.source import Models
+    from or_magic.catalog.source import CatalogSource
 
 MAX_STEPS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Toolbelt:
+class ToolSettings:
     """The tools of a question, and how far it may go with them.
 
     Attributes:
@@ -50,14 +50,14 @@ class Toolbelt:
             raise CommandError(f"max_steps is {self.max_steps}; it wants 1 or more. Nothing was sent.")
 
 
-NO_TOOLBELT = Toolbelt()
+NO_TOOL_SETTINGS = ToolSettings()
 
 
 _OLD_AUTO = "auto"
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class TurnPosition:
     """Where in which conversation a question is asked.
 
     Attributes:
@@ -99,33 +99,33 @@ class Question:
     composed: Composed
     notes: tuple[str, ...]
     system: str | None
-    seat: Seat
+    position: TurnPosition
     max_cost: int | None = None
     is_over_budget: bool = False
     replay: Replay | None = None
-    form: Form = NO_FORM
-    belt: Toolbelt = NO_TOOLBELT
+    answer_format: AnswerFormat = ANY_FORMAT
+    tool_settings: ToolSettings = NO_TOOL_SETTINGS
     earlier: tuple[Message, ...] = ()
     steps: tuple[Answer, ...] = ()
     runs: tuple[ToolRun, ...] = ()
     begun: str = ""
 
-    def turn(self, place: Place, service: str, run: str) -> NewTurn:
+    def turn(self, location: Location, service: str, run: str) -> NewTurn:
         """The turn that it would be, asked at `place` by the session that is named `run`."""
-        seat = self.seat
+        position = self.position
         return NewTurn(
-            notebook=place.notebook,
-            purse=place.purse,
-            cell_id=seat.cell_id,
+            notebook=location.notebook,
+            budget_scope=location.budget_scope,
+            cell_id=position.cell_id,
             service=service,
             model_asked=self.composed.model,
             parameters=self.composed.body,
             system=self.system,
             prompt=self.prompt,
-            thread=seat.thread,
-            ask_number=seat.ask_number,
-            replaces=seat.replaces,
-            history=seat.history,
+            thread=position.thread,
+            ask_number=position.ask_number,
+            replaces=position.replaces,
+            history=position.history,
             run=run,
         )
 
@@ -137,14 +137,14 @@ class Question:
 
 def prepare(
     settings: Settings,
-    models: Models,
+    models: CatalogSource,
     prompt: Content,
     model: str | None,
     parameters: Mapping[str, Any] | None,
     system: str | None,
-    seat: Seat,
-    form: Form,
-    belt: Toolbelt,
+    position: TurnPosition,
+    answer_format: AnswerFormat,
+    tool_settings: ToolSettings,
 ) -> Question:
     """Makes a question ready.
 
@@ -162,34 +162,45 @@ def prepare(
     """
     chosen, values = settings.model(model), settings.parameters(parameters)
     asked = {ACCOUNT_MODEL: None, _OLD_AUTO: DEFAULT_MODEL}.get(chosen.value, chosen.value)
-    known = _known(models, asked) if form != NO_FORM else None
-    check_form(form, known, models)
+    known = _known(models, asked) if answer_format != ANY_FORMAT else None
+    check_output_kind(answer_format, known, models)
     given = {name: value.value for name, value in values.items()}
-    values |= {name: Chosen(value, "-f or --schema") for name, value in form.parameters(known, given).items()}
-    if belt.tools.declarations:
+    values |= {
+        name: ChosenValue(value, "-f or --schema") for name, value in answer_format.parameters(known, given).items()
+    }
+    if tool_settings.tools.declarations:
         check_tools(models, asked)
-        declared = [*given.get("tools", []), *belt.tools.declarations]
-        values["tools"] = Chosen(declared, "--tools")
-    told = "\n\n".join(filter(None, (system, form.instruction(known, given))))
+        declared = [*given.get("tools", []), *tool_settings.tools.declarations]
+        values["tools"] = ChosenValue(declared, "--tools")
+    told = "\n\n".join(filter(None, (system, answer_format.instruction(known, given))))
     composed = compose(asked, {name: value.value for name, value in values.items()})
     notes = [f"The model auto is now {DEFAULT_MODEL}."] if chosen.value == _OLD_AUTO else []
     notes += composed.notes
     if values and asked is not None:
-        notes += _unheard(models.at_hand(asked), values, composed)
+        notes += _unheard(models.cached(asked), values, composed)
     is_default = chosen.source == "default"
     notes += prompt.notes
     message = Message("user", prompt.parts)
-    return Question(message, is_default, composed, tuple(notes), told or None, seat, form=form, belt=belt)
+    return Question(
+        message,
+        is_default,
+        composed,
+        tuple(notes),
+        told or None,
+        position,
+        answer_format=answer_format,
+        tool_settings=tool_settings,
+    )
 
 
-def warned(question: Question, models: Models) -> Question:
+def warned(question: Question, models: CatalogSource) -> Question:
     """The question with what is to be known of its model, at the model's first use."""
     id = question.composed.model
     warning = models.warning(id) if id is not None else ""
     return replace(question, notes=(*question.notes, warning)) if warning else question
 
 
-def corrected(question: Question, answer: Answer, error: str, seat: Seat) -> Question:
+def corrected(question: Question, answer: Answer, error: str, position: TurnPosition) -> Question:
     """The question that follows an answer which did not fit its schema.
 
     In a conversation the model has its answer before it; else the question is asked again with the answer in it.
@@ -197,12 +208,12 @@ def corrected(question: Question, answer: Answer, error: str, seat: Seat) -> Que
     cost = answer.usage.cost_pico_usd if answer.usage else None
     told = f"That does not fit ({error}). Answer again, with JSON alone that fits the schema."
     parts: tuple[Part, ...] = (TextPart(told),)
-    if seat.thread is None:
+    if position.thread is None:
         parts = (*question.prompt.parts, TextPart(f"\n\nYou answered:\n{answer.text}\n\n{told}"))
     paid = "cost not known" if cost is None else format_usd(cost)
     note = f"Asked once more, since the first answer did not fit the schema ({error}); it cost {paid}."
     rest = None if question.max_cost is None else max(question.max_cost - (cost or 0), 0)
-    return replace(question, prompt=Message("user", parts), seat=seat, notes=(note,), max_cost=rest)
+    return replace(question, prompt=Message("user", parts), position=position, notes=(note,), max_cost=rest)
 
 
 def checked_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -222,15 +233,15 @@ def checked_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return checked
 
 
-def _known(models: Models, id: str | None) -> Model | None:
-    """What the catalogue says of the model, waiting for it if need be; None where nobody tells."""
+def _known(models: CatalogSource, id: str | None) -> Model | None:
+    """What the catalog says of the model, waiting for it if need be; None where nobody tells."""
     try:
         return models.model(id) if id is not None else None
     except OrMagicError:
         return None
 
 
-def _unheard(model: Model | None, values: Mapping[str, Chosen], composed: Composed) -> list[str]:
+def _unheard(model: Model | None, values: Mapping[str, ChosenValue], composed: Composed) -> list[str]:
     """What the model does not list, so that it may have no effect."""
     if model is None or model.is_router or not model.supported_parameters:
         return []

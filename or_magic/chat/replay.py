@@ -250,9 +250,9 @@ class Replayer:
 
         Called once for each question that is asked: it remembers which cells have run.
         """
-        place, seat = self._session.host.where(), question.seat
-        cell = (place.notebook, seat.cell_id, seat.ask_number, bool(question.begun))
-        is_first = seat.cell_id is not None and cell not in self._ran
+        location, position = self._session.host.where(), question.position
+        cell = (location.notebook, position.cell_id, position.ask_number, bool(question.begun))
+        is_first = position.cell_id is not None and cell not in self._ran
         self._ran.add(cell)
         when = self.when(question)
         has_tools = bool(question.composed.body.get("tools") or question.composed.body.get("plugins"))
@@ -269,7 +269,7 @@ class Replayer:
             kept = self._folder(when).answer(key, number)
             if kept.given:
                 self._results[calls_of(kept.answer)] = kept.given
-            return key, self._session.ledger.turn(replays.keep(kept, turn.notebook, turn.purse)[0])
+            return key, self._session.ledger.turn(replays.keep(kept, turn.notebook, turn.budget_scope)[0])
         if when == "never":
             return key, None
         if when == "always":

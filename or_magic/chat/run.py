@@ -26,9 +26,9 @@ from urllib.parse import urlsplit
 from or_magic.answer import Answer
 from or_magic.chat.estimates import answer_tokens, bytes_per_token
 from or_magic.chat.estimates import cost as estimated_cost
-from or_magic.chat.history import Sent, check_length, compose_messages, fitting, goes_on
-from or_magic.chat.host import Bill, Host, ScriptHost, View
-from or_magic.chat.question import Question, Seat
+from or_magic.chat.history import SentMessages, check_length, compose_messages, fitting, goes_on
+from or_magic.chat.host import FooterData, Host, ScriptHost, View
+from or_magic.chat.question import Question, TurnPosition
 from or_magic.chat.replay import Choice, events_of
 from or_magic.chat.tools import INTERRUPTED, REFUSED, Runner, failed
 from or_magic.client import background
@@ -45,7 +45,7 @@ from or_magic.errors import (
     StoreError,
     ToolError,
 )
-from or_magic.ledger.records import NewTurn, Opened, Placed, Turn, TurnId
+from or_magic.ledger.records import HistorySlice, NewTurn, Opened, Turn, TurnId
 from or_magic.ledger.records import Turn as KeptTurn
 from or_magic.ledger.spending import Spending
 from or_magic.money import format_usd, pico_usd
@@ -216,7 +216,7 @@ class Ask:
     def __init__(self, session: Session, question: Question, choose: Choice, *, show: bool) -> None:
         self._session = session
         self._question = question
-        self._place = session.host.where()
+        self._location = session.host.where()
         self._service = session.service
         self._ledger = session.ledger
         self._headers = session.attribution() | dict(question.composed.headers)
@@ -227,7 +227,7 @@ class Ask:
         self.client: Client | None = None
         self.answer.notes, self.answer.parameters = question.notes, question.shareable
         self.answer.steps, self.answer.runs = question.steps, question.runs
-        self.answer.format, shape = question.form.shown_as, question.form.shape
+        self.answer.format, shape = question.answer_format.shown_as, question.answer_format.shape
         self.answer.read = shape.read if shape is not None else None
         self.turn_id = self._open_turn()
         self.answer.turn_id = self.turn_id
@@ -247,10 +247,10 @@ class Ask:
     def _open_turn(self) -> int:
         """Writes the question down, once it is known that what would be sent is not too long."""
         question, settings = self._question, self._session.settings
-        turn = question.turn(self._place, self._service, self._session.run)
+        turn = question.turn(self._location, self._service, self._session.run)
         self._asked = turn
-        foreseen = self._ledger.foresee(turn)
-        sent, _ = self._composed(foreseen)
+        preview = self._ledger.preview(turn)
+        sent, _ = self._composed(preview)
         if settings.option_value("context_check"):
             note = check_length(sent, turn.model_asked, question.composed.body, self._session.models)
             self.answer.notes += (note,) if note else ()
@@ -260,16 +260,16 @@ class Ask:
             opened = self._ledger.open_turn(replace(turn, replayed_from=self._kept.id))
         else:
             self.client = self._session.client()
-            opened = self._opened(turn, sent, foreseen.thread_id)
-        sent, note = self._composed(opened.placed)
+            opened = self._opened(turn, sent, preview.thread_id)
+        sent, note = self._composed(opened.history_slice)
         self.answer.notes += (note,) if note else ()
         self._sent, self.answer.history = sent, sent.history
         self.answer.thread_id = opened.thread_id
-        if self._session.host.is_watched() and (note := goes_on(opened.placed, turn.run)):
+        if self._session.host.is_watched() and (note := goes_on(opened.history_slice, turn.run)):
             self.answer.notes += (note,)
         return opened.id
 
-    def _opened(self, turn: NewTurn, sent: Sent, thread_id: int | None) -> Opened:
+    def _opened(self, turn: NewTurn, sent: SentMessages, thread_id: int | None) -> Opened:
         """Writes the question down; under a budget, with what it may cost at most held back."""
         session, question = self._session, self._question
         budgeting = session.budgeting(question.max_cost)
@@ -281,10 +281,10 @@ class Ask:
         self.answer.notes += (allowed.note,) if allowed.note else ()
         return opened
 
-    def _composed(self, placed: Placed) -> tuple[Sent, str]:
+    def _composed(self, history_slice: HistorySlice) -> tuple[SentMessages, str]:
         """What is sent, and what is to be said of it."""
         question, model = self._question, self._question.composed.model
-        sent = compose_messages(placed, question.system, question.prompt, self._service, model, question.earlier)
+        sent = compose_messages(history_slice, question.system, question.prompt, self._service, model, question.earlier)
         return fitting(sent, model, self._session.models)
 
     @property
@@ -432,18 +432,18 @@ class Ask:
             spending.reconcile(self.turn_id, usage)
             self.answer.reconcile(usage)
             if view is not None:
-                view.amend(self.answer, self._bill(None))
+                view.amend(self.answer, self._footer_data(None))
             self._session.tell_watchers()
 
         reconcile(self.client, self.answer.id, record, functools.partial(spending.release, self.turn_id))
 
     def _estimate(self) -> None:
-        """About what it cost, where the service did not tell: the catalogue's price for about so many tokens."""
+        """About what it cost, where the service did not tell: the catalog's price for about so many tokens."""
         answer = self.answer
         id = answer.model or answer.model_asked
         if answer.cost is not None or id is None or not (answer.text or answer.reasoning):
             return
-        if (model := self._session.models.at_hand(id)) is not None:
+        if (model := self._session.models.cached(id)) is not None:
             ratio = bytes_per_token(self._ledger, self._service, answer.model_asked, model.tokenizer)
             answer.estimated_pico_usd = estimated_cost(model, self._sent.tokens, answer_tokens(answer, ratio))
 
@@ -465,7 +465,7 @@ class Ask:
         except StoreError as failure:
             trouble = failure
         if view is not None:
-            view.close(self.answer, self._bill(trouble))
+            view.close(self.answer, self._footer_data(trouble))
         if trouble is not None:
             raise trouble
 
@@ -494,19 +494,19 @@ class Ask:
 
         self._ledger.checkpoint(self.turn_id, Progress.of(self.answer))
 
-    def _bill(self, trouble: StoreError | None) -> Bill:
+    def _footer_data(self, trouble: StoreError | None) -> FooterData:
         hint = ""
         if self._question.model_is_default:
             hint = f"asked {self.answer.model_asked} (%openrouter model ID sets another)"
         if trouble is not None:
-            return Bill(self._place.purse_name, spent_pico_usd=None, hint=str(trouble))
+            return FooterData(self._location.budget_scope_name, spent_pico_usd=None, hint=str(trouble))
         footer = str(self._session.settings.option_value("footer"))
-        if footer == "full" and self.answer.calls and self._question.belt.tools.functions:
+        if footer == "full" and self.answer.calls and self._question.tool_settings.tools.functions:
             footer = "brief"  # steps follow it
-        spent = self._ledger.spent(self._place.purse, self._service)
-        name = "sandbox" if is_rehearsal(self._service, self.answer) else self._place.purse_name
+        spent = self._ledger.spent(self._location.budget_scope, self._service)
+        name = "sandbox" if is_rehearsal(self._service, self.answer) else self._location.budget_scope_name
         hint = hint if spent.turns == 1 else ""
-        return Bill(name, spent.pico_usd, spent.unknown, self._standings(), hint, footer, self._replayed)
+        return FooterData(name, spent.pico_usd, spent.unknown, self._standings(), hint, footer, self._replayed)
 
     def _standings(self) -> tuple[tuple[str, int, int], ...]:
         """The budgets that are set, as the footer tells them."""
@@ -555,11 +555,11 @@ class ToolLoop:
         self._session, self._question, self._ask, self._show = session, question, ask, show
         self._first = first
         self._failures = 0
-        belt = question.belt
+        tool_settings = question.tool_settings
         self._runner = Runner(
-            belt.tools,
+            tool_settings.tools,
             session.host,
-            is_told_yes=belt.is_told_yes,
+            is_told_yes=tool_settings.is_told_yes,
             always=session.approved,
             sees_images=self._sees_images(),
             in_background=first is not None,
@@ -575,19 +575,19 @@ class ToolLoop:
         """
         question = self._question
         while self._goes_on(answer):
-            if len(question.steps) + 1 >= self._question.belt.max_steps:
-                count = self._question.belt.max_steps
+            if len(question.steps) + 1 >= self._question.tool_settings.max_steps:
+                count = self._question.tool_settings.max_steps
                 raise ToolError(
                     f"The model wants to go on after {count} step{'s' if count > 1 else ''}. "
                     "--max-steps N allows more; what came so far is kept."
                 )
             made = self._run(question, answer) if answer.replayed_utc is None else self._given_again(question, answer)
             question = self._next(question, answer, made)
-            before = self._session.last_here
+            before = self._session.last_of_caller
             try:
                 answer = self._ask(question)
             except OrMagicError as error:
-                if self._session.last_here is before:  # nothing was opened for it: under a budget, or too long
+                if self._session.last_of_caller is before:  # nothing was opened for it: under a budget, or too long
                     self._session.record_unsent(question, str(error))
                 raise
         return answer
@@ -598,7 +598,7 @@ class ToolLoop:
         try:
             last = self.follow(first)
         except (Exception, Stopped) as error:  # it would be lost with the thread
-            newest = self._session.last_here
+            newest = self._session.last_of_caller
             last = newest if newest is not None and newest.steps[:1] == (first,) else first
             last.error = last.error or str(error)
         return last
@@ -668,9 +668,9 @@ class ToolLoop:
             question,
             prompt=Message("tool", (*results, *images)),
             composed=_unforced(question.composed),
-            seat=self._session.next_seat(question.seat),
+            position=self._session.next_position(question.position),
             notes=(),
-            earlier=(*question.earlier, question.prompt, answer.message) if question.seat.thread is None else (),
+            earlier=(*question.earlier, question.prompt, answer.message) if question.position.thread is None else (),
             max_cost=rest,
             steps=(*question.steps, answer),
             runs=answer.runs,
@@ -692,7 +692,7 @@ def _unforced(composed: Composed) -> Composed:
 
 def needs_follow_up(question: Question) -> bool:
     """Whether anything may follow its first answer."""
-    return bool(question.belt.tools.functions) or question.form.shape is not None
+    return bool(question.tool_settings.tools.functions) or question.answer_format.shape is not None
 
 
 class FollowUp:
@@ -716,18 +716,18 @@ class FollowUp:
             ToolError, Stopped: see `ToolLoop.follow`.
             SchemaError: neither the answer nor the second one fits its schema.
         """
-        if self._question.belt.tools.functions:
+        if self._question.tool_settings.tools.functions:
             answer = ToolLoop(self._session, self._question, self._ask, show=self._show).follow(answer)
-        return answer if self._question.form.shape is None else self._fitting(answer)
+        return answer if self._question.answer_format.shape is None else self._fitting(answer)
 
     def follow_late(self) -> Answer:
         """The same in the thread of the first answer. How it ends is in the last one, as for any in the background."""
         assert self._first is not None
         last = self._first.answer
-        if self._question.belt.tools.functions:
+        if self._question.tool_settings.tools.functions:
             last = ToolLoop(self._session, self._question, self._ask, show=self._show, first=self._first).follow_late()
         is_over = last.ending != "complete" or last.error is not None or self._first.is_stopped
-        if self._question.form.shape is None or is_over:
+        if self._question.answer_format.shape is None or is_over:
             return last
         try:
             return self._fitting(last)
@@ -745,8 +745,8 @@ class FollowUp:
         except SchemaError as error:
             if answer.ending != "complete":
                 return answer
-            seat = self._session.next_seat(self._question.seat)
-            answer = self._ask(corrected(self._question, answer, str(error.__context__), seat))
+            position = self._session.next_position(self._question.position)
+            answer = self._ask(corrected(self._question, answer, str(error.__context__), position))
             answer.value  # noqa: B018  # the second one is the last
         return answer
 
@@ -789,8 +789,8 @@ def _of_turn(turn: Turn, thread: str | None, replaces: TurnId | None = None) -> 
     if not can_go_on(turn) or turn.answer is None:
         raise CommandError("There is no answer to go on with.")
     composed = Composed(turn.model_asked, turn.parameters, {})
-    seat = Seat(thread, "thread" if thread else "none", turn.cell_id, turn.ask_number, replaces)
-    return Question(turn.prompt, False, composed, (), turn.system, seat, begun=_begun(turn.answer.text))
+    position = TurnPosition(thread, "thread" if thread else "none", turn.cell_id, turn.ask_number, replaces)
+    return Question(turn.prompt, False, composed, (), turn.system, position, begun=_begun(turn.answer.text))
 
 
 def _begun(text: str) -> str:

@@ -13,32 +13,32 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from or_magic.answer import Answer
-from or_magic.chat.host import Host, ScriptHost, at, host_here, last_here, note_last
-from or_magic.chat.question import NO_TOOLBELT, Toolbelt
+from or_magic.chat.host import Host, ScriptHost, at, current_host, last_of_caller, note_last
+from or_magic.chat.question import NO_TOOL_SETTINGS, ToolSettings
 from or_magic.chat.run import FollowUp, needs_follow_up
 from or_magic.content import Content
 from or_magic.endpoint import origin_of
 from or_magic.errors import CommandError, Stopped
 from or_magic.money import amount
-from or_magic.prompt.answer_formats import NO_FORM, Form
+from or_magic.prompt.answer_formats import ANY_FORMAT, AnswerFormat
 from or_magic.settings.layers import Settings
 from or_magic.types import TextPart, Usage
 
 if TYPE_CHECKING:
-    from or_magic.catalog.source import Models
-    from or_magic.chat.budget import Budgeting
-    from or_magic.chat.question import Question, Seat
+    from or_magic.catalog.source import CatalogSource
+    from or_magic.chat.budget import BudgetCheck
+    from or_magic.chat.question import Question, TurnPosition
     from or_magic.chat.replay import Replayer
     from or_magic.chat.run import Ask
     from or_magic.client.client import Client
-    from or_magic.ledger.records import Replay, Spent, TurnId, WhichHistory
+    from or_magic.ledger.records import Replay, SpentTotal, TurnId, WhichHistory
     from or_magic.ledger.store import Ledger
     from or_magic.ledger.threads import Threads
 
 _MOST = 100  # runs that are remembered
 
 
-class Numbering:
+class QuestionCounter:
     """Counts 0, 1, ... for each run of a cell; several may be under way at once."""
 
     def __init__(self) -> None:
@@ -78,27 +78,27 @@ class Session:
         self._asks: list[Ask] = []  # those under way
         self.last_question: Question | None = None
         self.watchers: list[Callable[[], object]] = []
-        self._models: Models | None = None
+        self._models: CatalogSource | None = None
         self._replayer: Replayer | None = None
         self._has_settled = False  # whether the costs that other runs left open were asked for
         # The first is told to the service, which serves one session by one provider.
         self._id, self.run = uuid.uuid4().hex, uuid.uuid4().hex
-        self._numbering = Numbering()
+        self._numbering = QuestionCounter()
         atexit.register(self.close)
 
     @property
     def host(self) -> Host:
         """The place questions are asked from: the session's own, or in a thread that is `at` another, that one."""
-        return host_here(self, self._host)
+        return current_host(self, self._host)
 
     def at(self, host: Host) -> contextlib.AbstractContextManager[None]:
         """While it lasts, this thread (and what it starts for a question) is at another host: see `here.at`."""
         return at(self, host)
 
     @property
-    def last_here(self) -> Answer | None:
+    def last_of_caller(self) -> Answer | None:
         """The newest answer that this thread asked for, whatever others have asked since."""
-        return last_here(self)
+        return last_of_caller(self)
 
     @property
     def ledger(self) -> Ledger:
@@ -127,9 +127,9 @@ class Session:
 
         return Threads(self.ledger)
 
-    def spent(self) -> Spent:
+    def spent(self) -> SpentTotal:
         """What this notebook has spent so far at the service that is set now."""
-        return self.ledger.spent(self.host.where().purse, self.service)
+        return self.ledger.spent(self.host.where().budget_scope, self.service)
 
     @property
     def service(self) -> str:
@@ -137,12 +137,12 @@ class Session:
         return origin_of(self.settings.base_url().value)
 
     @property
-    def models(self) -> Models:
-        """The catalogue of the service that is set now."""
-        from or_magic.catalog.source import Models
+    def models(self) -> CatalogSource:
+        """The catalog of the service that is set now."""
+        from or_magic.catalog.source import CatalogSource
 
         if self._models is None:
-            self._models = Models(lambda: self.client(needs_key=False), self.client, lambda: self.ledger)
+            self._models = CatalogSource(lambda: self.client(needs_key=False), self.client, lambda: self.ledger)
         return self._models
 
     @property
@@ -168,7 +168,7 @@ class Session:
 
         key = self.settings.key().value if needs_key else ""
         endpoint = Endpoint(self.settings.base_url().value, key)
-        return Client(endpoint, patience=self.settings.patience())
+        return Client(endpoint, timeouts=self.settings.timeouts())
 
     def ask(
         self,
@@ -182,8 +182,8 @@ class Session:
         max_cost: int | None = None,
         over_budget: bool = False,
         replay: Replay | None = None,
-        form: Form = NO_FORM,
-        belt: Toolbelt = NO_TOOLBELT,
+        answer_format: AnswerFormat = ANY_FORMAT,
+        tool_settings: ToolSettings = NO_TOOL_SETTINGS,
         replaces: TurnId | None = None,
         in_background: bool = False,
         show: bool = True,
@@ -219,9 +219,9 @@ class Session:
             StoreError: the store cannot be opened; nothing was sent.
             Stopped: the user interrupted.
         """
-        question = self.question(prompt, model, parameters, thread, history, system, form, belt)
-        seat = question.seat if replaces is None else replace(question.seat, replaces=replaces)
-        question = replace(question, seat=seat, max_cost=max_cost, is_over_budget=over_budget, replay=replay)
+        question = self.question(prompt, model, parameters, thread, history, system, answer_format, tool_settings)
+        position = question.position if replaces is None else replace(question.position, replaces=replaces)
+        question = replace(question, position=position, max_cost=max_cost, is_over_budget=over_budget, replay=replay)
         answer = self.follow(question, in_background=in_background, show=show, on_last=on_last)
         return FollowUp(self, question, show=show).follow(answer) if answer.done else answer
 
@@ -233,8 +233,8 @@ class Session:
         thread: str | None,
         history: WhichHistory | None,
         system: str | None,
-        form: Form = NO_FORM,
-        belt: Toolbelt = NO_TOOLBELT,
+        answer_format: AnswerFormat = ANY_FORMAT,
+        tool_settings: ToolSettings = NO_TOOL_SETTINGS,
         *,
         is_draft: bool = False,
     ) -> Question:
@@ -251,9 +251,11 @@ class Session:
         content = Content.of_text(prompt) if isinstance(prompt, str) else prompt
         if not any(not isinstance(part, TextPart) or part.text.strip() for part in content.parts):
             raise CommandError("There is nothing to ask: the prompt is empty.")
-        seat = self._seat(thread, history)
-        system = self.system(seat.thread) if system is None else system
-        question = prepare(self.settings, self.models, content, model, parameters, system, seat, form, belt)
+        position = self._position(thread, history)
+        system = self.system(position.thread) if system is None else system
+        question = prepare(
+            self.settings, self.models, content, model, parameters, system, position, answer_format, tool_settings
+        )
         return question if is_draft else warned(question, self.models)
 
     def _end_late(self, question: Question, first: Ask, on_last: Callable[[Answer], object], *, show: bool) -> None:
@@ -271,9 +273,9 @@ class Session:
         """What is under way that follows an answer in the background: a step with tools, or one that is to fit."""
         return [ask for ask in self._asks if ask.after is first]
 
-    def next_seat(self, seat: Seat) -> Seat:
+    def next_position(self, position: TurnPosition) -> TurnPosition:
         """The place of a question that follows one of the same cell."""
-        return self._seat(seat.thread, seat.history)
+        return self._position(position.thread, position.history)
 
     def record_unsent(self, question: Question, why: str) -> None:
         """Writes down what tools gave before their turn was stopped; the next question tells it.
@@ -297,21 +299,21 @@ class Session:
         of_thread = next((each.system for each in known if each.name == thread), None)
         return str(self.settings.option_value("system")) if of_thread is None else of_thread
 
-    def _seat(self, thread: str | None, history: WhichHistory | None) -> Seat:
-        from or_magic.chat.question import Seat
+    def _position(self, thread: str | None, history: WhichHistory | None) -> TurnPosition:
+        from or_magic.chat.question import TurnPosition
         from or_magic.ledger.threads import thread_name
 
-        place = self.host.where()
-        number = self._numbering.next(place.request, place.ask_number)
+        location = self.host.where()
+        number = self._numbering.next(location.request, location.ask_number)
         which = history or cast("WhichHistory", self.settings.option_value("history"))
         if which == "none":
             if thread is not None:
                 raise CommandError(
                     f"Without history it goes on no thread: leave out --thread {thread} or --no-history."
                 )
-            return Seat(None, which, place.cell_id, number)
-        name = thread_name(thread) if thread is not None else self.threads.current_name(place.notebook)
-        return Seat(name, which, place.cell_id, number)
+            return TurnPosition(None, which, location.cell_id, number)
+        name = thread_name(thread) if thread is not None else self.threads.current_name(location.notebook)
+        return TurnPosition(name, which, location.cell_id, number)
 
     def go_on(
         self,
@@ -387,17 +389,17 @@ class Session:
         for watcher in tuple(self.watchers):
             watcher()
 
-    def budgeting(self, max_cost: int | None = None) -> Budgeting:
+    def budgeting(self, max_cost: int | None = None) -> BudgetCheck:
         """The budgets that questions are under now.
 
         Raises:
             CommandError: the daily budget that is set is no amount.
         """
-        from or_magic.chat.budget import Budgeting
+        from or_magic.chat.budget import BudgetCheck
 
         daily = str(self.settings.option_value("daily_budget"))
         limit = amount(daily, "daily_budget") if daily else None
-        return Budgeting(self.ledger, self.models, limit, max_cost)
+        return BudgetCheck(self.ledger, self.models, limit, max_cost)
 
     def attribution(self) -> dict[str, str]:
         """What tells the service who asks: the program's name and a random id of this session; nothing if unwanted.
@@ -421,14 +423,14 @@ class Session:
 
 def current_session() -> Session:
     """The session that a call in Python belongs to."""
-    desk = loaded_desk()
-    if desk is None:
+    context = loaded_context()
+    if context is None:
         return _script_session()
-    session: Session = desk.session
+    session: Session = context.session
     return session
 
 
-def loaded_desk() -> Any:
+def loaded_context() -> Any:
     """The desk of the notebook that has loaded the extension; None where none has."""
     if "or_magic.jupyter.extension" not in sys.modules:
         return None
@@ -436,7 +438,7 @@ def loaded_desk() -> Any:
 
     shell = get_ipython()
     magics = shell.magics_manager.registry.get("OpenRouterMagics") if shell is not None else None
-    return None if magics is None else magics.desk
+    return None if magics is None else magics.context
 
 
 @functools.cache

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from or_magic.content import Room, cut_middle
+from or_magic.content import SizeLimit, cut_middle
 from or_magic.errors import CommandError, OrMagicError
 from or_magic.prompt.answer_formats import portable
 from or_magic.prompt.converters import content_of
@@ -292,7 +292,7 @@ def _plain_schema(schema: Any) -> Any:
     return told
 
 
-_RESULT = Room(tokens=6_000)
+_RESULT = SizeLimit(tokens=6_000)
 _LONGEST_FAILURE = 300
 REFUSED = "The user did not allow this call."
 INTERRUPTED = "The user interrupted it."

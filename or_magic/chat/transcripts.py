@@ -62,13 +62,13 @@ def import_file(session: Session, path: Path) -> str:
     messages = _read(path)
     system = "\n\n".join(message.text for message in messages if message.role == "system") or None
     exchanges = list(_exchanges([message for message in messages if message.role != "system"], path.name))
-    place = session.host.where()
+    location = session.host.where()
     wish = "".join(letter if letter.isprintable() else "_" for letter in path.stem.strip())[:60] or "imported"
-    name = session.threads.begin(place.notebook, wish, None, system).name
+    name = session.threads.begin(location.notebook, wish, None, system).name
     for number, exchange in enumerate(exchanges):
         turn = NewTurn(
-            notebook=place.notebook,
-            purse=place.purse,
+            notebook=location.notebook,
+            budget_scope=location.budget_scope,
             cell_id=None,
             service=IMPORTED,
             model_asked=None,

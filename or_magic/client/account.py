@@ -18,7 +18,7 @@ from or_magic.lenient_json import as_bool, as_count, as_decimal, as_list, as_obj
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class KeyBudget:
     """A limit from outside the key. None is "not told"."""
 
     scope: str
@@ -53,7 +53,7 @@ class KeyState:
     is_free_tier: bool | None
     free_requests_used: int | None
     free_requests_limit: int | None
-    budgets: tuple[Budget, ...]
+    budgets: tuple[KeyBudget, ...]
     expires_at: datetime | None
     raw: Mapping[str, Any] = field(repr=False, hash=False)
 
@@ -176,8 +176,8 @@ def _generation(facts: Mapping[str, Any]) -> Generation:
     )
 
 
-def _budget(facts: Mapping[str, Any]) -> Budget:
-    return Budget(
+def _budget(facts: Mapping[str, Any]) -> KeyBudget:
+    return KeyBudget(
         scope=as_text(facts.get("scope")),
         limit_usd=as_decimal(facts.get("limit_usd")),
         spent_usd=as_decimal(facts.get("spend_usd")),

@@ -49,14 +49,14 @@ def submit(coroutine: Coroutine[Any, Any, T]) -> Future[T]:
     return asyncio.run_coroutine_threadsafe(coroutine, loop())
 
 
-def wait_for(coroutine: Coroutine[Any, Any, T], patience_s: float | None = None) -> T:
+def wait_for(coroutine: Coroutine[Any, Any, T], timeout_s: float | None = None) -> T:
     """Runs a coroutine on the background loop and waits for its end, so that an interrupt stops both.
 
     Raises:
         ServiceError: `patience_s` passed before the end; or whatever the coroutine raises.
     """
     running = background.submit(coroutine)
-    deadline = None if patience_s is None else time.monotonic() + patience_s
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
     try:
         while True:
             try:

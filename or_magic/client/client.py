@@ -18,14 +18,14 @@ from or_magic.client.http import Call, ConnectionTrouble, Reply, call, forget_co
 from or_magic.client.refusals import error_from_body
 from or_magic.client.requests import ChatRequest, encode
 from or_magic.client.response import AnswerReader
-from or_magic.endpoint import Patience, origin_of
+from or_magic.endpoint import Timeouts, origin_of
 from or_magic.errors import CreditsError, NotReachableError, ServiceError, TimedOutError, TruncatedError
 from or_magic.lenient_json import parse_object
 from or_magic.text import one_line
 from or_magic.types import Event, Waiting
 
 
-class Lanes:
+class RequestQueue:
     """The requests of this process that are under way, and those that wait for their turn."""
 
     def __init__(self) -> None:
@@ -85,7 +85,7 @@ def pause(
     *,
     attempt: int,
     elapsed_s: float,
-    patience: Patience,
+    timeouts: Timeouts,
     chance: float,
     told_s: float | None = None,
     status: int | None = None,
@@ -100,18 +100,18 @@ def pause(
         told_s: how long the service asked to be left alone; then that long, and up to a tenth more.
         status: the HTTP status that came.
     """
-    retries = min(patience.retries, _RETRIES_OF_500) if status == 500 else patience.retries
+    retries = min(timeouts.retries, _RETRIES_OF_500) if status == 500 else timeouts.retries
     if attempt > retries:
         return None
     span = min(FIRST_PAUSE_S * 2 ** (attempt - 1), LONGEST_PAUSE_S)
     seconds = chance * span if told_s is None else told_s * (1 + chance / 10)
-    return seconds if elapsed_s + seconds <= patience.retry_time_s else None
+    return seconds if elapsed_s + seconds <= timeouts.retry_time_s else None
 
 
 T = TypeVar("T")
 _LARGEST_REFUSAL = 1 << 20
 _LARGEST_DOCUMENT = 64 << 20
-_PATIENCE = Patience()
+_PATIENCE = Timeouts()
 _CACHE_HEADER = "X-OpenRouter-Cache"
 
 
@@ -141,9 +141,9 @@ class Client:
         endpoint: what it asks.
     """
 
-    def __init__(self, endpoint: Endpoint, *, patience: Patience = _PATIENCE) -> None:
+    def __init__(self, endpoint: Endpoint, *, timeouts: Timeouts = _PATIENCE) -> None:
         self.endpoint = endpoint
-        self._patience = patience
+        self._timeouts = timeouts
 
     async def stream(self, request: ChatRequest, take: Callable[[Event], None]) -> None:
         """Sends the request and hands each event to `take`, at once, until the answer has ended.
@@ -157,7 +157,7 @@ class Client:
                 breaks off.
         """
         body = encode(request)
-        reader = AnswerReader(self.endpoint.origin, request.model, take, self._patience)
+        reader = AnswerReader(self.endpoint.origin, request.model, take, self._timeouts)
 
         async def attempt() -> None:
             async with call(self._call("POST", "/chat/completions", content=body, more=request.headers)) as reply:
@@ -166,7 +166,9 @@ class Client:
                     raise await self._refusal(reply, request.model)
                 await reader.read(reply)
 
-        async with _lanes(os.getpid()).lane(self._patience.max_in_flight, lambda busy: take(self._queued(busy))):
+        async with _request_queue(os.getpid()).lane(
+            self._timeouts.max_in_flight, lambda busy: take(self._queued(busy))
+        ):
             await self._persist(
                 lambda: reader.timed(attempt),
                 take,
@@ -186,7 +188,7 @@ class Client:
 
         async def attempt() -> bytes:
             try:
-                async with asyncio.timeout(self._patience.first_event_s):
+                async with asyncio.timeout(self._timeouts.first_event_s):
                     request = self._call("GET", path, params=params, needs_key=needs_key)
                     async with call(request) as reply:
                         if not 200 <= reply.status < 300:
@@ -194,7 +196,7 @@ class Client:
                         return await _whole(reply, _LARGEST_DOCUMENT)
             except TimeoutError as error:
                 raise TimedOutError(
-                    f"{self.endpoint.origin} did not send {path} within {self._patience.first_event_s:g} s.",
+                    f"{self.endpoint.origin} did not send {path} within {self._timeouts.first_event_s:g} s.",
                     may_be_charged=False,
                 ) from error
 
@@ -259,17 +261,17 @@ class Client:
         return pause(
             attempt=attempt,
             elapsed_s=elapsed_s,
-            patience=self._patience,
+            timeouts=self._timeouts,
             chance=random.random(),
             told_s=error.retry_after_s,
             status=error.status,
         )
 
     def _waiting(self, reason: str, seconds: float, attempt: int, *, may_be_billed_twice: bool) -> Waiting:
-        return Waiting(one_line(reason), seconds, attempt, self._patience.retries + 1, may_be_billed_twice)
+        return Waiting(one_line(reason), seconds, attempt, self._timeouts.retries + 1, may_be_billed_twice)
 
     def _queued(self, busy: int) -> Waiting:
-        return Waiting(f"{busy} other requests are under way", None, 1, self._patience.retries + 1)
+        return Waiting(f"{busy} other requests are under way", None, 1, self._timeouts.retries + 1)
 
     def _call(
         self,
@@ -285,7 +287,7 @@ class Client:
         if needs_key:
             headers["Authorization"] = f"Bearer {self.endpoint.key}"
         url = self.endpoint.base_url.rstrip("/") + path
-        return Call(method, url, headers, content, params, self._patience.connect_s)
+        return Call(method, url, headers, content, params, self._timeouts.connect_s)
 
     async def _refusal(self, reply: Reply, model: str | None) -> ServiceError:
         origin = self.endpoint.origin
@@ -328,9 +330,9 @@ def _what_happened(error: ServiceError) -> str:
 
 
 @functools.cache
-def _lanes(process: int) -> Lanes:
+def _request_queue(process: int) -> RequestQueue:
     """Those of this process; a fork has its own."""
-    return Lanes()
+    return RequestQueue()
 
 
 async def _whole(reply: Reply, limit: int) -> bytes:

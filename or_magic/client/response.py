@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from or_magic.client.chunks import ChunkDecoder
 from or_magic.client.http import ConnectionTrouble, Reply
-from or_magic.endpoint import Patience
+from or_magic.endpoint import Timeouts
 from or_magic.errors import ProviderError, ServiceError, TimedOutError, TruncatedError
 from or_magic.lenient_json import parse_object
 from or_magic.text import excerpt, one_line
@@ -107,8 +107,8 @@ class Deadline:
         has_heard: whether there was one at all.
     """
 
-    def __init__(self, patience: Patience) -> None:
-        self._patience = patience
+    def __init__(self, timeouts: Timeouts) -> None:
+        self._timeouts = timeouts
         self._timer: asyncio.Timeout | None = None
         self._postponed_at = 0.0
         self.has_heard = False
@@ -122,11 +122,11 @@ class Deadline:
         """There was a sign of life."""
         now = asyncio.get_running_loop().time() if now is None else now
         self._postponed_at, self.has_heard = now, True
-        self._move(now + self._patience.silence_s)
+        self._move(now + self._timeouts.silence_s)
 
     def heard(self, now: float) -> None:
         """The same for each portion: moving the timer is dear, looking at the clock is not."""
-        if now > self._postponed_at + min(1.0, self._patience.silence_s / 8):
+        if now > self._postponed_at + min(1.0, self._timeouts.silence_s / 8):
             self.postpone(now)
 
     def shorten(self, seconds: float) -> None:
@@ -147,10 +147,10 @@ class AnswerReader:
         deadline: by when the next sign of life must come.
     """
 
-    def __init__(self, service: str, model: str | None, take: Callable[[Event], None], patience: Patience) -> None:
-        self._service, self._model, self._take, self._patience = service, model, take, patience
+    def __init__(self, service: str, model: str | None, take: Callable[[Event], None], timeouts: Timeouts) -> None:
+        self._service, self._model, self._take, self._timeouts = service, model, take, timeouts
         self.has_begun = False
-        self.deadline = Deadline(patience)
+        self.deadline = Deadline(timeouts)
         self._decoder = ChunkDecoder(service, model)
         self._unread: list[bytes] = []  # what came before the first event
 
@@ -163,8 +163,8 @@ class AnswerReader:
         self._decoder = ChunkDecoder(self._service, self._model)
         self._unread = []
         try:
-            async with asyncio.timeout(self._patience.total_s) as total:
-                async with asyncio.timeout(self._patience.first_event_s) as silence:
+            async with asyncio.timeout(self._timeouts.total_s) as total:
+                async with asyncio.timeout(self._timeouts.first_event_s) as silence:
                     self.deadline.start(silence)
                     await attempt()
         except TimeoutError as error:
@@ -273,9 +273,9 @@ class AnswerReader:
     def _timed_out(self, *, is_total: bool) -> TimedOutError:
         kept = "What came is kept; it" if self.has_begun else "It"
         if is_total:
-            text = f"The answer of {self._service} took longer than {self._patience.total_s:g} s (total_timeout)."
+            text = f"The answer of {self._service} took longer than {self._timeouts.total_s:g} s (total_timeout)."
         elif self.deadline.has_heard:
-            text = f"{self._service} fell silent for {self._patience.silence_s:g} s (silence_timeout)."
+            text = f"{self._service} fell silent for {self._timeouts.silence_s:g} s (silence_timeout)."
         else:
-            text = f"{self._service} sent nothing for {self._patience.first_event_s:g} s (first_event_timeout)."
+            text = f"{self._service} sent nothing for {self._timeouts.first_event_s:g} s (first_event_timeout)."
         return TimedOutError(f"{text} {kept} may have been charged. %openrouter set changes the limit.")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
-from or_magic.content import Room
+from or_magic.content import SizeLimit
 from or_magic.errors import CommandError
 from or_magic.ledger.records import Replay
 from or_magic.money import amount
@@ -28,7 +28,7 @@ _NUMBER = re.compile(r"-\d*\.?\d+")
 _SWITCH_WORDS = ("on", "off", "true", "false", "yes", "no")
 
 
-class Words:
+class LineWords:
     """The words of a line, and the value that may follow a flag."""
 
     def __init__(self, line: str, names: Mapping[str, object]) -> None:
@@ -309,9 +309,9 @@ class CellLine:
         return self.parameters | {"plugins": [*plugins, _COMPRESSION]}
 
     @property
-    def room(self) -> Room:
+    def limit(self) -> SizeLimit:
         """How much of a value is sent."""
-        return Room(rows=self.values.get("rows"))
+        return SizeLimit(rows=self.values.get("rows"))
 
     @property
     def history(self) -> Any:
@@ -342,7 +342,7 @@ def parse_cell_line(line: str, names: Mapping[str, object] = NO_NAMES, aliases: 
             than one model id.
     """
     found = CellLine()
-    words = Words(line, names)
+    words = LineWords(line, names)
     for word in words:
         if word in ("-h", "--help"):
             return CellLine(wants_help=True)

@@ -8,42 +8,42 @@ import time
 from or_magic.answer import Answer
 from or_magic.content import Content
 from or_magic.errors import CommandError
-from or_magic.jupyter.notebook_context import Desk
-from or_magic.prompt.answer_formats import Form
+from or_magic.jupyter.notebook_context import NotebookContext
+from or_magic.prompt.answer_formats import AnswerFormat
 from or_magic.prompt.failed_code import EXPLAIN_CODE, EXPLAIN_ERROR, FIX, Failure, question_about
 
 
-def ask(desk: Desk, text: str) -> None:
+def ask(context: NotebookContext, text: str) -> None:
     """``%openrouter ask TEXT``: the rest of the line is the prompt, exactly."""
     if not text:
         raise CommandError("There is nothing to ask: %openrouter ask Why is the sky blue?")
-    desk.ask(text)
+    context.ask(text)
 
 
-def go_on(desk: Desk, text: str) -> None:
+def go_on(context: NotebookContext, text: str) -> None:
     """``%openrouter continue``: the rest of the last answer, which was stopped, broke off or met its length limit."""
     if text:
         raise CommandError(f"%openrouter continue takes nothing more; {text!r} was typed.")
-    desk.go_on()
+    context.go_on()
 
 
-def jobs(desk: Desk, text: str) -> None:
+def jobs(context: NotebookContext, text: str) -> None:
     """``%openrouter jobs``: the answers that still arrive in the background."""
     if text:
         raise CommandError(
             f"%openrouter jobs takes nothing more; {text!r} was typed. To stop one: %openrouter stop ID."
         )
-    under_way = desk.session.jobs()
+    under_way = context.session.jobs()
     for ask in under_way:
-        answer = next((step.answer for step in desk.session.steps_after(ask)), ask.answer)
+        answer = next((step.answer for step in context.session.steps_after(ask)), ask.answer)
         model = answer.model or answer.model_asked or "the account's model"
         print(f"{ask.turn_id:>6}  {model}  {time.monotonic() - answer.sent_at:.0f} s  {len(answer.text):,} characters")
     print("%openrouter stop ID stops one, %openrouter stop all of them." if under_way else "Nothing is under way.")
 
 
-def stop(desk: Desk, text: str) -> None:
+def stop(context: NotebookContext, text: str) -> None:
     """``%openrouter stop [ID|all]``: stops answers in the background; alone, the only one there is."""
-    under_way = desk.session.jobs()
+    under_way = context.session.jobs()
     wanted = under_way if text == "all" else [ask for ask in under_way if text in ("", str(ask.turn_id))]
     if not under_way:
         raise CommandError("Nothing is under way in the background.")
@@ -59,58 +59,60 @@ def stop(desk: Desk, text: str) -> None:
 _VALUES = re.compile(r"(?<!\S)--values(?!\S)")
 
 
-def insert(desk: Desk, text: str) -> None:
+def insert(context: NotebookContext, text: str) -> None:
     """``%openrouter insert [N]``: puts the N-th block of code of the last answer into the next cell; alone the first.
 
     Nothing is run. A block of another language comes with its magic, such as ``%%bash``.
     """
     if text and not text.isdecimal():
         raise CommandError(f"%openrouter insert wants the number of a block; {text!r} was typed.")
-    answer = desk.session.last
+    answer = context.session.last
     if answer is None:
         raise CommandError("There is no answer yet whose code could be inserted.")
-    desk.cells.insert(answer, int(text or 1))
+    context.cells.insert(answer, int(text or 1))
 
 
-def fix(desk: Desk, text: str) -> None:
+def fix(context: NotebookContext, text: str) -> None:
     """``%openrouter fix [--values] [flags]``: asks what was wrong with the last cell that failed, and for it anew.
 
     The proposed cell is put next, with what changed shown; it is not run. The model is sent the cell, the traceback,
     the user's functions on its way, and types and shapes of the variables: their values only with --values. The
     question stands alone: it is not part of the conversation, unless ``--thread`` names one.
     """
-    failure = desk.failed.last()
+    failure = context.failed.last()
     if failure is None:
         raise CommandError("No cell has failed in this kernel. %openrouter explain N explains cell N.")
-    answer = _ask(desk, failure, FIX, text, Form("code"))
-    if answer is not None and answer.done and (diff := desk.cells.offer_changed(answer, failure.source)):
-        desk.host.show_code(diff, "diff")
+    answer = _ask(context, failure, FIX, text, AnswerFormat("code"))
+    if answer is not None and answer.done and (diff := context.cells.offer_changed(answer, failure.source)):
+        context.host.show_code(diff, "diff")
 
 
-def explain(desk: Desk, text: str) -> None:
+def explain(context: NotebookContext, text: str) -> None:
     """``%openrouter explain [N] [--values] [flags]``: asks what the last error means, or what cell N does.
 
     What the model is sent is as for ``fix``.
     """
     first, _, rest = text.partition(" ")
     if not first.isdecimal():
-        failure = desk.failed.last()
+        failure = context.failed.last()
         if failure is None:
             raise CommandError("No cell has failed in this kernel. %openrouter explain N explains cell N.")
-        _ask(desk, failure, EXPLAIN_ERROR, text, Form())
+        _ask(context, failure, EXPLAIN_ERROR, text, AnswerFormat())
         return
-    cells = desk.prompting.names.get("In", [])
+    cells = context.prompt_builder.names.get("In", [])
     number = int(first)
     if not 0 < number < len(cells) or not cells[number].strip():
         raise CommandError(f"There is no cell [{number}] in this kernel: the numbers stand beside the cells.")
-    failure = Failure(cells[number], desk.failed.error_of(number))
-    _ask(desk, failure, EXPLAIN_CODE if failure.error is None else EXPLAIN_ERROR, rest, Form())
+    failure = Failure(cells[number], context.failed.error_of(number))
+    _ask(context, failure, EXPLAIN_CODE if failure.error is None else EXPLAIN_ERROR, rest, AnswerFormat())
 
 
-def _ask(desk: Desk, failure: Failure, task: str, text: str, form: Form) -> Answer | None:
+def _ask(
+    context: NotebookContext, failure: Failure, task: str, text: str, answer_format: AnswerFormat
+) -> Answer | None:
     """Asks about a cell; None where nothing is sent, because the flags say so."""
-    asked = desk.flags(_VALUES.sub(" ", text))
-    question = question_about(failure, task, desk.shell.user_ns, with_values=bool(_VALUES.search(text)))
+    asked = context.flags(_VALUES.sub(" ", text))
+    question = question_about(failure, task, context.shell.user_ns, with_values=bool(_VALUES.search(text)))
     history = None if asked.values.get("thread") or asked.history else "none"
     options = {} if history is None else {"history": history}
-    return desk.ask_ready(Content.of_text(question), asked, form, **options)
+    return context.ask_ready(Content.of_text(question), asked, answer_format, **options)

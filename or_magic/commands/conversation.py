@@ -10,21 +10,21 @@ from or_magic.chat.transcripts import LARGEST_FILE
 from or_magic.commands.arguments import NO_SYSTEM
 from or_magic.commands.money import moment
 from or_magic.errors import CommandError, StoreError
-from or_magic.jupyter.notebook_context import Desk, words_of
+from or_magic.jupyter.notebook_context import NotebookContext, words_of
 from or_magic.ledger.records import Turn
 
 _MOST = 1_000  # turns that are looked at in one view of all notebooks
 _SHORT = 60
 
 
-def history(desk: Desk, text: str) -> Conversation | Turns:
+def history(context: NotebookContext, text: str) -> Conversation | Turns:
     """``%openrouter history [--all] [--search TEXT]``: this thread's turns; of all notebooks; those with these words.
 
     What it returns is shown; its ``.df()`` is a table, one row a turn.
     """
     words = words_of(text)
     if not words:
-        return Conversation(desk.session)
+        return Conversation(context.session)
     is_all = "--all" in words
     rest = [word for word in words if word != "--all"]
     if rest and rest[0] != "--search":
@@ -32,22 +32,22 @@ def history(desk: Desk, text: str) -> Conversation | Turns:
     wanted = " ".join(rest[1:])
     if rest and not wanted:
         raise CommandError("%openrouter history --search wants the words to look for.")
-    notebook = None if is_all else desk.host.where().notebook
-    return Turns(desk.session.ledger.find(notebook, wanted, limit=_MOST))
+    notebook = None if is_all else context.host.where().notebook
+    return Turns(context.session.ledger.find(notebook, wanted, limit=_MOST))
 
 
-def undo(desk: Desk, text: str) -> None:
+def undo(context: NotebookContext, text: str) -> None:
     """``%openrouter undo [N]``: takes the last turns out of the conversation; what they were is kept."""
-    taken = _questions(Conversation(desk.session).undo(_count(text, "undo")))
+    taken = _questions(Conversation(context.session).undo(_count(text, "undo")))
     print(f"Took out {_turns(len(taken))}: {_quoted([turn.prompt.text for turn in taken])}")
-    _say_length(desk, "%openrouter redo brings back.")
+    _say_length(context, "%openrouter redo brings back.")
 
 
-def redo(desk: Desk, text: str) -> None:
+def redo(context: NotebookContext, text: str) -> None:
     """``%openrouter redo [N|all]``: brings back what was undone since the last answer."""
-    back = _questions(Conversation(desk.session).redo(None if text == "all" else _count(text, "redo")))
+    back = _questions(Conversation(context.session).redo(None if text == "all" else _count(text, "redo")))
     print(f"Brought back {_turns(len(back))}: {_quoted([turn.prompt.text for turn in back])}")
-    _say_length(desk)
+    _say_length(context)
 
 
 def _questions(turns: list[Turn]) -> list[Turn]:
@@ -55,42 +55,42 @@ def _questions(turns: list[Turn]) -> list[Turn]:
     return [turn for turn in turns if turn.prompt.role != "tool"]
 
 
-def reset(desk: Desk, text: str) -> None:
+def reset(context: NotebookContext, text: str) -> None:
     """``%openrouter reset``: begins the conversation anew; what it was is kept."""
     _nothing(text, "reset")
-    count = Conversation(desk.session).reset()
+    count = Conversation(context.session).reset()
     if not count:
         return print("The conversation is empty already.")
     return print(f"The conversation begins anew. {_turns(count)} taken out; %openrouter redo all brings back.")
 
 
-def fork(desk: Desk, text: str) -> None:
+def fork(context: NotebookContext, text: str) -> None:
     """``%openrouter fork NAME``: a new thread that goes on from here; the cells work in it from now on."""
     if not text:
         raise CommandError("%openrouter fork wants a name for the new thread.")
-    before = Conversation(desk.session).thread
-    Conversation(desk.session).fork(text)
+    before = Conversation(context.session).thread
+    Conversation(context.session).fork(text)
     print(f"Thread {text} goes on from here. %openrouter switch {before} goes back.")
-    _say_length(desk)
+    _say_length(context)
 
 
-def switch(desk: Desk, text: str) -> None:
+def switch(context: NotebookContext, text: str) -> None:
     """``%openrouter switch NAME``: another thread, in which the cells work from now on."""
     if not text:
         raise CommandError("%openrouter switch wants the name of a thread; %openrouter threads lists them.")
-    Conversation(desk.session).switch(text)
-    _say_length(desk)
+    Conversation(context.session).switch(text)
+    _say_length(context)
 
 
-def threads(desk: Desk, text: str) -> None:
+def threads(context: NotebookContext, text: str) -> None:
     """``%openrouter threads``: the threads of this notebook, and which is the current one."""
     _nothing(text, "threads")
-    talk = Conversation(desk.session)
+    talk = Conversation(context.session)
     rows = talk.threads
     width = max((len(thread.name) for thread in rows), default=0)
     for thread in rows:
         mark = "*" if thread.is_current else " "
-        count = len(Conversation(desk.session, thread.name))
+        count = len(Conversation(context.session, thread.name))
         forked = f", forked from {thread.forked_from}" if thread.forked_from else ""
         system = ", with a system prompt" if thread.system else ""
         print(f"{mark} {thread.name:<{width}}  {_turns(count)}{forked}{system}")
@@ -99,49 +99,49 @@ def threads(desk: Desk, text: str) -> None:
     )
 
 
-def show(desk: Desk, text: str) -> Turns:
+def show(context: NotebookContext, text: str) -> Turns:
     """``%openrouter show TURN``: one turn, whole; its number stands in ``%openrouter history``."""
     if not text.isdecimal():
         raise CommandError("%openrouter show wants the number of a turn; %openrouter history tells them.")
-    return Turns([desk.session.ledger.turn(int(text))], shown=None)
+    return Turns([context.session.ledger.turn(int(text))], shown=None)
 
 
-def system(desk: Desk, text: str) -> None:
+def system(context: NotebookContext, text: str) -> None:
     """``%openrouter system [TEXT|@NAME|none|unset]``: shows or sets what this thread's questions begin with.
 
     ``@NAME`` is the prompt that was named so by ``%openrouter prompt``.
     """
-    talk = Conversation(desk.session)
+    talk = Conversation(context.session)
     if text.startswith("@"):
-        talk.set_system(desk.session.settings.prompt(text[1:]))
+        talk.set_system(context.session.settings.prompt(text[1:]))
     elif text:
         talk.set_system(None if text == "unset" else "" if text.lower() == NO_SYSTEM else text.strip("'\""))
     print(f"System prompt of thread {talk.thread}: {talk.system or 'none'}")
 
 
-def export(desk: Desk, text: str) -> None:
+def export(context: NotebookContext, text: str) -> None:
     """``%openrouter export FILE [--force]``: the conversation as .md to read or .json as messages."""
     words = words_of(text)
     files = [word for word in words if word != "--force"]
     if len(files) != 1:
         raise CommandError("%openrouter export wants one file, such as talk.md or talk.json.")
-    talk = Conversation(desk.session)
+    talk = Conversation(context.session)
     path = talk.export(files[0], overwrite="--force" in words)
     print(f"Wrote {_turns(len(talk))} to {path.name}.")
 
 
-def import_(desk: Desk, text: str) -> None:
+def import_(context: NotebookContext, text: str) -> None:
     """``%openrouter import FILE``: a new thread with the messages of a .json file. Nothing in it is carried out."""
     words = words_of(text)
     if len(words) != 1:
         raise CommandError(
             f"%openrouter import wants one .json file of messages, of at most {LARGEST_FILE // 1_000_000} MB."
         )
-    talk = Conversation(desk.session).import_(words[0])
+    talk = Conversation(context.session).import_(words[0])
     print(f"Thread {talk.thread} holds {_turns(len(talk))} of {Path(words[0]).name}; the cells go on from there.")
 
 
-def adopt(desk: Desk, text: str) -> None:
+def adopt(context: NotebookContext, text: str) -> None:
     """``%openrouter adopt OLD.ipynb``: the conversation of a notebook that was renamed or copied to this one.
 
     Where the front end does not tell which notebook this is, the kernel becomes OLD from now on.
@@ -149,46 +149,48 @@ def adopt(desk: Desk, text: str) -> None:
     words = words_of(text)
     if len(words) != 1:
         raise CommandError("%openrouter adopt wants the notebook's old name, such as adopt old.ipynb.")
-    place, known = desk.host.where(), desk.session.threads.notebooks()
-    old = _notebook(words[0], known, Path(place.notebook).parent if place.purse_name == "notebook" else Path.cwd())
-    if place.purse_name != "notebook":
-        desk.host.place.join(old)
-        return _say_length(desk, f"This kernel goes on the conversation of {Path(old).name}.")
+    location, known = context.host.where(), context.session.threads.notebooks()
+    old = _notebook(
+        words[0], known, Path(location.notebook).parent if location.budget_scope_name == "notebook" else Path.cwd()
+    )
+    if location.budget_scope_name != "notebook":
+        context.host.location.join(old)
+        return _say_length(context, f"This kernel goes on the conversation of {Path(old).name}.")
     is_moved = old.endswith(".ipynb") and not Path(old).exists()
-    names = desk.session.threads.adopt(old, place.notebook, is_moved=is_moved)
+    names = context.session.threads.adopt(old, location.notebook, is_moved=is_moved)
     cost = "with what it cost" if is_moved else "what it cost stays with the old notebook"
-    return _say_length(desk, f"Adopted {', '.join(names)} of {Path(old).name}; {cost}.")
+    return _say_length(context, f"Adopted {', '.join(names)} of {Path(old).name}; {cost}.")
 
 
-def forget(desk: Desk, text: str) -> None:
+def forget(context: NotebookContext, text: str) -> None:
     """``%openrouter forget [--notebook | --thread [NAME] | --before DATE] [--yes]``: deletes for good, after asking."""
-    from or_magic.ledger.forgetting import Forgetting
+    from or_magic.ledger.forgetting import Deletion
 
     words = words_of(text)
     is_sure = "--yes" in words
     what, *values = [word for word in words if word != "--yes"] or [""]
-    notebook, ledger = desk.host.where().notebook, desk.session.ledger
+    notebook, ledger = context.host.where().notebook, context.session.ledger
 
-    def delete(forgetting: Forgetting) -> int:
+    def delete(forgetting: Deletion) -> int:
         if what == "--notebook" and not values:
             return forgetting.notebook(notebook)
         if what == "--thread" and len(values) <= 1:
-            name = values[0] if values else desk.session.threads.current_name(notebook)
-            desk.session.threads.path(notebook, name)  # says what is near where there is none
+            name = values[0] if values else context.session.threads.current_name(notebook)
+            context.session.threads.path(notebook, name)  # says what is near where there is none
             return forgetting.thread(notebook, name)
         if what == "--before" and len(values) == 1:
             return forgetting.before(notebook, moment(values[0]))
         raise CommandError("%openrouter forget wants one of --notebook, --thread [NAME], --before 2026-11-25.")
 
-    count = delete(Forgetting(ledger, really=False))
-    if not is_sure and not _agrees(desk, f"Delete {_turns(count)} and their costs for good?"):
+    count = delete(Deletion(ledger, really=False))
+    if not is_sure and not _agrees(context, f"Delete {_turns(count)} and their costs for good?"):
         return print("Nothing was deleted.")
-    delete(Forgetting(ledger))
+    delete(Deletion(ledger))
     return print(f"Deleted {_turns(count)}.")
 
 
-def _agrees(desk: Desk, question: str) -> bool:
-    if desk.host.place.front_end() == "headless":
+def _agrees(context: NotebookContext, question: str) -> bool:
+    if context.host.location.front_end() == "headless":
         raise CommandError(f"{question} Nobody can be asked here: add --yes.")
     try:
         return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
@@ -232,15 +234,15 @@ def _quoted(prompts: list[str]) -> str:
     return "; ".join(line if len(line) <= _SHORT else f"{line[:_SHORT]}…" for line in lines[-3:])
 
 
-def _say_length(desk: Desk, more: str = "") -> None:
-    talk = Conversation(desk.session)
+def _say_length(context: NotebookContext, more: str = "") -> None:
+    talk = Conversation(context.session)
     print(f"Thread {talk.thread}: {_turns(len(talk))}. {more}".rstrip())
 
 
-def thread_row(desk: Desk) -> str:
+def thread_row(context: NotebookContext) -> str:
     """The current thread, how long it is and what goes along, for the state."""
-    talk = Conversation(desk.session)
-    which = str(desk.session.settings.option("history").value)
+    talk = Conversation(context.session)
+    which = str(context.session.settings.option("history").value)
     along = {"thread": "", "run": ", those of this kernel go along", "none": ", none goes along"}.get(which, "")
     try:
         return f"{talk.thread}, {_turns(len(talk))}{along}"

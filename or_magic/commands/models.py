@@ -6,9 +6,9 @@ import difflib
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from or_magic.commands.arguments import Words
+from or_magic.commands.arguments import LineWords
 from or_magic.errors import CommandError
-from or_magic.jupyter.notebook_context import Desk
+from or_magic.jupyter.notebook_context import NotebookContext
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SWITCHES = ("free", "vision", "tools", "structured", "reasoning", "user", "refresh")
 
 
-def models(desk: Desk, text: str) -> ModelTable:
+def models(context: NotebookContext, text: str) -> ModelTable:
     """``%openrouter models [QUERY] [flags]``: the models as a table, which is a DataFrame.
 
     Words of the query stand in the id or the name. Flags: --free --vision --tools --structured --reasoning (off behind
@@ -27,53 +27,53 @@ def models(desk: Desk, text: str) -> ModelTable:
     --since 2026-01-01, --modality audio, --sort price|context|newest|intelligence|value|name, --limit 20,
     --job 2000in,500out (adds its price), --user (what your account's settings let through), --refresh.
     """
-    from or_magic.catalog.table import Wanted, find_models, models_table
+    from or_magic.catalog.table import ModelFilter, find_models, models_table
 
     query, given = _flags(text)
-    known = desk.session.models
+    known = context.session.models
     is_mine, is_new = given.pop("user", False), given.pop("refresh", False)
-    wanted = Wanted.of({"query": query, **given})
+    wanted = ModelFilter.of({"query": query, **given})
     if is_new:
         known.refresh()
     return find_models(models_table(known.user_body() if is_mine else known.body()), wanted)
 
 
-def endpoints(desk: Desk, text: str) -> pd.DataFrame:
+def endpoints(context: NotebookContext, text: str) -> pd.DataFrame:
     """``%openrouter endpoints [MODEL]``: who serves a model, one row a provider, the cheapest first: a DataFrame."""
     from or_magic.catalog.table import endpoints_table
 
     if len(text.split()) > 1:
         raise CommandError(f"%openrouter endpoints takes one model id; {text!r} was typed.")
-    settings = desk.session.settings
+    settings = context.session.settings
     id = settings.model(text or None).value
-    offers = desk.session.models.endpoints(id)
+    offers = context.session.models.endpoints(id)
     if not offers:
         raise CommandError(f"Nobody is named who serves {id}: routers and aliases hand a question on.")
     return endpoints_table(offers)
 
 
-def providers(desk: Desk, text: str) -> pd.DataFrame:
+def providers(context: NotebookContext, text: str) -> pd.DataFrame:
     """``%openrouter providers``: the companies that serve models, one row each: a DataFrame."""
     from or_magic.catalog.table import providers_table
 
     if text:
         raise CommandError(f"%openrouter providers takes nothing more; {text!r} was typed.")
-    return providers_table(desk.session.models.providers())
+    return providers_table(context.session.models.providers())
 
 
-def changes(desk: Desk, text: str) -> pd.DataFrame:
+def changes(context: NotebookContext, text: str) -> pd.DataFrame:
     """``%openrouter changes [SINCE]``: what was added, removed, repriced since a day, or the last look: a DataFrame.
 
-    A snapshot of the catalogue is kept of each day on which it was used.
+    A snapshot of the catalog is kept of each day on which it was used.
     """
     from or_magic.commands.money import moment
 
     since = moment(text).date() if text else None
-    desk.session.models.catalog()  # so that today's is there
-    return desk.session.models.snapshots.changes(since)
+    context.session.models.catalog()  # so that today's is there
+    return context.session.models.snapshots.changes(since)
 
 
-def chart(desk: Desk, text: str) -> Chart:
+def chart(context: NotebookContext, text: str) -> Chart:
     """``%openrouter chart WHAT``: a picture, light or dark, which needs no network.
 
     ``context [QUERY, flags of models]``: price against context; ``intelligence [...]``: price against intelligence,
@@ -86,28 +86,28 @@ def chart(desk: Desk, text: str) -> Chart:
     if what == "spending":
         from or_magic.commands.money import cost
 
-        return charts.spending(cost(desk, rest.strip()))
+        return charts.spending(cost(context, rest.strip()))
     if what == "history":
-        id = desk.session.settings.model(rest.strip() or None).value
-        desk.session.models.catalog()
-        prices = desk.session.models.snapshots.prices(id)
+        id = context.session.settings.model(rest.strip() or None).value
+        context.session.models.catalog()
+        prices = context.session.models.snapshots.prices(id)
         if prices.empty:
-            raise CommandError(f"No snapshot of the catalogue has a price of {id}.")
+            raise CommandError(f"No snapshot of the catalog has a price of {id}.")
         return charts.price_history(prices, id)
     drawn = {"context": charts.price_context, "intelligence": charts.price_intelligence}.get(what)
     if drawn is None:
         raise CommandError(f"%openrouter chart draws context, intelligence, history or spending; {what!r} was typed.")
-    return drawn(models(desk, rest))
+    return drawn(models(context, rest))
 
 
 def _flags(text: str) -> tuple[str, dict[str, Any]]:
     """The words of a query and the flags among them."""
-    from or_magic.catalog.table import Wanted
+    from or_magic.catalog.table import ModelFilter
 
-    known = [*(field.name for field in fields(Wanted) if field.name != "query"), "user", "refresh"]
+    known = [*(field.name for field in fields(ModelFilter) if field.name != "query"), "user", "refresh"]
     query: list[str] = []
     given: dict[str, Any] = {}
-    words = Words(text, {})
+    words = LineWords(text, {})
     for word in words:
         if not word.startswith("--"):
             query.append(word)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from or_magic.errors import CommandError
-from or_magic.jupyter.notebook_context import Desk, words_of
+from or_magic.jupyter.notebook_context import NotebookContext, words_of
 from or_magic.money import amount, format_usd, pico_usd
 
 if TYPE_CHECKING:
@@ -20,34 +20,34 @@ if TYPE_CHECKING:
     from or_magic.client.account import Credits, KeyState
 
 
-def credits(desk: Desk, text: str) -> pd.DataFrame:
+def credits(context: NotebookContext, text: str) -> pd.DataFrame:
     """``%openrouter credits``: a DataFrame of one column, ``value``; the exact amounts are in its ``attrs``."""
     from or_magic.client import account
     from or_magic.client.background import wait_for
 
     _nothing_more("credits", text)
-    client = desk.session.client()
+    client = context.session.client()
     if (credits := wait_for(account.credits(client))) is not None:
-        _warn(desk, credits)
+        _warn(context, credits)
         return _table(_credit_rows(credits), credits)
     state = wait_for(account.key_state(client))
     return _table(_key_rows(state), state)
 
 
-def limits(desk: Desk, text: str) -> pd.DataFrame:
+def limits(context: NotebookContext, text: str) -> pd.DataFrame:
     """``%openrouter limits``: a DataFrame of one column, ``value``; the exact amounts are in its ``attrs``."""
     from or_magic.client import account
     from or_magic.client.background import wait_for
 
     _nothing_more("limits", text)
-    state = wait_for(account.key_state(desk.session.client()))
+    state = wait_for(account.key_state(context.session.client()))
     return _table(_limit_rows(state), state)
 
 
-def _warn(desk: Desk, credits: Credits) -> None:
+def _warn(context: NotebookContext, credits: Credits) -> None:
     """Says where a budget allows more than the account has."""
-    place, session = desk.host.where(), desk.session
-    standings = session.budgeting().standings_of(place.purse, session.service, None)
+    location, session = context.host.where(), context.session
+    standings = session.budgeting().standings_of(location.budget_scope, session.service, None)
     most = max((each.rest for each in standings), default=0)
     if most > pico_usd(credits.left_usd):
         left, allowed = (format_usd(amount) for amount in (pico_usd(credits.left_usd), most))
@@ -124,13 +124,13 @@ _NAMES = {
 }
 
 
-def cost_or_chart(desk: Desk, text: str) -> Costs | Chart:
+def cost_or_chart(context: NotebookContext, text: str) -> Costs | Chart:
     """``%openrouter cost [--all] [--since DATE] [--plot]``: what this notebook (or all) spent; --plot draws it.
 
     What it returns is shown; its ``.df()`` is a table of the turns, ``.by("model")`` (day, thread, cell) of sums.
     """
     words = [word for word in text.split() if word != "--plot"]
-    spent = cost(desk, " ".join(words))
+    spent = cost(context, " ".join(words))
     if "--plot" not in text.split():
         return spent
     from or_magic.charts import spending
@@ -138,7 +138,7 @@ def cost_or_chart(desk: Desk, text: str) -> Costs | Chart:
     return spending(spent)
 
 
-def cost(desk: Desk, text: str) -> Costs:
+def cost(context: NotebookContext, text: str) -> Costs:
     """``%openrouter cost [--all] [--since DATE]``: what this notebook (or all) spent at the service that is set.
 
     What it returns is shown; its ``.df()`` is a table of the turns, ``.by("model")`` (day, thread, cell) of sums.
@@ -150,10 +150,10 @@ def cost(desk: Desk, text: str) -> Costs:
     rest = [word for word in words if word != "--all"]
     if rest and (rest[0] != "--since" or len(rest) != 2):
         raise CommandError(f"%openrouter cost takes --all and --since 2026-11-25; {' '.join(rest)!r} was typed.")
-    return costs(desk.session, everything=everything, since=moment(rest[1]) if rest else None)
+    return costs(context.session, everything=everything, since=moment(rest[1]) if rest else None)
 
 
-def budget(desk: Desk, text: str) -> None:
+def budget(context: NotebookContext, text: str) -> None:
     """``%openrouter budget [AMOUNT|off] [--day|--thread]``: shows or sets what may be spent; kept with the notebook."""
     from or_magic.ledger.store import Budgets
 
@@ -164,8 +164,8 @@ def budget(desk: Desk, text: str) -> None:
         raise CommandError(
             f"%openrouter budget takes an amount in USD (or off), and --day or --thread; {text!r} was typed."
         )
-    place, session = desk.host.where(), desk.session
-    thread = next((each for each in session.threads.of(place.notebook) if each.is_current), None)
+    location, session = context.host.where(), context.session
+    thread = next((each for each in session.threads.of(location.notebook) if each.is_current), None)
     if amounts:
         scope = _SCOPES[flags[0]] if flags else "notebook"
         if scope == "thread" and thread is None:
@@ -174,13 +174,13 @@ def budget(desk: Desk, text: str) -> None:
             )
         limit = None if amounts[0].lower() in ("off", "none") else amount(amounts[0], "%openrouter budget")
         kept = f"thread:{thread.id}" if scope == "thread" and thread is not None else scope
-        Budgets(session.ledger).put(place.purse, session.service, kept, limit)
+        Budgets(session.ledger).put(location.budget_scope, session.service, kept, limit)
     elif flags:
         raise CommandError(f"%openrouter budget AMOUNT {flags[0]} sets one; off takes it away.")
-    _show(desk, thread.id if thread else None)
+    _show(context, thread.id if thread else None)
 
 
-def replay(desk: Desk, text: str) -> None:
+def replay(context: NotebookContext, text: str) -> None:
     """``%openrouter replay export|import FILE [--force]``: the answers of this kernel in a file, and back from one."""
     from or_magic.chat.replay import read_answers, write_answers
     from or_magic.ledger.replays import Replays
@@ -190,15 +190,15 @@ def replay(desk: Desk, text: str) -> None:
     what, *files = [word for word in words if word != "--force"] or [""]
     if what not in ("export", "import") or len(files) != 1 or (is_forced and what == "import"):
         raise CommandError("%openrouter replay wants export FILE.json (--force replaces a file) or import FILE.json.")
-    place, replays = desk.host.where(), Replays(desk.session.ledger)
+    location, replays = context.host.where(), Replays(context.session.ledger)
     if what == "export":
-        answers = replays.of_run(place.notebook, desk.session.service, desk.session.run)
+        answers = replays.of_run(location.notebook, context.session.service, context.session.run)
         if not answers:
             raise CommandError("No cell of this kernel has an answer yet: run the notebook, then export.")
         path = write_answers(Path(files[0]), answers, overwrite=is_forced)
         return print(f"Wrote {_answers(len(answers))} to {path.name}, without their questions.")
     kept = read_answers(Path(files[0]))
-    new = sum(replays.keep(each, place.notebook, place.purse)[1] for each in kept)
+    new = sum(replays.keep(each, location.notebook, location.budget_scope)[1] for each in kept)
     known = f" {_answers(len(kept) - new)} were here already." if new < len(kept) else ""
     return print(f"Took in {_answers(new)}.{known} A cell whose request has one here shows it at no cost.")
 
@@ -207,11 +207,11 @@ def _answers(count: int) -> str:
     return f"{count:,} answer{'' if count == 1 else 's'}"
 
 
-def _show(desk: Desk, thread_id: int | None) -> None:
+def _show(context: NotebookContext, thread_id: int | None) -> None:
     from or_magic.chat.budget import told
 
-    place, session = desk.host.where(), desk.session
-    standings = session.budgeting().standings_of(place.purse, session.service, thread_id)
+    location, session = context.host.where(), context.session
+    standings = session.budgeting().standings_of(location.budget_scope, session.service, thread_id)
     for each in standings:
         print(f"{_NAMES[each.limit.scope]}: {told(each)}")
     if not standings:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from or_magic.commands import ask, conversation, models, money, settings
 from or_magic.commands.arguments import flags_help
 from or_magic.errors import CommandError
-from or_magic.jupyter.notebook_context import Desk
+from or_magic.jupyter.notebook_context import NotebookContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Command:
 
     usage: str
     help: str
-    run: Callable[[Desk, str], object]
+    run: Callable[[NotebookContext, str], object]
     takes_text: bool = False
 
     @property
@@ -92,7 +92,7 @@ COMMANDS = (
 )
 
 
-def run_line(desk: Desk, line: str) -> object:
+def run_line(context: NotebookContext, line: str) -> object:
     """Carries out ``%openrouter LINE``; alone it shows the settings. What a command returns is the line's value.
 
     Raises:
@@ -100,7 +100,7 @@ def run_line(desk: Desk, line: str) -> object:
     """
     name, _, rest = line.strip().partition(" ")
     if not name:
-        settings.show(desk)
+        settings.show(context)
         return None
     if name in ("help", "-h", "--help"):
         return print(flags_help(all_of_them=True) if rest.strip() == "flags" else help_text())
@@ -110,19 +110,19 @@ def run_line(desk: Desk, line: str) -> object:
     if rest.strip() in ("-h", "--help"):
         return print(command.page)
     if command.takes_text:
-        return command.run(desk, rest.strip())
+        return command.run(context, rest.strip())
     # As IPython does it for other magics, which it must not do for a text that is asked.
-    return command.run(desk, desk.shell.var_expand(_without_comment(rest)))  # type: ignore[no-untyped-call]  # IPython's own
+    return command.run(context, context.shell.var_expand(_without_comment(rest)))  # type: ignore[no-untyped-call]  # IPython's own
 
 
 def _without_comment(text: str) -> str:
     """What stands before a ``# comment``, as in Python and in a shell: not one inside quotes or a word."""
     quote = ""
-    for place, letter in enumerate(text):
+    for location, letter in enumerate(text):
         if letter in "'\"" and quote in ("", letter):
             quote = "" if quote else letter
-        elif letter == "#" and not quote and (place == 0 or text[place - 1].isspace()):
-            return text[:place].strip()
+        elif letter == "#" and not quote and (location == 0 or text[location - 1].isspace()):
+            return text[:location].strip()
     return text.strip()
 
 

@@ -10,7 +10,7 @@ from or_magic.catalog.card import model_card
 from or_magic.commands.arguments import model_id
 from or_magic.commands.conversation import thread_row
 from or_magic.errors import CommandError, MissingKeyError, StoreError
-from or_magic.jupyter.notebook_context import Desk
+from or_magic.jupyter.notebook_context import NotebookContext
 from or_magic.money import format_usd
 from or_magic.settings.layers import ALIASES, NAMES, PROMPTS, no_such
 from or_magic.settings.options import BY_NAME, OPTIONS
@@ -25,13 +25,13 @@ _SHOWN = 80  # characters of a named prompt
 _ALIASES = {parameter.long_flag.lstrip("-"): parameter.name for parameter in PARAMETERS if parameter.flag}
 
 
-def put(desk: Desk, text: str) -> None:
+def put(context: NotebookContext, text: str) -> None:
     """``%openrouter set [--user] [NAME VALUE]``: sets an option for this notebook; alone it shows all of them.
 
     With --user for all notebooks, in the settings file (%openrouter config tells where it is); unset takes it out.
     """
     if not text:
-        return config(desk, "")
+        return config(context, "")
     words, is_for_all = without_flag(text, "--user")
     name, _, value = words.partition(" ")
     value = value.strip()
@@ -43,35 +43,35 @@ def put(desk: Desk, text: str) -> None:
     if not value:
         raise CommandError(f"%openrouter set {name} wants a value, or the word {UNSET_WORD} to take back what was set.")
     if is_for_all:
-        settings = desk.session.settings
+        settings = context.session.settings
         known = settings.names_of(ALIASES)
         value = value.strip("'\"")
         if name == "model" and value != UNSET_WORD and value not in known:
             model_id(value)
         settings.put_for_user(name, None if value in (UNSET_WORD, _DEFAULT) else value)
     elif name == "base_url":
-        _put_base_url(desk, value)
+        _put_base_url(context, value)
     elif value == UNSET_WORD or (value == _DEFAULT and name in BY_NAME):
-        desk.session.settings.notebook.pop(name, None)
+        context.session.settings.notebook.pop(name, None)
     else:
-        desk.session.settings.put(name, value.strip("'\""))
-    return print(_row(desk, name))
+        context.session.settings.put(name, value.strip("'\""))
+    return print(_row(context, name))
 
 
-def config(desk: Desk, text: str) -> None:
+def config(context: NotebookContext, text: str) -> None:
     """``%openrouter config``: every setting, its value, and who set it; where the user's file is, and what is named."""
     if text:
         raise CommandError(f"%openrouter config takes nothing more; {text!r} was typed. To set: %openrouter set.")
-    settings = desk.session.settings
+    settings = context.session.settings
     chosen = settings.model()
     print(f"{'model':<20} {chosen.value} ({chosen.source})")
-    print(_row(desk, "base_url"))
-    rows = {option: _row(desk, option.name) for option in OPTIONS}
+    print(_row(context, "base_url"))
+    rows = {option: _row(context, option.name) for option in OPTIONS}
     width = max(map(len, rows.values()))
     for option, row in rows.items():
         print(f"{row:<{width}}  {option.help}")
     for name in settings.parameters():
-        print(_row(desk, name))
+        print(_row(context, name))
     for title, table in (("alias", ALIASES), ("prompt", PROMPTS)):
         for name, told in settings.names_of(table).items():
             print(f"{title} {name:<{19 - len(title)}} {shortened(told)}")
@@ -100,14 +100,14 @@ def _from_home(path: Path) -> str:
     return f"~/{path.relative_to(Path.home()).as_posix()}" if path.is_relative_to(Path.home()) else str(path)
 
 
-def _put_base_url(desk: Desk, value: str) -> None:
-    notebook = desk.session.settings.notebook
+def _put_base_url(context: NotebookContext, value: str) -> None:
+    notebook = context.session.settings.notebook
     before = notebook.pop("base_url", None)
     if value in (UNSET_WORD, _DEFAULT):
         return
     notebook["base_url"] = value
     try:
-        desk.session.settings.base_url()
+        context.session.settings.base_url()
     except CommandError:
         notebook.pop("base_url")
         if before is not None:
@@ -115,8 +115,8 @@ def _put_base_url(desk: Desk, value: str) -> None:
         raise
 
 
-def _row(desk: Desk, name: str) -> str:
-    settings = desk.session.settings
+def _row(context: NotebookContext, name: str) -> str:
+    settings = context.session.settings
     if name in PARAMETER_BY_NAME:
         value = settings.parameters().get(name)
         return f"{name:<20} {'not set' if value is None else f'{value.value} ({value.source})'}"
@@ -127,7 +127,7 @@ def _row(desk: Desk, name: str) -> str:
     return f"{name:<20} {setting.value}{unit} ({setting.source})"
 
 
-def alias(desk: Desk, text: str) -> None:
+def alias(context: NotebookContext, text: str) -> None:
     """``%openrouter alias [NAME ID]``: a short name for a model; alone it shows all of them, ``unset`` takes one away.
 
     ``%openrouter alias fast openai/gpt-5-mini``, then ``%%openrouter fast``. It is kept in the settings file, for all
@@ -138,10 +138,10 @@ def alias(desk: Desk, text: str) -> None:
     if id and id.strip() != UNSET_WORD:
         _check_name(name, "an alias")
         id = model_id(id.strip())
-    _put(desk, ALIASES, name, id.strip(), is_here)
+    _put(context, ALIASES, name, id.strip(), is_here)
 
 
-def prompt(desk: Desk, text: str) -> None:
+def prompt(context: NotebookContext, text: str) -> None:
     """``%openrouter prompt [NAME TEXT]``: a text to begin with; alone it shows all of them, ``unset`` takes one away.
 
     ``%openrouter prompt review Review this code.``, then ``%%openrouter --prompt review`` sends it before the cell's
@@ -152,12 +152,12 @@ def prompt(desk: Desk, text: str) -> None:
     name, _, told = text.removeprefix("--notebook ").strip().partition(" ")
     if told and told.strip() != UNSET_WORD:
         _check_name(name, "a prompt's name")
-    _put(desk, PROMPTS, name, told.strip(), is_here)
+    _put(context, PROMPTS, name, told.strip(), is_here)
 
 
-def _put(desk: Desk, table: str, name: str, text: str, is_here: bool) -> None:
+def _put(context: NotebookContext, table: str, name: str, text: str, is_here: bool) -> None:
     """Keeps, takes away or shows what is named."""
-    settings = desk.session.settings
+    settings = context.session.settings
     before = settings.names_of(table)  # also looks whether the file is sound
     if text == UNSET_WORD:
         if name not in before:
@@ -184,97 +184,97 @@ def _check_name(name: str, what: str) -> None:
         raise CommandError(f"{name!r} cannot be {what}: letters, digits, _, - and ., beginning with a letter.")
 
 
-def key(desk: Desk, text: str) -> None:
+def key(context: NotebookContext, text: str) -> None:
     """``%openrouter key``: asks for a key in a field that does not show it; kept in this process's memory alone."""
     if text:
         raise CommandError(
             "A key written into a cell would be saved with the notebook. Delete it from the cell, run %openrouter key "
             "alone and type it into the field; if the notebook was shared, revoke it at openrouter.ai/settings/keys."
         )
-    if desk.host.place.front_end() == "headless":
+    if context.host.location.front_end() == "headless":
         raise CommandError("Nobody is here to type a key. Set OPENROUTER_API_KEY before the run.")
-    typed = getpass(f"Key for {desk.session.service} (begins with sk-or-): ").strip()
+    typed = getpass(f"Key for {context.session.service} (begins with sk-or-): ").strip()
     if not typed:
         raise CommandError("No key was typed; nothing changed.")
-    desk.session.settings.give_key(typed)
-    print(f"Key for {desk.session.service} set for this kernel. It is not written anywhere.")
+    context.session.settings.give_key(typed)
+    print(f"Key for {context.session.service} set for this kernel. It is not written anywhere.")
 
 
-def sandbox(desk: Desk, text: str) -> None:
+def sandbox(context: NotebookContext, text: str) -> None:
     """``%openrouter sandbox``: this notebook asks a rehearsal on this machine; ``stop`` goes back to the service."""
     if text not in ("", "stop"):
         raise CommandError(f"%openrouter sandbox takes nothing more, or stop; {text!r} was typed.")
     if text == "stop":
-        desk.close_sandbox()
-        print(f"The sandbox is gone. This notebook asks {desk.session.service}.")
+        context.close_sandbox()
+        print(f"The sandbox is gone. This notebook asks {context.session.service}.")
         return
-    print(f"This notebook now asks the sandbox at {desk.open_sandbox().base_url}: no key, no cost, no model.")
+    print(f"This notebook now asks the sandbox at {context.open_sandbox().base_url}: no key, no cost, no model.")
     print("%openrouter sandbox stop goes back.")
 
 
-def show(desk: Desk) -> None:
+def show(context: NotebookContext) -> None:
     """``%openrouter`` alone: model, service, key, notebook, spent. The key itself is never shown."""
-    settings = desk.session.settings
+    settings = context.session.settings
     chosen, address = settings.model(), settings.base_url()
     rows = {
         "model": f"{chosen.value} ({chosen.source})",
-        "service": f"{desk.session.service} ({address.source})",
-        "key": _key_row(desk),
-        "notebook": _notebook_row(desk),
-        "thread": thread_row(desk),
-        "spent": _spent_row(desk),
+        "service": f"{context.session.service} ({address.source})",
+        "key": _key_row(context),
+        "notebook": _notebook_row(context),
+        "thread": thread_row(context),
+        "spent": _spent_row(context),
     }
     for name, value in rows.items():
         print(f"{name:<9} {value}")
     print("%openrouter help lists what can be typed.")
 
 
-def model(desk: Desk, text: str) -> None:
+def model(context: NotebookContext, text: str) -> None:
     """``%openrouter model [ID]``: shows or sets the model that this notebook's cells ask, and what is known of it."""
-    settings = desk.session.settings
+    settings = context.session.settings
     if text:
         if len(text.split()) > 1:
             raise CommandError(f"%openrouter model takes one id; {text!r} was typed.")
         settings.notebook["model"] = text if text in settings.names_of(ALIASES) else model_id(text)
     chosen = settings.model()
     print(f"{chosen.value} ({chosen.source})")
-    print(strip_terminal("\n".join(f"  {line}" for line in model_card(desk.session.models, chosen.value))), end="\n")
+    print(strip_terminal("\n".join(f"  {line}" for line in model_card(context.session.models, chosen.value))), end="\n")
 
 
-def _key_row(desk: Desk) -> str:
+def _key_row(context: NotebookContext) -> str:
     try:
-        return f"set ({desk.session.settings.key().source})"
+        return f"set ({context.session.settings.key().source})"
     except MissingKeyError:
         return "none (%openrouter key to type one, %openrouter sandbox to try without)"
 
 
-def _notebook_row(desk: Desk) -> str:
-    place = desk.host.where()
-    if place.purse_name == "notebook":
-        return Path(place.notebook).name  # not its folder: notebooks are shared, and paths name people
+def _notebook_row(context: NotebookContext) -> str:
+    location = context.host.where()
+    if location.budget_scope_name == "notebook":
+        return Path(location.notebook).name  # not its folder: notebooks are shared, and paths name people
     return "not told by this front end; money is counted under the working folder"
 
 
-def _spent_row(desk: Desk) -> str:
+def _spent_row(context: NotebookContext) -> str:
     try:
-        spent = desk.session.spent()
+        spent = context.session.spent()
     except StoreError as error:
         return str(error)
     unknown = f", {spent.unknown} of unknown cost" if spent.unknown else ""
     return f"{format_usd(spent.pico_usd)} in {spent.turns:,} answers{unknown}"
 
 
-def show_panel(desk: Desk, text: str) -> Panel:
+def show_panel(context: NotebookContext, text: str) -> Panel:
     """``%openrouter panel``: one widget with the model, the conversation, the settings and the money of this notebook.
 
     What is asked there and in cells is one conversation. ``or_magic.Panel()`` makes the same; `close` takes it away.
     """
     if text:
         raise CommandError(f"%openrouter panel takes nothing more; {text!r} was typed.")
-    if desk.host.place.front_end() == "terminal":
+    if context.host.location.front_end() == "terminal":
         raise CommandError(
             "The panel needs a notebook: JupyterLab, Notebook or VS Code. Here %openrouter ask TEXT asks."
         )
     from or_magic.jupyter.panel.panel import Panel
 
-    return Panel(desk)
+    return Panel(context)

@@ -23,7 +23,7 @@ from or_magic.settings.options import BY_NAME
 from or_magic.settings.parameters import PARAMETERS
 
 if TYPE_CHECKING:
-    from or_magic.jupyter.notebook_context import Desk
+    from or_magic.jupyter.notebook_context import NotebookContext
 
 _LINE = re.compile(r"^\s*(?:[A-Za-z_]\w*\s*=\s*)?%(?P<mark>%?)(?:openrouter|or)(?:\s+(?P<rest>.*))?$")
 _WORD = re.compile(r"[a-z0-9_]+")
@@ -60,7 +60,7 @@ class Completed:
     what: str = ""
 
 
-def matcher_of(desk: Desk) -> Callable[[Any], Any]:
+def matcher_of(context: NotebookContext) -> Callable[[Any], Any]:
     """A matcher for ``ip.Completer.custom_matchers``."""
     from IPython.core.completer import SimpleCompletion, context_matcher
 
@@ -69,7 +69,7 @@ def matcher_of(desk: Desk) -> Callable[[Any], Any]:
         """Completes what stands behind ``%openrouter`` and ``%%openrouter``."""
         lines = context.full_text.split("\n")
         line = lines[context.cursor_line][: context.cursor_position] if context.cursor_line < len(lines) else ""
-        found = completions(desk, line, is_first=context.cursor_line == 0)
+        found = completions(context, line, is_first=context.cursor_line == 0)
         if found is None:
             return {"completions": []}
         word, listed = found
@@ -80,7 +80,7 @@ def matcher_of(desk: Desk) -> Callable[[Any], Any]:
     return matcher
 
 
-def completions(desk: Desk, line: str, *, is_first: bool) -> tuple[str, list[Completed]] | None:
+def completions(context: NotebookContext, line: str, *, is_first: bool) -> tuple[str, list[Completed]] | None:
     """The word before the cursor and what it may become; None where the line is no command of ours.
 
     Args:
@@ -92,7 +92,7 @@ def completions(desk: Desk, line: str, *, is_first: bool) -> tuple[str, list[Com
         return None
     *before, word = _words(found["rest"] or "")
     with contextlib.suppress(OrMagicError):
-        listed = _in_cell(desk, before, word) if found["mark"] else _in_line(desk, before, word)
+        listed = _in_cell(context, before, word) if found["mark"] else _in_line(context, before, word)
         return word, list(dict.fromkeys(listed))
     return word, []
 
@@ -103,19 +103,19 @@ def _words(text: str) -> list[str]:
     return words if words and not text[-1:].isspace() else [*words, ""]
 
 
-def _in_cell(desk: Desk, before: list[str], word: str) -> Iterable[Completed]:
+def _in_cell(context: NotebookContext, before: list[str], word: str) -> Iterable[Completed]:
     last = before[-1] if before else ""
     if word.startswith("-") and "=" not in word:
-        return _matching(word, _flags(desk, before))
+        return _matching(word, _flags(context, before))
     flag, equals, value = word.partition("=")
     if equals:
-        return [Completed(f"{flag}={each.text}", each.what) for each in _values(desk, flag, value)]
+        return [Completed(f"{flag}={each.text}", each.what) for each in _values(context, flag, value)]
     if last.startswith("-") and (flag_of := _flag(last)) is not None and flag_of.value:
-        return _values(desk, last, word)
-    return _ids(desk, word)
+        return _values(context, last, word)
+    return _ids(context, word)
 
 
-def _in_line(desk: Desk, before: list[str], word: str) -> Iterable[Completed]:
+def _in_line(context: NotebookContext, before: list[str], word: str) -> Iterable[Completed]:
     from or_magic.commands.registry import COMMANDS
 
     if not before:
@@ -123,33 +123,33 @@ def _in_line(desk: Desk, before: list[str], word: str) -> Iterable[Completed]:
         return _matching(word, [*names, Completed("help", "this; every flag of a cell")])
     name, last = before[0], before[-1]
     if name in ("model", "endpoints") or (name == "alias" and len(before) == 2):
-        return _ids(desk, word)
+        return _ids(context, word)
     if name in ("switch", "fork") or last == "--thread":
-        return _matching(word, _threads(desk))
+        return _matching(word, _threads(context))
     if name == "set":
-        return _settings(desk, [each for each in before[1:] if each != "--user"], word)
+        return _settings(context, [each for each in before[1:] if each != "--user"], word)
     if name in ("alias", "prompt") and len(before) == 1:
-        names_of = desk.session.settings.names_of(ALIASES if name == "alias" else PROMPTS)
+        names_of = context.session.settings.names_of(ALIASES if name == "alias" else PROMPTS)
         return _matching(word, [Completed(each) for each in names_of])
     if name in ("fix", "explain") and last in _ID_FLAGS:
-        return _ids(desk, word)
+        return _ids(context, word)
     if name == "stop":
-        return _matching(word, [Completed("all"), *(Completed(str(ask.turn_id)) for ask in desk.session.jobs())])
+        return _matching(word, [Completed("all"), *(Completed(str(ask.turn_id)) for ask in context.session.jobs())])
     if last in _AFTER and last.startswith("-"):
         return _matching(word, map(Completed, _AFTER[last]))
     if name == "models":
-        return _matching(word, map(Completed, _MODEL_FLAGS)) if word.startswith("-") else _ids(desk, word)
+        return _matching(word, map(Completed, _MODEL_FLAGS)) if word.startswith("-") else _ids(context, word)
     return _matching(word, map(Completed, _AFTER.get(name, ())))
 
 
-def _settings(desk: Desk, before: list[str], word: str) -> Iterable[Completed]:
+def _settings(context: NotebookContext, before: list[str], word: str) -> Iterable[Completed]:
     """Names of settings, then the values that one may have."""
     if not before:
         helps = {**{name: option.help for name, option in BY_NAME.items()}, **{p.name: p.help for p in PARAMETERS}}
         return _matching(word, [Completed(name, helps.get(name, "")) for name in NAMES])
     name = before[0].replace("-", "_")
     if name == "model":
-        return _ids(desk, word)
+        return _ids(context, word)
     parameter = next((each for each in PARAMETERS if each.name == name), None)
     words = _choices(parameter.kind.shown) if parameter is not None else _option_words(name)
     return _matching(word, map(Completed, [*words, "unset"]))
@@ -170,10 +170,10 @@ def _option_words(name: str) -> list[str]:
     )
 
 
-def _flags(desk: Desk, before: list[str]) -> Iterator[Completed]:
+def _flags(context: NotebookContext, before: list[str]) -> Iterator[Completed]:
     """The flags that are not on the line yet, without those that the model does not hear."""
-    model = next((word for word in before if "/" in word), None) or desk.session.settings.model().value
-    known = desk.session.models.here(model)
+    model = next((word for word in before if "/" in word), None) or context.session.settings.model().value
+    known = context.session.models.here(model)
     heard = known.supported_parameters if known is not None and not known.is_router else frozenset()
     for flag in FLAGS:
         is_heard = flag.parameter is None or not flag.parameter.ability or not heard
@@ -185,20 +185,20 @@ def _flag(name: str) -> Flag | None:
     return next((flag for flag in FLAGS if name in (flag.name, flag.short)), None)
 
 
-def _values(desk: Desk, name: str, word: str) -> Iterable[Completed]:
+def _values(context: NotebookContext, name: str, word: str) -> Iterable[Completed]:
     """What may stand behind a flag."""
     if name in _ID_FLAGS:
-        return _ids(desk, word)
+        return _ids(context, word)
     if name == "--thread":
-        return _matching(word, _threads(desk))
+        return _matching(word, _threads(context))
     if name == "--prompt":
-        return _matching(word, map(Completed, desk.session.settings.names_of(PROMPTS)))
+        return _matching(word, map(Completed, context.session.settings.names_of(PROMPTS)))
     if name == "--schema":
-        return _matching(word, (Completed(each) for each in _types(desk)))
+        return _matching(word, (Completed(each) for each in _types(context)))
     if name == "--tools":
         earlier, comma, begun = word.rpartition(",")
         named = earlier.split(",")
-        found = _matching(begun, (each for each in _functions(desk) if each.text not in named))
+        found = _matching(begun, (each for each in _functions(context) if each.text not in named))
         return [Completed(f"{earlier}{comma}{each.text}", each.what) for each in found]
     if name in _AFTER:
         return _matching(word, map(Completed, _AFTER[name]))
@@ -212,40 +212,40 @@ def _choices(shown: str) -> list[str]:
     return [word for word in words if _WORD.fullmatch(word)] if len(words) > 1 else []
 
 
-def _types(desk: Desk) -> Iterator[str]:
+def _types(context: NotebookContext) -> Iterator[str]:
     """The user's own classes, which may be schemas."""
-    for name, value in list(desk.shell.user_ns.items()):
+    for name, value in list(context.shell.user_ns.items()):
         if isinstance(value, type) and not name.startswith("_"):
             yield name
 
 
-def _functions(desk: Desk) -> Iterator[Completed]:
+def _functions(context: NotebookContext) -> Iterator[Completed]:
     """The user's own functions, which may be tools; then the toolbox, and those that the service runs."""
-    hidden = desk.shell.user_ns_hidden
-    for name, value in list(desk.shell.user_ns.items()):
+    hidden = context.shell.user_ns_hidden
+    for name, value in list(context.shell.user_ns.items()):
         if isinstance(value, types.FunctionType) and not name.startswith("_") and name not in hidden:
             yield Completed(name, "function")
     yield from (Completed(f"or_magic.toolbox.{name}", "function") for name in _TOOLBOX)
     yield from (Completed(f"openrouter:{name}", "run by the service") for name in SERVER_TOOLS)
 
 
-def _threads(desk: Desk) -> list[Completed]:
-    threads = desk.session.threads.of(desk.host.where().notebook)
+def _threads(context: NotebookContext) -> list[Completed]:
+    threads = context.session.threads.of(context.host.where().notebook)
     return [Completed(thread.name, "current" if thread.is_current else "thread") for thread in threads]
 
 
-def _ids(desk: Desk, word: str) -> list[Completed]:
+def _ids(context: NotebookContext, word: str) -> list[Completed]:
     """Aliases, then the ids that hold the word, the best and the cheapest first, each with its price."""
-    aliases = desk.session.settings.names_of(ALIASES)
+    aliases = context.session.settings.names_of(ALIASES)
     listed = [Completed(name, id) for name, id in aliases.items() if word in name]
     listed += [Completed(each, "") for each in ("auto", "account") if word and each.startswith(word)]
-    shelf = desk.session.models.shelf()
-    if shelf is None:
+    completion_index = context.session.models.completion_index()
+    if completion_index is None:
         return listed
     base, colon, variant = word.partition(":")
-    places = ranked(word, shelf.ids, (), shelf.prices)[:_MOST]
-    listed += [Completed(shelf.ids[place], shelf.told[place]) for place in places]
-    if colon and base in shelf.places:
+    places = ranked(word, completion_index.ids, (), completion_index.prices)[:_MOST]
+    listed += [Completed(completion_index.ids[location], completion_index.told[location]) for location in places]
+    if colon and base in completion_index.places:
         listed += [Completed(f"{base}:{each}") for each in ("nitro", "floor", "online") if each.startswith(variant)]
     return listed
 

@@ -15,8 +15,8 @@ from or_magic.chat.session import Session
 from or_magic.commands.registry import help_text, run_line
 from or_magic.errors import CommandError
 from or_magic.jupyter.completion import matcher_of
-from or_magic.jupyter.hosts import ShellHost, answer_html
-from or_magic.jupyter.notebook_context import Desk
+from or_magic.jupyter.hosts import ShellHost, answer_display_html
+from or_magic.jupyter.notebook_context import NotebookContext
 from or_magic.settings.layers import Settings
 from or_magic.settings.options import BY_NAME, OPTIONS
 from or_magic.settings.parameters import PARAMETERS
@@ -47,7 +47,7 @@ class OpenRouterMagics(_Configured):  # type: ignore[misc]  # its base is made f
         super().__init__(shell)
         host = ShellHost(shell)
         session = Session(host, Settings(config=self._config))
-        self.desk = Desk(shell, session, host)
+        self.context = NotebookContext(shell, session, host)
         self.matcher: Any = None
 
     def _config(self) -> dict[str, str]:
@@ -62,20 +62,20 @@ class OpenRouterMagics(_Configured):  # type: ignore[misc]  # its base is made f
         ``{{ expression }}`` is a value of Python. A line commands: ``%openrouter help`` lists all.
         """
         if cell is None:
-            return run_line(self.desk, line)
-        asked = self.desk.flags(line)
+            return run_line(self.context, line)
+        asked = self.context.flags(line)
         if asked.wants_help:
             return print(help_text())
         if not cell.strip() and not any(asked.values.get(name) for name in ("prompt", "image", "file")):
             raise CommandError("The cell is empty: the prompt stands below the first line.")
-        self.desk.ask(cell.removesuffix("\n"), asked, first_line=2)
+        self.context.ask(cell.removesuffix("\n"), asked, first_line=2)
         return None
 
     def close(self) -> None:
         """Finishes what is under way and stops a sandbox that was started here."""
-        self.desk.session.close()
-        if self.desk.sandbox is not None:
-            self.desk.sandbox.close()
+        self.context.session.close()
+        if self.context.sandbox is not None:
+            self.context.sandbox.close()
 
 
 def conversation_html(shown: Any) -> str:
@@ -91,15 +91,15 @@ def load(shell: InteractiveShell) -> None:
     shell.register_magics(magics)
     shell.magics_manager.register_function(magics.openrouter, magic_kind="line_cell", magic_name="or")
     shell.input_transformers_cleanup.extend([keep_question_mark, give_body])
-    shell.events.register("post_run_cell", magics.desk.failed.note)
-    magics.matcher = matcher_of(magics.desk)
+    shell.events.register("post_run_cell", magics.context.failed.note)
+    magics.matcher = matcher_of(magics.context)
     if (completer := getattr(shell, "Completer", None)) is not None:
         completer.custom_matchers.append(magics.matcher)
     if shell.display_formatter is not None:
         html = shell.display_formatter.formatters["text/html"]
-        html.for_type(Answer, answer_html)
+        html.for_type(Answer, answer_display_html)
         bundle = shell.display_formatter.mimebundle_formatter
-        bundle.for_type_by_name("or_magic.catalog.table", "ModelTable", magics.desk.models_bundle)
+        bundle.for_type_by_name("or_magic.catalog.table", "ModelTable", magics.context.models_bundle)
         # By name: the conversation's own imports come at its first use.
         for name in ("Conversation", "Turns"):
             html.for_type_by_name("or_magic.chat.conversation", name, conversation_html)
@@ -116,7 +116,7 @@ def unload(shell: InteractiveShell) -> None:
             shell.magics_manager.magics[kind].pop(name, None)
     shell.configurables.remove(magics)
     with contextlib.suppress(ValueError):
-        shell.events.unregister("post_run_cell", magics.desk.failed.note)
+        shell.events.unregister("post_run_cell", magics.context.failed.note)
     completer = getattr(shell, "Completer", None)
     if completer is not None and magics.matcher in completer.custom_matchers:
         completer.custom_matchers.remove(magics.matcher)

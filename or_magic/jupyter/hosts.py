@@ -15,14 +15,14 @@ from IPython.display import HTML, DisplayHandle, display
 
 from or_magic.answer import Answer
 from or_magic.chat.footer import footer_text
-from or_magic.chat.host import Approval, Bill, Place, View, asked, unapproved
+from or_magic.chat.host import Approval, FooterData, Location, View, asked, unapproved
 from or_magic.chat.reenter import wait_for
 from or_magic.content import fenced
 from or_magic.errors import ToolError
-from or_magic.jupyter.html.answers import tool_html, tool_line, whole_html
+from or_magic.jupyter.html.answers import answer_html, tool_html, tool_line
 from or_magic.jupyter.html.highlight import stylesheet
 from or_magic.jupyter.html.markdown import render
-from or_magic.jupyter.kernel import ShellPlace, run_in_main, running_loop
+from or_magic.jupyter.kernel import ShellLocation, run_in_main, running_loop
 from or_magic.jupyter.live import Frame, LiveView, new_id, status_html
 from or_magic.jupyter.provenance import provenance_metadata as provenance
 from or_magic.terminal import LateTerminalView, TerminalView
@@ -36,18 +36,18 @@ class ShellHost:
     """The host of one IPython shell; looks at each question anew which front end asked it."""
 
     def __init__(self, shell: InteractiveShell) -> None:
-        self.place = ShellPlace(shell)
+        self.location = ShellLocation(shell)
         self._shell = shell
         self._offered_in: str | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def is_watched(self) -> bool:
         """Not in a headless run, whose kernel is shut down after the last cell."""
-        return self.place.front_end() != "headless"
+        return self.location.front_end() != "headless"
 
-    def where(self) -> Place:
+    def where(self) -> Location:
         """The notebook and the cell of the request that runs now."""
-        return self.place.where()
+        return self.location.where()
 
     def wait_for(self, awaitable: Awaitable[T]) -> T:
         """What an awaitable gives, on the loop that the user's other awaitables run on."""
@@ -70,16 +70,16 @@ class ShellHost:
 
     def approve(self, name: str, call: str, *, can_be_always: bool) -> Approval:
         """Asks the user, where one is there to answer."""
-        if self.place.front_end() == "headless" or threading.current_thread() is not threading.main_thread():
+        if self.location.front_end() == "headless" or threading.current_thread() is not threading.main_thread():
             raise ToolError(unapproved(name))
         return asked(input, call, can_be_always=can_be_always)
 
     def show_tool(self, run: ToolRun) -> None:
         """What a tool gave, below what it has printed: a line, and the rest folded away."""
-        if self.place.front_end() == "terminal":
+        if self.location.front_end() == "terminal":
             print(strip_terminal(tool_line(run)))
             return
-        times = self.place.front_end() != "headless"
+        times = self.location.front_end() != "headless"
         html, text = tool_html(run, times=times), tool_line(run, times=times)
         display(_bundle(_styled(html), text), raw=True)
 
@@ -88,8 +88,8 @@ class ShellHost:
 
         Nothing is put anywhere in a run that nobody watches. Of several in one run of a cell a front end takes one.
         """
-        request = self.place.where().request
-        if self.place.front_end() == "headless" or (request is not None and request == self._offered_in):
+        request = self.location.where().request
+        if self.location.front_end() == "headless" or (request is not None and request == self._offered_in):
             return False
         self._offered_in = request
         self._shell.set_next_input(code)
@@ -97,7 +97,7 @@ class ShellHost:
 
     def show_code(self, code: str, language: str) -> None:
         """Shows a piece of untrusted code below what the cell has shown."""
-        if self.place.front_end() == "terminal":
+        if self.location.front_end() == "terminal":
             print(strip_terminal(code))
             return
         html = render(fenced(code, language), answer_id=new_id())
@@ -105,7 +105,7 @@ class ShellHost:
 
     def open_view(self, answer: Answer, *, in_background: bool = False, is_live: bool = True) -> View:
         """The view that fits the front end."""
-        front_end = self.place.front_end()
+        front_end = self.location.front_end()
         if front_end == "terminal":
             is_late = in_background or not is_live
             return LateTerminalView(sys.stdout) if is_late else TerminalView(sys.stdout)
@@ -113,10 +113,10 @@ class ShellHost:
             self._loop = running_loop()  # of the cell that asks: where the extension is loaded none may run yet
         # What arrives in the background needs its place in the page before its cell ends.
         is_drawn = front_end == "display" and (is_live or in_background)
-        return LiveView(answer, CellOutlet()) if is_drawn else HeadlessView(answer)
+        return LiveView(answer, CellDisplay()) if is_drawn else HeadlessView(answer)
 
 
-class CellOutlet:
+class CellDisplay:
     """Two outputs of a cell: the answer and, under it, the tail, which at the end becomes the footer."""
 
     def __init__(self) -> None:
@@ -157,20 +157,20 @@ class HeadlessView:
     def rest(self) -> None:
         """Nothing is drawn before the end."""
 
-    def close(self, answer: Answer, bill: Bill) -> None:
+    def close(self, answer: Answer, footer_data: FooterData) -> None:
         """The whole answer and its footer."""
-        footer = footer_text(answer, bill, times=False)
-        html = _styled(whole_html(answer, answer_id=self._id, times=False) + (status_html(footer) if footer else ""))
+        footer = footer_text(answer, footer_data, times=False)
+        html = _styled(answer_html(answer, answer_id=self._id, times=False) + (status_html(footer) if footer else ""))
         text = f"{answer.text}\n\n{footer}".strip("\n") if footer else answer.text
         display(_bundle(html, text), raw=True, metadata={"or_magic": provenance(answer)})
 
-    def amend(self, answer: Answer, bill: Bill) -> None:
+    def amend(self, answer: Answer, footer_data: FooterData) -> None:
         """What was shown once stays: nobody watches."""
 
 
-def answer_html(answer: Answer) -> str:
+def answer_display_html(answer: Answer) -> str:
     """An answer that is the value of a cell, as safe HTML."""
-    return _styled(whole_html(answer, answer_id=new_id()))
+    return _styled(answer_html(answer, answer_id=new_id()))
 
 
 def _styled(html: str) -> str:

@@ -23,7 +23,7 @@ from typing import Any, Literal, TypeVar
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from or_magic.chat.host import Place, unnamed_place
+from or_magic.chat.host import Location, unnamed_location
 from or_magic.errors import OrMagicError, ToolError
 from or_magic.prompt.failed_code import Failure
 from or_magic.prompt.tracebacks import user_frames
@@ -31,7 +31,7 @@ from or_magic.prompt.tracebacks import user_frames
 FrontEnd = Literal["display", "terminal", "headless"]
 
 
-class ShellPlace:
+class ShellLocation:
     """The place of one IPython shell.
 
     Args:
@@ -66,14 +66,14 @@ class ShellPlace:
             return code
         return str(history.input_hist_raw[-1]) if history is not None and history.input_hist_raw else None
 
-    def where(self) -> Place:
+    def where(self) -> Location:
         """The notebook and cell of the request that runs now."""
         request = self._request() or {}
         id = request.get("header", {}).get("msg_id")
         cell_id = request.get("metadata", {}).get("cellId") or self._nth_run(id, request.get("content", {}).get("code"))
         return replace(self.notebook(is_display=self.front_end() == "display"), cell_id=cell_id, request=id)
 
-    def notebook(self, *, is_display: bool) -> Place:
+    def notebook(self, *, is_display: bool) -> Location:
         """The notebook alone, without a cell.
 
         Args:
@@ -81,8 +81,8 @@ class ShellPlace:
         """
         path = self._notebook_path(is_display)
         if path is None:
-            return unnamed_place(self._name)
-        return Place(notebook=path, purse=path, purse_name="notebook")
+            return unnamed_location(self._name)
+        return Location(notebook=path, budget_scope=path, budget_scope_name="notebook")
 
     def _nth_run(self, request: str | None, source: str | None) -> str | None:
         """A name for a cell whose id nobody tells: the n-th run of the same source in this kernel."""

@@ -20,8 +20,8 @@ from typing import Protocol
 
 from or_magic.answer import Answer
 from or_magic.chat.footer import footer_text, waiting_text
-from or_magic.chat.host import Bill
-from or_magic.jupyter.html.answers import calls_html, thinking_html, thoughts_html, whole_html
+from or_magic.chat.host import FooterData
+from or_magic.jupyter.html.answers import answer_html, calls_html, thinking_html, thoughts_html
 from or_magic.jupyter.html.markdown import finished_length, render
 from or_magic.jupyter.html.source import close_open
 from or_magic.text import escape_text
@@ -39,23 +39,23 @@ def split(block: str) -> tuple[str, str]:
     Args:
         block: Markdown of one block that still grows.
     """
-    room = len(block) - _KEPT
-    if room <= 0:
+    limit = len(block) - _KEPT
+    if limit <= 0:
         return "", block
     if (fence := _FENCE.match(block)) is not None:
-        cut = block.rfind("\n", fence.end(), room) + 1
+        cut = block.rfind("\n", fence.end(), limit) + 1
         return _parts(block, cut, ends=fence["mark"] + "\n\n", begins=fence[0]) if cut > fence.end() else ("", block)
     if _ITEM.match(block):
-        items = [item.start() for item in _ITEM.finditer(block, 1, room)]
+        items = [item.start() for item in _ITEM.finditer(block, 1, limit)]
         return _parts(block, items[-1]) if items else ("", block)
     if (table := _TABLE.match(block)) is not None:
-        cut = block.rfind("\n", table.end(), room) + 1
+        cut = block.rfind("\n", table.end(), limit) + 1
         return _parts(block, cut, ends="\n", begins=table["head"]) if cut > table.end() else ("", block)
-    return _split_paragraph(block, room)
+    return _split_paragraph(block, limit)
 
 
-def _split_paragraph(block: str, room: int) -> tuple[str, str]:
-    cut = max(block.rfind(". ", 0, room), block.rfind("\n", 0, room)) + 1 or block.rfind(" ", 0, room) + 1
+def _split_paragraph(block: str, limit: int) -> tuple[str, str]:
+    cut = max(block.rfind(". ", 0, limit), block.rfind("\n", 0, limit)) + 1 or block.rfind(" ", 0, limit) + 1
     head = block[:cut]
     # An open mark, formula or link would be torn in two.
     is_torn = close_open(head) != head or head.count("$") % 2 == 1
@@ -214,7 +214,7 @@ def status_html(text: str) -> str:
     return f'<div class="orm orm-status mathjax_ignore">{lines}</div>'
 
 
-class Outlet(Protocol):
+class AnswerDisplay(Protocol):
     """Two places on the screen, one under the other. All HTML that it is given is safe."""
 
     def draw(self, frame: Frame) -> None:
@@ -230,13 +230,13 @@ class Outlet(Protocol):
 class LiveView:
     """Shows one answer in an outlet, no faster than a page can follow."""
 
-    def __init__(self, answer: Answer, outlet: Outlet) -> None:
+    def __init__(self, answer: Answer, display_area: AnswerDisplay) -> None:
         self._id = new_id()
         self._live = LiveAnswer(self._id, answer.model_asked or "the account's model")
         self._pacer = Pacer()
-        self._outlet = outlet
+        self._display_area = display_area
         first = self._live.frame() or Frame()
-        outlet.draw(first)
+        display_area.draw(first)
         self._pacer.drew(first, time.monotonic())
 
     def show(self, event: Event) -> None:
@@ -248,21 +248,21 @@ class LiveView:
         """Draws what has arrived, if a redraw is due."""
         now_s = time.monotonic()
         if self._pacer.is_due(now_s) and (frame := self._live.frame()) is not None:
-            self._outlet.draw(frame)
+            self._display_area.draw(frame)
             self._pacer.drew(frame, now_s)
 
-    def close(self, answer: Answer, bill: Bill) -> None:
+    def close(self, answer: Answer, footer_data: FooterData) -> None:
         """The answer moves up whole; the tail becomes the footer."""
-        self._outlet.show_whole(answer, whole_html(answer, answer_id=self._id))
-        self._outlet.show_footer(self.footer(answer, bill))
+        self._display_area.show_whole(answer, answer_html(answer, answer_id=self._id))
+        self._display_area.show_footer(self.footer(answer, footer_data))
 
-    def amend(self, answer: Answer, bill: Bill) -> None:
+    def amend(self, answer: Answer, footer_data: FooterData) -> None:
         """The footer with the cost that is known by now."""
-        self._outlet.show_footer(self.footer(answer, bill))
+        self._display_area.show_footer(self.footer(answer, footer_data))
 
-    def footer(self, answer: Answer, bill: Bill) -> str:
+    def footer(self, answer: Answer, footer_data: FooterData) -> str:
         """The line under the answer, below those that tell how it was asked."""
-        return footer_text(answer, bill)
+        return footer_text(answer, footer_data)
 
 
 def new_id() -> str:

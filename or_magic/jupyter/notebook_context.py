@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.interactiveshell import InteractiveShell
 
 from or_magic.answer import Answer
-from or_magic.chat.question import MAX_STEPS, NO_TOOLBELT, Toolbelt
+from or_magic.chat.question import MAX_STEPS, NO_TOOL_SETTINGS, ToolSettings
 from or_magic.chat.session import Session
 from or_magic.chat.tools import SERVER_TOOLS, tools_of
 from or_magic.commands.arguments import CellLine, parse_cell_line
@@ -28,7 +28,7 @@ from or_magic.errors import CommandError, Stopped
 from or_magic.extracting import Code, code_blocks
 from or_magic.jupyter.hosts import ShellHost, show_page
 from or_magic.jupyter.kernel import FailedCells
-from or_magic.prompt.answer_formats import NO_FORM, Form, form_of, short_form
+from or_magic.prompt.answer_formats import ANY_FORMAT, AnswerFormat, answer_format_of, short_schema
 from or_magic.prompt.converters import message_parts
 from or_magic.prompt.media import web_address
 from or_magic.prompt.template import evaluate, value_of
@@ -52,7 +52,7 @@ _MAGICS = {
 _NOT_CODE = (ast.Name, ast.Constant, ast.Attribute)
 
 
-class Cells:
+class CellWriter:
     """Offers code to the user as the next cell.
 
     Args:
@@ -143,7 +143,7 @@ def _diff(before: str, after: str) -> str:
     return "\n".join(lines)
 
 
-class Prompting:
+class PromptBuilder:
     """Makes what was typed ready to be asked, with the names of one shell's user.
 
     Args:
@@ -181,11 +181,11 @@ class Prompting:
                 values += evaluate(prompt, self.names, self._host.wait_for, first_line=first_line)
             values += [(word, self._image(word)) for word in asked.values.get("image", ())]
             values += [(Path(word).name, Path(word)) for word in asked.values.get("file", ())]
-            return message_parts(values, asked.room)
+            return message_parts(values, asked.limit)
         except KeyboardInterrupt:
             raise Stopped("Stopped before anything was sent. Nothing was charged.") from None
 
-    def form(self, asked: CellLine) -> Form:
+    def answer_format(self, asked: CellLine) -> AnswerFormat:
         """What the answer shall be.
 
         Raises:
@@ -193,11 +193,11 @@ class Prompting:
         """
         format, schema = asked.values.get("format"), asked.values.get("schema")
         if schema is None:
-            return form_of(format, None)
-        short = short_form(schema, self._shell.user_ns)
-        return form_of(format, short if short is not None else self._evaluated(schema, "--schema"))
+            return answer_format_of(format, None)
+        short = short_schema(schema, self._shell.user_ns)
+        return answer_format_of(format, short if short is not None else self._evaluated(schema, "--schema"))
 
-    def belt(self, asked: CellLine) -> Toolbelt:
+    def tool_settings(self, asked: CellLine) -> ToolSettings:
         """The tools that the model may call.
 
         Raises:
@@ -205,12 +205,12 @@ class Prompting:
         """
         named = asked.values.get("tools")
         if not named:
-            return NO_TOOLBELT
+            return NO_TOOL_SETTINGS
         words = [word for text in named for word in _split(text)]
         given = [word if word.startswith("openrouter:") else self._tool(word) for word in words]
         flat = [each for value in given for each in (value if isinstance(value, (list, tuple)) else [value])]
         steps = asked.values.get("max_steps", MAX_STEPS)
-        return Toolbelt(tools_of(flat), steps, bool(asked.values.get("yes")))
+        return ToolSettings(tools_of(flat), steps, bool(asked.values.get("yes")))
 
     def _tool(self, word: str) -> Any:
         """What ``--tools`` names: a value of Python."""
@@ -239,7 +239,7 @@ class Prompting:
 
     def _is_typed(self, prompt: str) -> bool:
         """Whether the text stands in the source of the cell that runs."""
-        source = self._host.place.source()
+        source = self._host.location.source()
         return source is None or prompt.strip() in source
 
 
@@ -253,7 +253,7 @@ def _split(text: str) -> list[str]:
 
 
 @dataclass
-class Desk:
+class NotebookContext:
     """The session, the shell and the host of one notebook, its last failed cell, and the sandbox if one runs here."""
 
     shell: InteractiveShell
@@ -263,16 +263,16 @@ class Desk:
     failed: FailedCells = field(default_factory=FailedCells)
 
     @cached_property
-    def prompting(self) -> Prompting:
+    def prompt_builder(self) -> PromptBuilder:
         """Makes what was typed ready to be asked."""
 
-        return Prompting(self.shell, self.host)
+        return PromptBuilder(self.shell, self.host)
 
     @cached_property
-    def cells(self) -> Cells:
+    def cells(self) -> CellWriter:
         """Offers code as the next cell."""
 
-        return Cells(self.shell, self.session, self.host)
+        return CellWriter(self.shell, self.session, self.host)
 
     def flags(self, line: str) -> CellLine:
         """What stands on the first line of a cell, understood with the user's variables and aliases.
@@ -292,17 +292,19 @@ class Desk:
         asked = asked or CellLine()
         named = asked.values.get("prompt")
         before = self.session.settings.prompt(named) if named is not None else ""
-        content = self.prompting.content(prompt, asked, before, first_line)
-        form = self.prompting.form(asked)
-        answer = self.ask_ready(content, asked, form, belt=self.prompting.belt(asked))
+        content = self.prompt_builder.content(prompt, asked, before, first_line)
+        answer_format = self.prompt_builder.answer_format(asked)
+        answer = self.ask_ready(content, asked, answer_format, tool_settings=self.prompt_builder.tool_settings(asked))
         if answer is None or not answer.done:
             return
-        if form.format == "code":
+        if answer_format.format == "code":
             self.cells.offer(answer)
-        if form.format == "html" and asked.values.get("trust"):
+        if answer_format.format == "html" and asked.values.get("trust"):
             show_page(answer)
 
-    def ask_ready(self, content: Content, asked: CellLine, form: Form = NO_FORM, **options: Any) -> Answer | None:
+    def ask_ready(
+        self, content: Content, asked: CellLine, answer_format: AnswerFormat = ANY_FORMAT, **options: Any
+    ) -> Answer | None:
         """Asks, shows the answer and binds it, also when it was stopped or failed; None where nothing is to be sent.
 
         Args:
@@ -315,14 +317,14 @@ class Desk:
             "thread": asked.values.get("thread"),
             "history": asked.history,
             "system": self._system(asked),
-            "form": form,
+            "answer_format": answer_format,
         } | options
         if asked.values.get("dry_run"):
             from or_magic.chat.estimates import dry_run
 
             print(strip_terminal(dry_run(self.session, content, **given)))
             return None
-        before = self.session.last_here
+        before = self.session.last_of_caller
         try:
             return self.session.ask(
                 content,
@@ -334,7 +336,7 @@ class Desk:
                 on_last=lambda last: self._bind_late(last, asked.values.get("output")),
             )
         finally:
-            answer = self.session.last_here
+            answer = self.session.last_of_caller
             if answer is not None and answer is not before:
                 self._bind(answer, asked.values.get("output"))
 
@@ -363,7 +365,7 @@ class Desk:
         """What the front end shows of a table of models; IPython calls it."""
         from or_magic.jupyter.html.tables import models_bundle
 
-        return models_bundle(table, is_interactive=self.host.place.front_end() == "display")
+        return models_bundle(table, is_interactive=self.host.location.front_end() == "display")
 
     def _system(self, asked: CellLine) -> str | None:
         """The system prompt of the line; ``@name`` is the prompt of that name."""
@@ -372,11 +374,11 @@ class Desk:
 
     def go_on(self) -> None:
         """Asks for the rest of the last answer and binds the whole to ``_answer``."""
-        before = self.session.last_here
+        before = self.session.last_of_caller
         try:
             self.session.go_on()
         finally:
-            answer = self.session.last_here
+            answer = self.session.last_of_caller
             if answer is not None and answer is not before:
                 self._bind(answer, None)
 

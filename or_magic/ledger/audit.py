@@ -20,7 +20,7 @@ def verify(ledger: Ledger) -> list[str]:
     Checked: the file's pages; of each message its hash, its parent and that its parts are numbered 0, 1, 2;
     that each part belongs to a message; of each turn its notebook, its thread, the turn before it, its prompt, its
     answer (which comes after the prompt), and that state, times, checkpoint and cost go together; of each thread its
-    notebook and where it ends; of each purse that the index gives the sum that the turns give.
+    notebook and where it ends; of each budget scope that the index gives the sum that the turns give.
 
     Raises:
         StoreError: the ledger cannot be read.
@@ -115,13 +115,13 @@ def _wrong_threads(connection: Connection) -> Iterator[str]:
 
 def _wrong_sums(connection: Connection) -> Iterator[str]:
     sums: dict[tuple[str, str], int] = {}
-    for row in connection.execute(select(turns.c.purse, turns.c.service, turns.c.cost_pico_usd)):
-        key = (row.purse, row.service)
+    for row in connection.execute(select(turns.c.budget_scope, turns.c.service, turns.c.cost_pico_usd)):
+        key = (row.budget_scope, row.service)
         sums[key] = sums.get(key, 0) + (row.cost_pico_usd or 0)
-    for (purse, service), pico_usd in sums.items():
-        told = spent_in(connection, purse, service).pico_usd
+    for (budget_scope, service), pico_usd in sums.items():
+        told = spent_in(connection, budget_scope, service).pico_usd
         if told != pico_usd:
-            yield f"purse {purse} at {service}: the sum is {told}, its turns give {pico_usd}"
+            yield f"budget scope {budget_scope} at {service}: the sum is {told}, its turns give {pico_usd}"
 
 
 def _wrong_fields(turn: Row[Any]) -> Iterator[str]:

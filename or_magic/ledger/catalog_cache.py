@@ -1,6 +1,6 @@
-"""The catalogue on disk: the newest body of each kind, a snapshot a day; and who fetches it now, of all processes.
+"""The catalog on disk: the newest body of each kind, a snapshot a day; and who fetches it now, of all processes.
 
-Bodies are kept as they came, compressed (a catalogue of 0.7 MB takes a tenth). A row that cannot be read is as good as
+Bodies are kept as they came, compressed (a catalog of 0.7 MB takes a tenth). A row that cannot be read is as good as
 none: it is thrown away and fetched again.
 """
 
@@ -26,7 +26,7 @@ class Kept:
 
 
 class CatalogCache:
-    """Catalogues by service (an origin) and kind (the path that was asked). Each method is one short transaction.
+    """Catalogs by service (an origin) and kind (the path that was asked). Each method is one short transaction.
 
     Args:
         store: the ledger's store.

@@ -24,7 +24,7 @@ T = TypeVar("T")
 _PORTION = 500
 
 
-class Forgetting:
+class Deletion:
     """Deletes from a ledger. Each method returns how many turns it deleted, or would delete.
 
     Args:

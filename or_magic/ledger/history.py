@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, insert, select, update
 
 from or_magic.ledger.messages import KeptMessage, keep_message, messages_of
-from or_magic.ledger.records import Exchange, NewTurn, Placed, TurnId
+from or_magic.ledger.records import Exchange, HistorySlice, NewTurn, TurnId
 from or_magic.ledger.schema import notebooks, threads, turns
 from or_magic.types import Message
 
@@ -44,13 +44,13 @@ def thread_query(notebook: int) -> Select[Any]:
     return query.where(threads.c.notebook == notebook)
 
 
-def place(connection: Connection, notebook: int | None, turn: NewTurn) -> Placed:
+def slice_history(connection: Connection, notebook: int | None, turn: NewTurn) -> HistorySlice:
     """Where `turn` would stand if it were asked now. Changes nothing."""
     if turn.thread is None or notebook is None:
-        return Placed()
+        return HistorySlice()
     thread = connection.execute(thread_query(notebook).where(threads.c.name == turn.thread)).one_or_none()
     if thread is None:
-        return Placed()
+        return HistorySlice()
     path = path_rows(connection, thread.tip)
     own = _own(path, turn)
     kept = path if own is None else path[:own]
@@ -58,16 +58,16 @@ def place(connection: Connection, notebook: int | None, turn: NewTurn) -> Placed
     later = sum(row.state == "complete" and row.cell_id != turn.cell_id for row in after)
     sent = [row for row in kept if row.state == "complete" and (turn.history != "run" or row.run == turn.run)]
     context = () if turn.history == "none" else _exchanges(connection, sent)
-    return Placed(context, later, thread.id, kept[-1].id if kept else None, thread.tip)
+    return HistorySlice(context, later, thread.id, kept[-1].id if kept else None, thread.tip)
 
 
-def keep_path(connection: Connection, placed: Placed, prompt: Message) -> str:
+def keep_path(connection: Connection, history_slice: HistorySlice, prompt: Message) -> str:
     """Stores the prompt after the messages that are sent along with it; its address.
 
     They are there already where the last of them was asked with just the others before it, as is the rule.
     """
     parent: str | None = None
-    for exchange in placed.context:
+    for exchange in history_slice.context:
         if exchange.parent == parent:
             parent = exchange.address
             continue

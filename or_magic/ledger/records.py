@@ -33,8 +33,8 @@ class Limit:
     """An amount that must not be passed.
 
     Attributes:
-        scope: what counts: ``notebook`` (the purse), ``day`` (the purse since midnight UTC), ``thread``, or
-            ``all`` (every purse since midnight UTC), ``cell`` (the question alone); all of one service.
+        scope: what counts: ``notebook`` (the budget scope), ``day`` (the budget scope since midnight UTC), ``thread``,
+            or ``all`` (every budget scope since midnight UTC), ``cell`` (the question alone); all of one service.
         pico_usd: the amount in 1e-12 USD.
     """
 
@@ -43,7 +43,7 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class BudgetState:
     """How a limit stands, in 1e-12 USD.
 
     Attributes:
@@ -67,7 +67,7 @@ class NewTurn:
 
     Attributes:
         notebook: which notebook asks: its absolute path, or ``kernel:<id>`` where nothing tells the path.
-        purse: under what money is counted: the same path, or a folder.
+        budget_scope: under what money is counted: the same path, or a folder.
         cell_id: the cell, where the front end tells.
         service: the origin of the base URL, such as ``https://openrouter.ai``; money is counted per service.
         model_asked: the model id that is asked for; None where none is sent (the account's default).
@@ -87,7 +87,7 @@ class NewTurn:
     """
 
     notebook: str
-    purse: str
+    budget_scope: str
     cell_id: str | None
     service: str
     model_asked: str | None
@@ -132,7 +132,7 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class HistorySlice:
     """Where a question stands in its conversation.
 
     Attributes:
@@ -156,7 +156,7 @@ class Opened:
 
     id: TurnId
     thread_id: int | None
-    placed: Placed
+    history_slice: HistorySlice
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +271,7 @@ class Turn:
 
     id: TurnId
     notebook: str
-    purse: str
+    budget_scope: str
     cell_id: str | None
     service: str
     model_asked: str | None
@@ -343,8 +343,8 @@ class KeptAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
-    """What was paid out of one purse at one service.
+class SpentTotal:
+    """What was paid out of one budget scope at one service.
 
     Attributes:
         pico_usd: the exact sum of all costs that are known, in 1e-12 USD.

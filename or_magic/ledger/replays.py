@@ -113,7 +113,7 @@ class Replays:
                 return step.prompt.parts
         return ()
 
-    def keep(self, kept: KeptAnswer, notebook: str, purse: str) -> tuple[TurnId, bool]:
+    def keep(self, kept: KeptAnswer, notebook: str, budget_scope: str) -> tuple[TurnId, bool]:
         """Puts an answer from outside among those of a notebook; its turn's id, and whether it is new there.
 
         Its money is not counted: it was paid elsewhere.
@@ -129,7 +129,7 @@ class Replays:
         opened = self._ledger.open_turn(
             NewTurn(
                 notebook=notebook,
-                purse=purse,
+                budget_scope=budget_scope,
                 cell_id=kept.cell_id,
                 service=IMPORTED,
                 model_asked=kept.model_asked,

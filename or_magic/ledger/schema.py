@@ -114,7 +114,7 @@ turns = Table(
     SCHEMA,
     Column("id", BigInteger, primary_key=True),
     Column("notebook", BigInteger),
-    Column("purse", ExactText),
+    Column("purse", ExactText, key="budget_scope"),
     Column("cell_id", ExactText),
     Column("service", ExactText),
     Column("model_asked", ExactText),
@@ -169,7 +169,7 @@ turns = Table(
 budgets = Table(
     "budgets",
     SCHEMA,
-    Column("purse", ExactText, primary_key=True),
+    Column("purse", ExactText, key="budget_scope", primary_key=True),
     Column("service", ExactText, primary_key=True),
     Column("scope", ExactText, primary_key=True),  # notebook, day, or thread:<id>
     Column("limit_pico_usd", BigInteger),

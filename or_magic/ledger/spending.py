@@ -27,7 +27,7 @@ _RECONCILED = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Paid:
+class PaidTurn:
     """What one turn cost, without what was said in it. Amounts are in 1e-12 USD, None is "not known".
 
     Attributes:
@@ -36,7 +36,7 @@ class Paid:
 
     turn_id: TurnId
     notebook: str
-    purse: str
+    budget_scope: str
     thread: str | None
     cell_id: str | None
     service: str
@@ -65,14 +65,14 @@ class Spending:
     def __init__(self, ledger: Ledger) -> None:
         self._store = ledger.store
 
-    def paid(self, purse: str | None, service: str | None, since: datetime | None = None) -> Sequence[Paid]:
-        """The turns of a purse (None: of all) at a service (None: at all) since a moment, the oldest first.
+    def paid(self, budget_scope: str | None, service: str | None, since: datetime | None = None) -> Sequence[PaidTurn]:
+        """The turns of a budget scope (None: of all) at a service (None: at all) since a moment, the oldest first.
 
         Raises:
             StoreError: the ledger cannot be read.
         """
         origins = turns.alias("origins")
-        names = [name for name in Paid.__dataclass_fields__ if name in turns.c]
+        names = [name for name in PaidTurn.__dataclass_fields__ if name in turns.c]
         query = select(
             turns.c.id,
             turns.c.model_asked,
@@ -84,14 +84,14 @@ class Spending:
         query = query.join(notebooks, turns.c.notebook == notebooks.c.id)
         query = query.outerjoin(threads, turns.c.thread == threads.c.id).order_by(turns.c.id)
         query = query.outerjoin(origins, turns.c.replayed_from == origins.c.id)
-        query = query if purse is None else query.where(turns.c.purse == purse)
+        query = query if budget_scope is None else query.where(turns.c.budget_scope == budget_scope)
         query = query if service is None else query.where(turns.c.service == service)
         query = query if since is None else query.where(turns.c.started_utc >= since)
         with self._store.reading() as connection:
             rows = connection.execute(query).all()
         told = [name for name in names if name not in ("notebook", "thread", "model")]
         return [
-            Paid(
+            PaidTurn(
                 turn_id=row.id,
                 notebook=row.identity,
                 thread=row.thread_name,

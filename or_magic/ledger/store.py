@@ -33,19 +33,19 @@ from sqlalchemy import (
 
 from or_magic.errors import BudgetError, StoreError
 from or_magic.ledger.databases import SCHEMES, Store, StoreFile, StoreServer
-from or_magic.ledger.history import keep_path, open_thread, place, settle
+from or_magic.ledger.history import keep_path, open_thread, settle, slice_history
 from or_magic.ledger.messages import keep_message, let_go, messages_of
 from or_magic.ledger.migrations import migrate
 from or_magic.ledger.records import (
     IMPORTED,
+    BudgetState,
+    HistorySlice,
     Limit,
     NewTurn,
     Opened,
-    Placed,
     Progress,
     Scope,
-    Spent,
-    Standing,
+    SpentTotal,
     State,
     Turn,
     TurnId,
@@ -67,12 +67,12 @@ def reserve(connection: Connection, turn: NewTurn, notebook: int) -> None:
     known = select(threads.c.id).where(threads.c.notebook == notebook, threads.c.name == (turn.thread or ""))
     thread_id = connection.scalar(known)
     for limit in turn.limits:
-        found = standing(connection, limit, turn.purse, turn.service, thread_id)
+        found = standing(connection, limit, turn.budget_scope, turn.service, thread_id)
         if turn.worst_pico_usd > found.rest:
             raise refusal(found, turn.worst_pico_usd)
 
 
-def refusal(found: Standing, worst_pico_usd: int) -> BudgetError:
+def refusal(found: BudgetState, worst_pico_usd: int) -> BudgetError:
     """The line that says why a question is not sent."""
     held = f" and {format_usd(found.reserved)} held back by answers under way" if found.reserved else ""
     error = BudgetError(
@@ -84,27 +84,29 @@ def refusal(found: Standing, worst_pico_usd: int) -> BudgetError:
     return error
 
 
-def standing(connection: Connection, limit: Limit, purse: str, service: str, thread_id: int | None) -> Standing:
+def standing(
+    connection: Connection, limit: Limit, budget_scope: str, service: str, thread_id: int | None
+) -> BudgetState:
     """How a limit stands. Inside a transaction of the caller."""
     if limit.scope == "cell":
-        return Standing(limit, 0, 0)
+        return BudgetState(limit, 0, 0)
     of_limit = turns.c.service == service
-    of_limit &= _of_scope(limit.scope, purse, thread_id)
+    of_limit &= _of_scope(limit.scope, budget_scope, thread_id)
     is_known = turns.c.cost_pico_usd.is_not(None)
     spent = connection.scalar(select(func.sum(turns.c.cost_pico_usd)).where(of_limit, is_known))
     held, guessed = turns.c.reserved_pico_usd, turns.c.estimated_pico_usd
     sums = func.sum(held), func.sum(case((held.is_(None), guessed)))
     reserved, estimated = connection.execute(select(*sums).where(of_limit, ~is_known)).one()
-    return Standing(limit, int(spent or 0) + int(estimated or 0), int(reserved or 0))
+    return BudgetState(limit, int(spent or 0) + int(estimated or 0), int(reserved or 0))
 
 
-def _of_scope(scope: Scope, purse: str, thread_id: int | None) -> ColumnElement[bool]:
+def _of_scope(scope: Scope, budget_scope: str, thread_id: int | None) -> ColumnElement[bool]:
     since_midnight = turns.c.started_utc >= datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     match scope:
         case "notebook":
-            return turns.c.purse == purse
+            return turns.c.budget_scope == budget_scope
         case "day":
-            return (turns.c.purse == purse) & since_midnight
+            return (turns.c.budget_scope == budget_scope) & since_midnight
         case "thread":
             return turns.c.thread == thread_id
         case _:
@@ -188,14 +190,14 @@ class Ledger:
         """Where it is, for people."""
         return self.store.location
 
-    def foresee(self, turn: NewTurn) -> Placed:
+    def preview(self, turn: NewTurn) -> HistorySlice:
         """Where a question would stand, and what would be sent along, if it were asked now. Changes nothing.
 
         Raises:
             StoreError: the ledger cannot be read.
         """
         with self.store.reading() as connection:
-            return place(connection, notebook_id(connection, turn.notebook), turn)
+            return slice_history(connection, notebook_id(connection, turn.notebook), turn)
 
     def open_turn(self, turn: NewTurn) -> Opened:
         """Writes down a question that is about to be sent; from now on the thread ends with it.
@@ -208,15 +210,19 @@ class Ledger:
         with self.store.writing() as connection:
             notebook = made_notebook(connection, turn.notebook)
             reserve(connection, turn, notebook)
-            placed = place(connection, notebook, turn)
-            row = row_of(turn) | {"notebook": notebook, "prompt": keep_path(connection, placed, turn.prompt)}
+            history_slice = slice_history(connection, notebook, turn)
+            row = row_of(turn) | {"notebook": notebook, "prompt": keep_path(connection, history_slice, turn.prompt)}
             row |= {"started_utc": now, "seen_utc": now, "owner": this_process()}
-            row |= {"history_turns": len(placed.context), "previous": placed.previous, "displaced": placed.displaced}
+            row |= {
+                "history_turns": len(history_slice.context),
+                "previous": history_slice.previous,
+                "displaced": history_slice.displaced,
+            }
             if turn.thread is not None:
                 row["thread"] = open_thread(connection, notebook, turn.thread)
             id = _insert(connection, turns, row)
             connection.execute(update(threads).where(threads.c.id == row.get("thread")).values(tip=id))
-        return Opened(id, row.get("thread"), placed)
+        return Opened(id, row.get("thread"), history_slice)
 
     def checkpoint(self, turn_id: TurnId, progress: Progress) -> None:
         """Writes down what has arrived so far, in place of the last checkpoint.
@@ -343,8 +349,8 @@ class Ledger:
         query = _all_turns().where(notebooks.c.identity == notebook, _was_said()).order_by(turns.c.id.desc()).limit(1)
         return next(iter(self._turns(query)), None)
 
-    def spent(self, purse: str, service: str) -> Spent:
-        """What was paid out of this purse at this service; nothing, for one that never was used.
+    def spent(self, budget_scope: str, service: str) -> SpentTotal:
+        """What was paid out of this budget scope at this service; nothing, for one that never was used.
 
         The cost in a checkpoint counts as well: a turn whose process was killed was paid for all the same.
 
@@ -352,7 +358,7 @@ class Ledger:
             StoreError: the ledger cannot be read.
         """
         with self.store.reading() as connection:
-            return spent_in(connection, purse, service)
+            return spent_in(connection, budget_scope, service)
 
     def close(self) -> None:
         """Lets go of the file. A late checkpoint still finds its way in."""
@@ -422,15 +428,15 @@ def _finish(connection: Connection, turn: Row[Any], progress: Progress, ending: 
     settle(connection, turn, is_complete=ending == "complete")
 
 
-def spent_in(connection: Connection, purse: str, service: str) -> Spent:
+def spent_in(connection: Connection, budget_scope: str, service: str) -> SpentTotal:
     """The same as `Ledger.spent`, inside a transaction of the caller. An index holds all that it reads."""
     cost = turns.c.cost_pico_usd
     is_unknown = cost.is_(None) & (turns.c.state != "open")
     query = select(func.sum(cost), func.count(), func.count(case((is_unknown, 1)))).where(
-        turns.c.purse == purse, turns.c.service == service
+        turns.c.budget_scope == budget_scope, turns.c.service == service
     )
     pico_usd, count, unknown = connection.execute(query).one()
-    return Spent(int(pico_usd or 0), count, unknown)
+    return SpentTotal(int(pico_usd or 0), count, unknown)
 
 
 def notebook_id(connection: Connection, identity: str) -> int | None:
@@ -456,7 +462,7 @@ def _update(connection: Connection, turn_id: TurnId, columns: dict[str, Any]) ->
 
 
 class Budgets:
-    """The budgets of purses (notebooks, or folders) at services.
+    """The budgets of budget scopes (notebooks, or folders) at services.
 
     Args:
         ledger: the ledger.
@@ -465,7 +471,7 @@ class Budgets:
     def __init__(self, ledger: Ledger) -> None:
         self._store = ledger.store
 
-    def put(self, purse: str, service: str, scope: str, limit_pico_usd: int | None) -> None:
+    def put(self, budget_scope: str, service: str, scope: str, limit_pico_usd: int | None) -> None:
         """Sets a budget, kept until it is set anew; None takes it away.
 
         Args:
@@ -474,32 +480,37 @@ class Budgets:
         Raises:
             StoreError: it cannot be written.
         """
-        key = (budgets.c.purse == purse) & (budgets.c.service == service) & (budgets.c.scope == scope)
+        key = (budgets.c.budget_scope == budget_scope) & (budgets.c.service == service) & (budgets.c.scope == scope)
         with self._store.writing() as connection:
             connection.execute(delete(budgets).where(key))
             if limit_pico_usd is not None:
-                row = {"purse": purse, "service": service, "scope": scope, "limit_pico_usd": limit_pico_usd}
+                row = {
+                    "budget_scope": budget_scope,
+                    "service": service,
+                    "scope": scope,
+                    "limit_pico_usd": limit_pico_usd,
+                }
                 connection.execute(insert(budgets).values(row))
 
-    def limits(self, purse: str, service: str, thread_id: int | None) -> tuple[Limit, ...]:
-        """The budgets that a question of this purse on this thread is under.
+    def limits(self, budget_scope: str, service: str, thread_id: int | None) -> tuple[Limit, ...]:
+        """The budgets that a question of this budget scope on this thread is under.
 
         Raises:
             StoreError: it cannot be read.
         """
-        query = select(budgets).where(budgets.c.purse == purse, budgets.c.service == service)
+        query = select(budgets).where(budgets.c.budget_scope == budget_scope, budgets.c.service == service)
         scopes: dict[str, Scope] = {"notebook": "notebook", "day": "day", f"thread:{thread_id}": "thread"}
         with self._store.reading() as connection:
             rows = {row.scope: row.limit_pico_usd for row in connection.execute(query)}
         return tuple(Limit(scope, rows[name]) for name, scope in scopes.items() if name in rows)
 
     def standings(
-        self, purse: str, service: str, thread_id: int | None, limits: tuple[Limit, ...]
-    ) -> tuple[Standing, ...]:
+        self, budget_scope: str, service: str, thread_id: int | None, limits: tuple[Limit, ...]
+    ) -> tuple[BudgetState, ...]:
         """How these limits stand now.
 
         Raises:
             StoreError: it cannot be read.
         """
         with self._store.reading() as connection:
-            return tuple(standing(connection, limit, purse, service, thread_id) for limit in limits)
+            return tuple(standing(connection, limit, budget_scope, service, thread_id) for limit in limits)

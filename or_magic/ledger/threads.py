@@ -292,7 +292,7 @@ def _make_current(connection: Connection, notebook: int, thread: int) -> None:
 
 def _move_all(connection: Connection, source: int, target: int, old: str, new: str) -> None:
     of_source = turns.c.notebook == source
-    connection.execute(update(turns).where(of_source, turns.c.purse == old).values(purse=new))
+    connection.execute(update(turns).where(of_source, turns.c.budget_scope == old).values(budget_scope=new))
     connection.execute(update(turns).where(of_source).values(notebook=target))
     connection.execute(update(notebooks).where(notebooks.c.id == source).values(thread=None))
     connection.execute(threads.delete().where(threads.c.notebook == source))
@@ -303,7 +303,7 @@ _UNFINISHED = ("stopped", "failed", "interrupted")
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class BranchPoint:
     """A question on the path of a thread.
 
     Attributes:
@@ -325,7 +325,7 @@ class Branches:
     def __init__(self, ledger: Ledger) -> None:
         self._store = ledger.store
 
-    def spots(self, notebook: str, thread: str | None, shown: TurnId | None = None) -> list[Spot]:
+    def spots(self, notebook: str, thread: str | None, shown: TurnId | None = None) -> list[BranchPoint]:
         """The questions of a thread's path, the oldest first; behind them an attempt that did not end well, if that is
         the newest that was asked there.
 
@@ -343,12 +343,12 @@ class Branches:
             path = [row for row in path_rows(connection, found.tip) if row.state in ("complete", "open")]
             tools = _tool_prompts(connection, [row.prompt for row in path])
             siblings = _siblings(connection, [row.id for row in path])
-            spots: list[Spot] = []
+            spots: list[BranchPoint] = []
             for row in path:
                 if row.prompt in tools and spots:
-                    spots[-1] = Spot((*spots[-1].steps, row.id), spots[-1].branches)
+                    spots[-1] = BranchPoint((*spots[-1].steps, row.id), spots[-1].branches)
                 else:
-                    spots.append(Spot((row.id,), siblings.get(row.id, (row.id,))))
+                    spots.append(BranchPoint((row.id,), siblings.get(row.id, (row.id,))))
             attempt = _attempt(connection, found, shown)
             return [*spots, attempt] if attempt is not None else spots
 
@@ -419,7 +419,7 @@ def _some(connection: Connection, column: Any, values: list[TurnId]) -> list[Row
     return found
 
 
-def _attempt(connection: Connection, thread: Row[Any], shown: TurnId | None) -> Spot | None:
+def _attempt(connection: Connection, thread: Row[Any], shown: TurnId | None) -> BranchPoint | None:
     """What was asked last behind the tip, if it did not end well."""
     behind = turns.c.previous.is_(None) if thread.tip is None else turns.c.previous == thread.tip
     query = _asked().where(behind, turns.c.thread == thread.id).order_by(turns.c.id)
@@ -427,7 +427,7 @@ def _attempt(connection: Connection, thread: Row[Any], shown: TurnId | None) -> 
     if not rows:
         return None
     chosen = next((row for row in rows if row.id == shown), rows[-1])
-    return Spot((chosen.id,), tuple(row.id for row in rows)) if chosen.state in _UNFINISHED else None
+    return BranchPoint((chosen.id,), tuple(row.id for row in rows)) if chosen.state in _UNFINISHED else None
 
 
 def _end_of(connection: Connection, row: Row[Any], thread: int) -> TurnId:

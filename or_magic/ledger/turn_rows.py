@@ -19,7 +19,7 @@ def row_of(turn: NewTurn) -> dict[str, Any]:
     """The columns that a new turn itself gives; notebook, prompt and time come from the ledger."""
     return {
         "state": "open",
-        "purse": turn.purse,
+        "budget_scope": turn.budget_scope,
         "cell_id": turn.cell_id,
         "service": turn.service,
         "model_asked": turn.model_asked,
@@ -80,7 +80,7 @@ def turn_of(row: Row[Any], messages: Mapping[str, KeptMessage]) -> Turn:
     return Turn(
         id=row.id,
         notebook=row.identity,
-        purse=row.purse,
+        budget_scope=row.budget_scope,
         cell_id=row.cell_id,
         service=row.service,
         model_asked=row.model_asked,

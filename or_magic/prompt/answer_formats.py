@@ -41,7 +41,7 @@ _NAMES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class AnswerSchema:
     """What an answer shall be.
 
     Attributes:
@@ -71,7 +71,7 @@ class Shape:
         return f"Answer with JSON alone, without a fence and without text around it, that fits this schema:\n{schema}"
 
 
-def shape_of(wanted: Any, name: str = "answer") -> Shape:
+def schema_of(wanted: Any, name: str = "answer") -> AnswerSchema:
     """The shape that a type or a JSON schema stands for.
 
     Raises:
@@ -100,10 +100,10 @@ def shape_of(wanted: Any, name: str = "answer") -> Shape:
         except pydantic.ValidationError as error:
             raise ValueError(_told(error)) from None
 
-    return Shape(_NAME.sub("_", called)[:64] or "answer", sent, is_strict, read)
+    return AnswerSchema(_NAME.sub("_", called)[:64] or "answer", sent, is_strict, read)
 
 
-def short_form(text: str, namespace: Mapping[str, Any]) -> Shape | None:
+def short_schema(text: str, namespace: Mapping[str, Any]) -> AnswerSchema | None:
     """The shape of ``name: str, age: int, tags: list[str]``; None where the text is not of that form.
 
     Args:
@@ -128,7 +128,7 @@ def short_form(text: str, namespace: Mapping[str, Any]) -> Shape | None:
         raise CommandError("--schema: a default in the short form is a literal, such as 3 or 'text'.") from None
     kinds = [_type(argument, namespace) for argument in listed]
     fields: dict[str, Any] = {a.arg: pair for a, pair in zip(listed, zip(kinds, defaults, strict=True), strict=True)}
-    return shape_of(pydantic.create_model("Answer", **fields))
+    return schema_of(pydantic.create_model("Answer", **fields))
 
 
 def portable(wanted: Any) -> Any:
@@ -161,7 +161,7 @@ def _type(argument: ast.arg, namespace: Mapping[str, Any]) -> Any:
         raise CommandError(f"--schema: the type of {argument.arg}, {source}, is none ({error}).") from error
 
 
-def _of_json_schema(schema: dict[str, Any], name: str) -> Shape:
+def _of_json_schema(schema: dict[str, Any], name: str) -> AnswerSchema:
     import jsonschema
 
     if not schema.keys() & {"type", "properties", "$ref", "anyOf", "enum", "$defs", "oneOf", "allOf"}:
@@ -190,7 +190,7 @@ def _of_json_schema(schema: dict[str, Any], name: str) -> Shape:
             raise ValueError("; ".join(errors[:_MOST_ERRORS]))
         return value
 
-    return Shape(_NAME.sub("_", str(schema.get("title") or name))[:64], whole, is_strict, read)
+    return AnswerSchema(_NAME.sub("_", str(schema.get("title") or name))[:64], whole, is_strict, read)
 
 
 def _wrapped(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -264,7 +264,7 @@ _STRUCTURED = "structured_outputs"
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class AnswerFormat:
     """What an answer shall be.
 
     Attributes:
@@ -273,7 +273,7 @@ class Form:
     """
 
     format: Format | None = None
-    shape: Shape | None = None
+    shape: AnswerSchema | None = None
 
     @property
     def shown_as(self) -> Format:
@@ -295,10 +295,10 @@ class Form:
         return {"response_format": self.shape.response_format} if _STRUCTURED in model.supported_parameters else {}
 
 
-NO_FORM = Form()
+ANY_FORMAT = AnswerFormat()
 
 
-def form_of(format: str | None, schema: object) -> Form:
+def answer_format_of(format: str | None, schema: object) -> AnswerFormat:
     """The form that arguments in Python name.
 
     Raises:
@@ -308,12 +308,12 @@ def form_of(format: str | None, schema: object) -> Form:
     if format is not None and format not in FORMATS:
         raise CommandError(f"format is {format!r}; it wants one of {', '.join(FORMATS)}.")
     if schema is None:
-        return Form(cast("Format | None", format))
+        return AnswerFormat(cast("Format | None", format))
     if format not in (None, "json"):
         raise CommandError(f"format {format} and a schema do not go together: an answer with a schema is JSON.")
     if isinstance(schema, str):
-        schema = short_form(schema, {})
+        schema = short_schema(schema, {})
         if schema is None:
             raise CommandError("schema is a text, but not of the form name: str, age: int.")
-    shape = schema if isinstance(schema, Shape) else shape_of(schema)
-    return Form(cast("Format | None", format), shape)
+    shape = schema if isinstance(schema, AnswerSchema) else schema_of(schema)
+    return AnswerFormat(cast("Format | None", format), shape)

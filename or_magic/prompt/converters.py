@@ -16,7 +16,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from or_magic.answer import Answer
-from or_magic.content import Content, Room, fenced, registered
+from or_magic.content import Content, SizeLimit, fenced, registered
 from or_magic.errors import CommandError
 from or_magic.prompt import (
     converters as plain,
@@ -42,22 +42,22 @@ _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _DEEPEST = 50
 
 
-def inline(value: Any, name: str, room: Room) -> Content:
+def inline(value: Any, name: str, limit: SizeLimit) -> Content:
     """A text or a number, in the midst of a sentence."""
     if isinstance(value, enum.Enum):
         value = value.value
     return Content.of_text(value.isoformat() if isinstance(value, _TIMES) else str(value))
 
 
-def structure(value: Any, name: str, room: Room) -> Content:
+def structure(value: Any, name: str, limit: SizeLimit) -> Content:
     """A list, dict, set, dataclass or pydantic model as JSON; of a long one the first and the last items."""
     plain = _plain(value, name)
     text = json.dumps(plain, ensure_ascii=False)
     if len(text) <= _SHORT and "\n" not in text:
         return Content.of_text(text)
-    if len(text.encode("utf-8", "replace")) <= room.bytes:
+    if len(text.encode("utf-8", "replace")) <= limit.bytes:
         return Content.of_text(fenced(_json(plain), "json"), is_block=True)
-    kept, count = _shortened(plain, room)
+    kept, count = _shortened(plain, limit)
     total = len(plain) if isinstance(plain, (list, dict)) else 1
     if count < 2:
         raise CommandError(
@@ -69,7 +69,7 @@ def structure(value: Any, name: str, room: Room) -> Content:
     return Content.of_text(text, f"{name}: {which} sent.", is_block=True)
 
 
-def described(value: Any, name: str, room: Room) -> Content:
+def described(value: Any, name: str, limit: SizeLimit) -> Content:
     """Any other object by its repr.
 
     Raises:
@@ -134,16 +134,16 @@ _KINDS: tuple[tuple[Callable[[Any], bool], Callable[[Any, str, int], Any]], ...]
 )
 
 
-def _shortened(plain: Any, room: Room) -> tuple[Any, int]:
+def _shortened(plain: Any, limit: SizeLimit) -> tuple[Any, int]:
     """The first and the last items of a list or dict, as many as there is room for; and how many those are."""
     items = list(plain.items()) if isinstance(plain, dict) else plain if isinstance(plain, list) else []
     count = len(items)
     while count > 1:
         kept = _ends(items, count)
         size = len(_json(dict(kept) if isinstance(plain, dict) else kept).encode("utf-8", "replace"))
-        if size <= room.bytes:
+        if size <= limit.bytes:
             return dict(kept) if isinstance(plain, dict) else kept, count
-        count = min(count - 1, int(count * room.bytes / size))
+        count = min(count - 1, int(count * limit.bytes / size))
     return plain, 0
 
 
@@ -158,8 +158,8 @@ def _ends(items: list[Any], count: int) -> list[Any]:
     return [*items[: count - last], *(items[-last:] if last else [])]
 
 
-Converter = Callable[[Any, str, Room], Content]
-_ROOM = Room()
+Converter = Callable[[Any, str, SizeLimit], Content]
+_LIMIT = SizeLimit()
 _DEEPEST_VALUE = 5  # how often what a converter returns is converted in turn
 _MOST_IN_A_LIST = 100  # values that are converted one by one
 # By the library and the name of the class, or of one of its bases: so that no library is imported to look.
@@ -186,7 +186,7 @@ _FOREIGN: Mapping[tuple[str, str], Converter] = {
 _CODE = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, types.ModuleType, type)
 
 
-def content_of(value: Any, name: str, room: Room = _ROOM, *, depth: int = 0) -> Content:
+def content_of(value: Any, name: str, limit: SizeLimit = _LIMIT, *, depth: int = 0) -> Content:
     """What a value is in a message.
 
     Args:
@@ -199,28 +199,28 @@ def content_of(value: Any, name: str, room: Room = _ROOM, *, depth: int = 0) -> 
     if depth > _DEEPEST_VALUE:
         raise CommandError(f"{name}: what its converter returns has to be converted again and again. Nothing was sent.")
     if (own := registered(value)) is not None:
-        return _of_own(own(value), value, name, room, depth)
+        return _of_own(own(value), value, name, limit, depth)
     if isinstance(value, Content):
         return value
     for base in type(value).__mro__:
         if (convert := _FOREIGN.get((base.__module__.partition(".")[0], base.__name__))) is not None:
-            return convert(value, name, room)
-    return _of_python(value, name, room, depth)
+            return convert(value, name, limit)
+    return _of_python(value, name, limit, depth)
 
 
-def prompt_content(prompt: object, room: Room = _ROOM) -> Content:
+def prompt_content(prompt: object, limit: SizeLimit = _LIMIT) -> Content:
     """What is asked in Python: a text as it is, a list of texts and values, or a value alone.
 
     Raises:
         CommandError: one of the values cannot be sent.
     """
     if not isinstance(prompt, (list, tuple)):
-        return Content.of_text(prompt) if isinstance(prompt, str) else content_of(prompt, "the prompt", room)
+        return Content.of_text(prompt) if isinstance(prompt, str) else content_of(prompt, "the prompt", limit)
     named = [("" if isinstance(each, str) else f"value {n}", each) for n, each in enumerate(prompt, 1)]
-    return message_parts(named, room)
+    return message_parts(named, limit)
 
 
-def message_parts(values: Iterable[tuple[str, Any]], room: Room = _ROOM) -> Content:
+def message_parts(values: Iterable[tuple[str, Any]], limit: SizeLimit = _LIMIT) -> Content:
     """A prompt of texts (named ``""``) and named values, as the parts of one message: texts in a row are one.
 
     Raises:
@@ -228,39 +228,39 @@ def message_parts(values: Iterable[tuple[str, Any]], room: Room = _ROOM) -> Cont
     """
     joined = _Joined()
     for name, value in values:
-        joined.add(Content.of_text(value) if name == "" else content_of(value, " ".join(name.split()), room))
+        joined.add(Content.of_text(value) if name == "" else content_of(value, " ".join(name.split()), limit))
     return joined.whole()
 
 
-def _of_own(told: Any, value: Any, name: str, room: Room, depth: int) -> Content:
+def _of_own(told: Any, value: Any, name: str, limit: SizeLimit, depth: int) -> Content:
     if told is value:
         raise CommandError(f"{name}: its converter returns the value itself. Nothing was sent.")
     if isinstance(told, list):
-        return _one_by_one([(name, each) for each in told], room, depth + 1)
-    return content_of(told, name, room, depth=depth + 1)
+        return _one_by_one([(name, each) for each in told], limit, depth + 1)
+    return content_of(told, name, limit, depth=depth + 1)
 
 
-def _of_python(value: Any, name: str, room: Room, depth: int) -> Content:
+def _of_python(value: Any, name: str, limit: SizeLimit, depth: int) -> Content:
     if isinstance(value, Answer):
         return Content.of_text(value.text)
     if isinstance(value, Message):
         return Content(tuple(part for part in value.parts if isinstance(part, (TextPart, *MEDIA))))
     if isinstance(value, Path):
-        return files.file_content(value, room)
+        return files.file_content(value, limit)
     if isinstance(value, (bytes, bytearray, memoryview)):
-        return files.raw_bytes(value, name, room)
+        return files.raw_bytes(value, name, limit)
     if isinstance(value, BaseException):
-        return sources.exception(value, name, room)
+        return sources.exception(value, name, limit)
     if isinstance(value, _CODE):
-        return sources.source(value, name, room)
+        return sources.source(value, name, limit)
     if isinstance(value, (*plain.INLINE, enum.Enum, datetime.date, datetime.time)):
-        return plain.inline(value, name, room)
+        return plain.inline(value, name, limit)
     if type(value).__module__.startswith("IPython."):
-        return _shown(value, name, room)
+        return _shown(value, name, limit)
     if not plain.is_structure(value):
-        return plain.described(value, name, room)
+        return plain.described(value, name, limit)
     inner = _rich(value, name)
-    return plain.structure(value, name, room) if inner is None else _one_by_one(inner, room, depth + 1)
+    return plain.structure(value, name, limit) if inner is None else _one_by_one(inner, limit, depth + 1)
 
 
 def _rich(value: Any, name: str) -> list[tuple[str, Any]] | None:
@@ -278,28 +278,28 @@ def _is_rich(value: Any) -> bool:
     return registered(value) is not None or isinstance(value, (bytes, Path)) or (any(known) and not is_plain)
 
 
-def _one_by_one(values: list[tuple[str, Any]], room: Room, depth: int) -> Content:
+def _one_by_one(values: list[tuple[str, Any]], limit: SizeLimit, depth: int) -> Content:
     joined = _Joined()
     for name, value in values:
-        each = content_of(value, name, room, depth=depth)
+        each = content_of(value, name, limit, depth=depth)
         joined.add(Content(each.parts, each.notes, is_block=True))
     whole = joined.whole()
     return Content(whole.parts, whole.notes, is_block=True)
 
 
-def _shown(value: Any, name: str, room: Room) -> Content:
+def _shown(value: Any, name: str, limit: SizeLimit) -> Content:
     """An object of ``IPython.display``: an image, a sound, a film, or a text of Markdown and the like."""
     data = getattr(value, "data", None)
     kind = type(value).__name__
     if isinstance(data, bytes) and kind in ("Image", "Audio", "Video"):
-        return files.raw_bytes(data, name, room)
+        return files.raw_bytes(data, name, limit)
     if kind in ("Image", "Video") and (url := getattr(value, "url", None)):
         return files.web_address(url)
     if kind in ("Audio", "Video") and (path := getattr(value, "filename", None)):
-        return files.file_content(Path(path), room)
+        return files.file_content(Path(path), limit)
     if isinstance(data, str):
         return Content.of_text(data)
-    return plain.described(value, name, room)
+    return plain.described(value, name, limit)
 
 
 class _Joined:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from or_magic.content import Room, cut_middle, fenced
+from or_magic.content import SizeLimit, cut_middle, fenced
 from or_magic.errors import OrMagicError
 from or_magic.prompt.tracebacks import clean_traceback, is_installed
 from or_magic.types import TextPart
@@ -28,7 +28,7 @@ _MOST_COLUMNS = 60
 _LONGEST_SIGNATURE = 300  # characters
 _MOST_ITEMS = 10_000  # of a container that are looked through for a value
 _MOST_CELLS = 1_000_000  # of an array or a column that are looked through
-_VALUE = Room(tokens=300)
+_VALUE = SizeLimit(tokens=300)
 _QUOTED = re.compile(r"'([^'\n]+)'|\"([^\"\n]+)\"|(?<![\w.])(-?\d[\d_.,]*\d|\w[\w.@+-]{5,})")
 _SHORTEST = 3
 _MASK = "…"
@@ -178,7 +178,7 @@ def _holds(value: Any, token: str, depth: int = 0) -> bool:
     return False
 
 
-_ROOM = Room(tokens=3_000)  # for each: the code, the traceback, the functions
+_LIMIT = SizeLimit(tokens=3_000)  # for each: the code, the traceback, the functions
 _MOST_FUNCTIONS = 5
 FIX = (
     "A cell of a Jupyter notebook failed. Find the cause and write the cell anew, whole, so that it does what was "
@@ -289,4 +289,4 @@ def _versions(names: list[str], namespace: Mapping[str, Any], error: BaseExcepti
 
 
 def _short(text: str) -> str:
-    return cut_middle(text, _ROOM)[0]
+    return cut_middle(text, _LIMIT)[0]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from or_magic.client.requests import LARGEST_BODY
-from or_magic.content import Content, Room, cut_middle, fenced
+from or_magic.content import Content, SizeLimit, cut_middle, fenced
 from or_magic.errors import CommandError
 from or_magic.types import FilePart, ImagePart, Part, SoundPart, VideoPart
 
@@ -46,14 +46,14 @@ def image_bytes(data: bytes, name: str) -> Content:
                 image.verify()
                 return Content((_part(data, _SENDABLE[image.format]),))
             image.load()
-            return pil_image(image, name, Room())
+            return pil_image(image, name, SizeLimit())
     except UnidentifiedImageError:
         raise CommandError(f"{name} is no image that can be read: it is damaged, or of another kind.") from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise CommandError(f"{name} is no image that can be read ({' '.join(str(error).split())[:200]}).") from error
 
 
-def pil_image(image: Image.Image, name: str, room: Room) -> Content:
+def pil_image(image: Image.Image, name: str, limit: SizeLimit) -> Content:
     """A ``PIL.Image``."""
     from PIL import Image
 
@@ -75,7 +75,7 @@ def pil_image(image: Image.Image, name: str, room: Room) -> Content:
     return Content((_part(data, "jpeg"),), tuple(notes))
 
 
-def matplotlib_figure(value: Any, name: str, room: Room) -> Content:
+def matplotlib_figure(value: Any, name: str, limit: SizeLimit) -> Content:
     """A figure of matplotlib or seaborn, one of its axes, or an array of them: the whole figure."""
     figure = getattr(value, "figure", None)
     if figure is None and hasattr(value, "flat"):
@@ -87,30 +87,30 @@ def matplotlib_figure(value: Any, name: str, room: Room) -> Content:
     return image_bytes(drawn.getvalue(), name)
 
 
-def plotly_figure(value: Any, name: str, room: Room) -> Content:
+def plotly_figure(value: Any, name: str, limit: SizeLimit) -> Content:
     """A figure of plotly; where it cannot be drawn here (that takes kaleido and a browser), its data and layout."""
     try:
         return image_bytes(value.to_image(format="png", scale=2), name)
     except Exception as error:  # whatever is missing or broken of kaleido and its browser
         note = f"{name}: sent as data, not as an image: plotly draws with kaleido ({_first_line(error)})."
-        return _specification(value.to_json(), name, note, room)
+        return _specification(value.to_json(), name, note, limit)
 
 
-def altair_chart(value: Any, name: str, room: Room) -> Content:
+def altair_chart(value: Any, name: str, limit: SizeLimit) -> Content:
     """A chart of altair; where it cannot be drawn here (that takes vl-convert), its specification."""
     drawn = io.BytesIO()
     try:
         value.save(drawn, format="png", scale_factor=2)
     except Exception as error:  # vl-convert is missing, or the chart is not whole
         note = f"{name}: sent as its specification, not as an image: altair draws with vl-convert-python "
-        return _specification(value.to_json(), name, f"{note}({_first_line(error)}).", room)
+        return _specification(value.to_json(), name, f"{note}({_first_line(error)}).", limit)
     return image_bytes(drawn.getvalue(), name)
 
 
-def _specification(text: str, name: str, note: str, room: Room) -> Content:
+def _specification(text: str, name: str, note: str, limit: SizeLimit) -> Content:
     from or_magic.content import cut_middle, fenced
 
-    shown, left_out = cut_middle(text, room)
+    shown, left_out = cut_middle(text, limit)
     notes = [note, f"{name}: {left_out:,} characters of it left out."] if left_out else [note]
     return Content.of_text(f"{name}, a chart as JSON:\n{fenced(shown, 'json')}", *notes, is_block=True)
 
@@ -163,10 +163,10 @@ _BEGINNINGS = (
     (b"OggS", "ogg"),
     (b"\x1aE\xdf\xa3", "webm"),
 )
-_OUTPUT = Room(tokens=500)  # of one output of a notebook's cell
+_OUTPUT = SizeLimit(tokens=500)  # of one output of a notebook's cell
 
 
-def file_content(path: Path, room: Room) -> Content:
+def file_content(path: Path, limit: SizeLimit) -> Content:
     """A file by its path, whole.
 
     Raises:
@@ -181,14 +181,14 @@ def file_content(path: Path, room: Room) -> Content:
                 f"{path.name} has {path.stat().st_size / 1e6:,.0f} MB; a request may have "
                 f"{LARGEST_BODY / 1e6:,.0f} MB. Nothing was sent."
             )
-        return named_bytes(path.read_bytes(), path.name, room)
+        return named_bytes(path.read_bytes(), path.name, limit)
     except FileNotFoundError:
         raise CommandError(f"There is no file {str(path)!r} here. {_near(path)}".rstrip()) from None
     except OSError as error:
         raise CommandError(f"{path.name} cannot be read: {error.strerror}.") from None
 
 
-def named_bytes(data: bytes, name: str, room: Room) -> Content:
+def named_bytes(data: bytes, name: str, limit: SizeLimit) -> Content:
     """What a file of that name holds.
 
     Raises:
@@ -206,7 +206,7 @@ def named_bytes(data: bytes, name: str, room: Room) -> Content:
     return Content.of_text(f"{name}:\n{fenced(text, _LANGUAGES.get(kind, kind))}", is_block=True)
 
 
-def raw_bytes(data: Any, name: str, room: Room) -> Content:
+def raw_bytes(data: Any, name: str, limit: SizeLimit) -> Content:
     """Bytes that say themselves what they are.
 
     Raises:

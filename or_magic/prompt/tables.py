@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from or_magic.content import Content, Room, fenced
+from or_magic.content import Content, SizeLimit, fenced
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,12 +62,12 @@ class Table(Protocol):
         """
 
 
-def table_content(table: Table, name: str, room: Room) -> Content:
+def table_content(table: Table, name: str, limit: SizeLimit) -> Content:
     """A table as a message tells it."""
     shown_columns = _columns(len(table.names))
     described = [table.column(number, has_range=False) for number in shown_columns]
     schema = "" if _is_uniform(described) else _schema(described)
-    rows, text, cut_cells = _fitting(table, shown_columns, room, len(schema.encode()))
+    rows, text, cut_cells = _fitting(table, shown_columns, limit, len(schema.encode()))
     left_out = len(rows) < table.rows
     if left_out and schema:
         schema = _schema([table.column(number, has_range=True) for number in shown_columns])
@@ -116,12 +116,12 @@ def _schema(columns: Sequence[Column]) -> str:
     return csv_text(header, told)
 
 
-def _fitting(table: Table, columns: Sequence[int], room: Room, taken: int) -> tuple[list[int], str, int]:
+def _fitting(table: Table, columns: Sequence[int], limit: SizeLimit, taken: int) -> tuple[list[int], str, int]:
     """The rows that are shown, as CSV, and how many cells were cut in it."""
-    if room.rows is not None:
-        rows = _chosen(table.rows, room.rows)
+    if limit.rows is not None:
+        rows = _chosen(table.rows, limit.rows)
         return rows, *table.csv(rows, columns, has_numbers=len(rows) < table.rows)
-    space = max(room.bytes - taken, room.bytes // 4)
+    space = max(limit.bytes - taken, limit.bytes // 4)
     probe, _ = table.csv(_chosen(table.rows, 20), columns, has_numbers=True)
     count = min(table.rows, max(_FEWEST, space * min(20, table.rows or 1) // max(len(probe.encode()), 1)))
     for _ in range(6):
@@ -172,60 +172,60 @@ def _plain(value: Any) -> Any:
     return value.item() if type(value).__module__ == "numpy" else str(value)
 
 
-def pandas_frame(value: Any, name: str, room: Room) -> Content:
+def pandas_frame(value: Any, name: str, limit: SizeLimit) -> Content:
     """A ``pandas.DataFrame``."""
-    return table_content(_PandasTable(value), name, room)
+    return table_content(_PandasTable(value), name, limit)
 
 
-def pandas_series(value: Any, name: str, room: Room) -> Content:
+def pandas_series(value: Any, name: str, limit: SizeLimit) -> Content:
     """A ``pandas.Series`` or an ``Index``, as a table of one column."""
     frame = value.to_frame(name="value" if value.name is None else value.name)
     table = _PandasTable(frame if type(value).__name__ == "Series" else frame.reset_index(drop=True))
     table.kind = f"pandas {type(value).__name__}"
-    return table_content(table, name, room)
+    return table_content(table, name, limit)
 
 
-def pandas_groups(value: Any, name: str, room: Room) -> Content:
+def pandas_groups(value: Any, name: str, limit: SizeLimit) -> Content:
     """A ``GroupBy`` (or resampler) of pandas: its groups and how many rows each has."""
     sizes = value.size()
     table = _PandasTable(sizes.to_frame("rows") if type(sizes).__name__ == "Series" else sizes)
     table.kind = f"pandas {type(value).__name__}: its groups and their sizes"
-    return table_content(table, name, room)
+    return table_content(table, name, limit)
 
 
-def polars_frame(value: Any, name: str, room: Room) -> Content:
+def polars_frame(value: Any, name: str, limit: SizeLimit) -> Content:
     """A ``polars.DataFrame``."""
-    return table_content(_PolarsTable(value), name, room)
+    return table_content(_PolarsTable(value), name, limit)
 
 
-def polars_series(value: Any, name: str, room: Room) -> Content:
+def polars_series(value: Any, name: str, limit: SizeLimit) -> Content:
     """A ``polars.Series``, as a table of one column."""
     table = _PolarsTable(value.to_frame(value.name or "value"))
     table.kind = "polars Series"
-    return table_content(table, name, room)
+    return table_content(table, name, limit)
 
 
-def polars_groups(value: Any, name: str, room: Room) -> Content:
+def polars_groups(value: Any, name: str, limit: SizeLimit) -> Content:
     """A ``GroupBy`` of polars: its groups and how many rows each has, in the order of their keys."""
     sizes = value.len()
     table = _PolarsTable(sizes.sort(sizes.columns[:-1]))
     table.kind = "polars GroupBy: its groups and their sizes"
-    return table_content(table, name, room)
+    return table_content(table, name, limit)
 
 
-def polars_lazy(value: Any, name: str, room: Room) -> Content:
+def polars_lazy(value: Any, name: str, limit: SizeLimit) -> Content:
     """A ``polars.LazyFrame``: its columns and its plan. It is not run: that may take long."""
     schema = csv_text(["column", "dtype"], ([column, str(dtype)] for column, dtype in value.collect_schema().items()))
     text = f"{name}: polars LazyFrame, not run.\n```csv\n{schema}```\n```text\n{value.explain()}\n```"
     return Content.of_text(text, f"{name}: the plan was sent, without rows; collect() it to send some.", is_block=True)
 
 
-def arrow_table(value: Any, name: str, room: Room) -> Content:
+def arrow_table(value: Any, name: str, limit: SizeLimit) -> Content:
     """A ``pyarrow.Table`` or ``RecordBatch``."""
-    return table_content(_ArrowTable(value), name, room)
+    return table_content(_ArrowTable(value), name, limit)
 
 
-def array(value: Any, name: str, room: Room) -> Content:
+def array(value: Any, name: str, limit: SizeLimit) -> Content:
     """A ``numpy.ndarray``: of one or two dimensions as a table, of more by its shape, range and first values."""
     import pandas as pd
 
@@ -234,15 +234,15 @@ def array(value: Any, name: str, room: Room) -> Content:
     if value.ndim <= 2 and value.shape[-1]:
         table = _PandasTable(pd.DataFrame(value, copy=False))
         table.kind = f"numpy array, shape {value.shape}, dtype {value.dtype}"
-        return table_content(table, name, room)
-    return _tensor(value, name, room)
+        return table_content(table, name, limit)
+    return _tensor(value, name, limit)
 
 
-def _tensor(value: np.ndarray, name: str, room: Room) -> Content:
+def _tensor(value: np.ndarray, name: str, limit: SizeLimit) -> Content:
     head = f"{name}: numpy array, shape {value.shape}, dtype {value.dtype}"
     if value.size and value.dtype.kind in "iuf":
         head += f", from {value.min()!s} to {value.max()!s}"
-    count = min(value.size, room.rows or max(1, room.bytes // 20))
+    count = min(value.size, limit.rows or max(1, limit.bytes // 20))
     first = [str(each) for each in value.flat[:count].tolist()]
     told = "All values" if count == value.size else f"The first {count:,} of {value.size:,} values"
     text = f"{head}. {told}, the last index running fastest:\n```text\n{' '.join(first)}\n```"

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from or_magic.content import Content, Room, cut_middle, fenced
+from or_magic.content import Content, SizeLimit, cut_middle, fenced
 
 _AROUND = 2  # lines before and after the one that failed
 _OURS = ("IPython", "ipykernel", "or_magic", "nest_asyncio", "tornado", "asyncio")
@@ -110,23 +110,23 @@ def _is_stdlib(filename: str) -> bool:
     return filename.startswith(str(Path(traceback.__file__).parent)) and "site-packages" not in filename
 
 
-def source(value: Any, name: str, room: Room) -> Content:
+def source(value: Any, name: str, limit: SizeLimit) -> Content:
     """The source of a function, class or module; of one that has none, its signature and what its docstring says."""
     inner = inspect.unwrap(value) if callable(value) else value
     try:
         text = textwrap.dedent(inspect.getsource(inner))
     except (OSError, TypeError):
         return _without_source(value, name)
-    shown, left_out = cut_middle(text, room)
+    shown, left_out = cut_middle(text, limit)
     kind = "module" if isinstance(value, types.ModuleType) else "class" if inspect.isclass(value) else "function"
     notes = [f"{name}: {left_out:,} characters of its source left out."] if left_out else []
     called = getattr(value, "__name__", name)
     return Content.of_text(f"The {kind} {called}:\n{fenced(shown, 'python')}", *notes, is_block=True)
 
 
-def exception(value: BaseException, name: str, room: Room) -> Content:
+def exception(value: BaseException, name: str, limit: SizeLimit) -> Content:
     """An exception: the traceback with the lines of source, without the frames of IPython."""
-    shown, left_out = cut_middle(clean_traceback(value), room)
+    shown, left_out = cut_middle(clean_traceback(value), limit)
     notes = [f"{name}: {left_out:,} characters of the traceback left out."] if left_out else []
     return Content.of_text(f"The exception {type(value).__name__}:\n{fenced(shown, 'text')}", *notes, is_block=True)
 

@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from or_magic.sandbox.behaviour import Behaviour
     from or_magic.sandbox.server import Sandbox
-    from or_magic.sandbox.service import Book, Charge, ReceivedRequest, RequestLog
+    from or_magic.sandbox.service import Charge, Charges, ReceivedRequest, RequestLog
 
-__all__ = ["Behaviour", "Book", "Charge", "ReceivedRequest", "RequestLog", "Sandbox", "start"]
+__all__ = ["Behaviour", "Charge", "Charges", "ReceivedRequest", "RequestLog", "Sandbox", "start"]
 _HOME = {
     "Behaviour": "behaviour",
-    "Book": "service",
+    "Charges": "service",
     "Charge": "service",
     "ReceivedRequest": "service",
     "RequestLog": "service",

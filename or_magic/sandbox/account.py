@@ -47,30 +47,30 @@ class Account:
         """The play money: what there was, and what was spent of it."""
         require_key(request)
         total = self._service.controls.behaviour.credits_usd
-        spent = self._service.book.total_usd()
+        spent = self._service.charges.total_usd()
         return json_answer({"data": {"total_credits": json_number(total), "total_usage": json_number(spent)}})
 
     async def generation(self, request: Request) -> Response:
         """The record of one generation; 404 until it has ended."""
         require_key(request)
         generation_id = request.query_params.get("id", "")
-        charge = self._service.book.find(generation_id)
+        charge = self._service.charges.find(generation_id)
         delay_s = self._service.controls.behaviour.record_delay_s
         if charge is None or time.monotonic() < charge.recorded_at + delay_s:
             raise Refusal(404, f"Generation {generation_id} not found")
         return json_answer({"data": _record(charge)})
 
     def _spent(self) -> dict[str, Any]:
-        book, now = self._service.book, datetime.now(UTC)
+        charges, now = self._service.charges, datetime.now(UTC)
         return {
             "label": "sandbox",
             "limit": None,
             "limit_remaining": None,
             "limit_reset": None,
-            "usage": json_number(book.total_usd()),
-            "usage_daily": json_number(book.total_usd(since=start_of_day(now))),
-            "usage_weekly": json_number(book.total_usd(since=start_of_week(now))),
-            "usage_monthly": json_number(book.total_usd(since=start_of_month(now))),
+            "usage": json_number(charges.total_usd()),
+            "usage_daily": json_number(charges.total_usd(since=start_of_day(now))),
+            "usage_weekly": json_number(charges.total_usd(since=start_of_week(now))),
+            "usage_monthly": json_number(charges.total_usd(since=start_of_month(now))),
         }
 
 

@@ -47,7 +47,7 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     usage chunk look like: "2026", "2026-03" (empty), "2025" (not finished). `fail_every`: every so manieth chat
     request fails with `fail_status`, 0 for none. `stream_error`: every stream breaks off with an error.
     `silence_after_events`, `cut_after_events`: every stream falls silent, or is cut, there. `record_delay_s`: how long
-    the record of a generation stays away. `presets`: fields of a request, by slug. `models`: how many the catalogue
+    the record of a generation stays away. `presets`: fields of a request, by slug. `models`: how many the catalog
     lists at least; those that are missing are made up (`sandbox/shelf-1`, ...), and echo.
     """
 

@@ -29,7 +29,7 @@ class Control:
     def routes(self) -> list[Route]:
         """The routes, to be mounted at /sandbox."""
         return [
-            Route("/sandbox/book", self.book),
+            Route("/sandbox/book", self.charges),
             Route("/sandbox/requests", self.requests),
             Route("/sandbox/behaviour", self.behaviour),
             Route("/sandbox/behaviour", self.change, methods=["POST"]),
@@ -37,12 +37,12 @@ class Control:
             Route("/sandbox/cut", self.cut, methods=["POST"]),
         ]
 
-    async def book(self, request: Request) -> Response:
+    async def charges(self, request: Request) -> Response:
         """Every charge, oldest first, and their sum."""
         self._require_token(request)
-        book = self._service.book
-        charges = [asdict(charge) | {"cost_usd": json_number(charge.cost_usd)} for charge in book]
-        return json_answer({"total_usd": json_number(book.total_usd()), "charges": charges})
+        charges = self._service.charges
+        rows = [asdict(charge) | {"cost_usd": json_number(charge.cost_usd)} for charge in charges]
+        return json_answer({"total_usd": json_number(charges.total_usd()), "charges": rows})
 
     async def requests(self, request: Request) -> Response:
         """The received requests that are still kept, oldest first."""

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from or_magic.sandbox.behaviour import StreamError
 from or_magic.sandbox.models import Model
-from or_magic.sandbox.replies import Speech, tokens_of
+from or_magic.sandbox.replies import Reply, tokens_of
 from or_magic.sandbox.responses import error_object, json_number
 from or_magic.sandbox.routing import Offer
 
@@ -215,7 +215,7 @@ class Generation:
 
 def plan_generation(
     model: Model,
-    speech: Speech,
+    reply: Reply,
     *,
     offer: Offer,
     prompt_tokens: int,
@@ -224,7 +224,7 @@ def plan_generation(
     stops: Sequence[str] = (),
 ) -> Generation:
     """Lay out what a model will say; more than max_tokens (or the model's own limit) is left off."""
-    pieces = [*_pieces_of(replace(speech, text=_until(speech.text, stops)))]
+    pieces = [*_pieces_of(replace(reply, text=_until(reply.text, stops)))]
     limit = min(max_tokens or model.max_completion_tokens, model.max_completion_tokens)
     now = datetime.now(UTC)
     return Generation(
@@ -233,7 +233,7 @@ def plan_generation(
         model=model,
         prompt_tokens=prompt_tokens,
         pieces=tuple(pieces[:limit]),
-        finish_reason="length" if len(pieces) > limit else "tool_calls" if speech.calls else "stop",
+        finish_reason="length" if len(pieces) > limit else "tool_calls" if reply.calls else "stop",
         offer=offer,
         shows_reasoning=shows_reasoning,
     )
@@ -245,17 +245,17 @@ def again(generation: Generation) -> Generation:
     return replace(generation, id=_generation_id(now), created_utc=now, is_cached=True, metadata=None)
 
 
-def _pieces_of(speech: Speech) -> Iterator[Piece]:
-    yield from (Piece(text, is_reasoning=True) for text in tokens_of(speech.reasoning))
-    if speech.reasoning and speech.signature:
+def _pieces_of(reply: Reply) -> Iterator[Piece]:
+    yield from (Piece(text, is_reasoning=True) for text in tokens_of(reply.reasoning))
+    if reply.reasoning and reply.signature:
         # As recorded: the signature comes alone, with the index of the text that it signs.
-        detail = {"type": "reasoning.text", "signature": speech.signature, "format": "unknown", "index": 0}
+        detail = {"type": "reasoning.text", "signature": reply.signature, "format": "unknown", "index": 0}
         yield Piece("", is_reasoning=True, delta={"reasoning_details": [detail]})
-    for url, title in speech.sources:
+    for url, title in reply.sources:
         citation = {"url": url, "title": title, "start_index": 0, "end_index": 0}
         yield Piece("", delta={"annotations": [{"type": "url_citation", "url_citation": citation}]})
-    yield from map(Piece, tokens_of(speech.text))
-    for index, (name, arguments) in enumerate(speech.calls):
+    yield from map(Piece, tokens_of(reply.text))
+    for index, (name, arguments) in enumerate(reply.calls):
         yield from _call_pieces(index, name, arguments)
 
 

@@ -1,4 +1,4 @@
-"""The catalogue over HTTP: models (searched, filtered, sorted), one model, who serves it, and the providers.
+"""The catalog over HTTP: models (searched, filtered, sorted), one model, who serves it, and the providers.
 
 Needs no key, as with the service; only the user's own list does. Source: openrouter.ai/docs, "List models" (2026-08).
 """
@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from or_magic.sandbox.account import require_key
-from or_magic.sandbox.models import CATALOGUE, Model, find_model, shelf_model
+from or_magic.sandbox.models import CATALOG, Model, find_model, shelf_model
 from or_magic.sandbox.responses import Refusal, json_answer
 from or_magic.sandbox.routing import PROVIDERS
 
@@ -57,9 +57,9 @@ async def _count(request: Request) -> Response:
 
 
 def _listed(request: Request) -> list[Model]:
-    """The models of the catalogue, and as many made-up ones as its behaviour wants."""
+    """The models of the catalog, and as many made-up ones as its behaviour wants."""
     wanted: int = request.app.state.service.controls.behaviour.models
-    return [*CATALOGUE, *(shelf_model(number) for number in range(1, wanted - len(CATALOGUE) + 1))]
+    return [*CATALOG, *(shelf_model(number) for number in range(1, wanted - len(CATALOG) + 1))]
 
 
 async def _model(request: Request) -> Response:
@@ -79,7 +79,7 @@ async def _providers(request: Request) -> Response:
 
 
 async def _private_endpoints(request: Request) -> Response:
-    voices = [model for model in CATALOGUE if not model.routes_to]
+    voices = [model for model in CATALOG if not model.routes_to]
     offers = [(model, offer) for model in voices for offer in model.offers() if not offer.provider.trains]
     return json_answer({"data": [offer.row(model.row()) for model, offer in offers]})
 

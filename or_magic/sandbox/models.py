@@ -12,17 +12,17 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from or_magic.sandbox import replies as speeches
-from or_magic.sandbox.replies import Question, Speech
+from or_magic.sandbox import replies as replies
+from or_magic.sandbox.replies import Question, Reply
 from or_magic.sandbox.responses import ERRORS, Refusal
 from or_magic.sandbox.routing import CHEAP, PROVIDERS, SANDBOX, Offer, Provider
 
-_CREATED = 1_788_220_800  # 2026-09-01 UTC; fixed, so that the catalogue is the same at every start
+_CREATED = 1_788_220_800  # 2026-09-01 UTC; fixed, so that the catalog is the same at every start
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A row of the catalogue and the voice behind it.
+    """A row of the catalog and the voice behind it.
 
     Prices are USD per token as decimal strings, "-1" where a router decides. `pace` is tokens per second, 0
     for as fast as possible. `keeps_pace`: the sandbox's pace knobs leave it alone. `routes_to`: it says
@@ -34,7 +34,7 @@ class Model:
     id: str
     name: str
     description: str
-    speak: Callable[[Question], Speech]
+    speak: Callable[[Question], Reply]
     prompt_price: str
     completion_price: str
     pace: float = 100.0
@@ -119,12 +119,12 @@ def _moderate(question: Question) -> Refusal | None:
     return Refusal(403, "Your input was flagged", metadata=reasons | {"model_slug": "sandbox/moderated"})
 
 
-CATALOGUE: tuple[Model, ...] = (
+CATALOG: tuple[Model, ...] = (
     Model(
         id="openrouter/auto",
         name="Auto Router (sandbox)",
         description="The sandbox's stand-in for the auto router: every question goes to sandbox/rehearsal.",
-        speak=speeches.rehearsal,
+        speak=replies.rehearsal,
         prompt_price="-1",
         completion_price="-1",
         routes_to="sandbox/rehearsal",
@@ -133,7 +133,7 @@ CATALOGUE: tuple[Model, ...] = (
         id="sandbox/rehearsal",
         name="Sandbox: Rehearsal",
         description="A sandbox voice, no model: repeats the question and says that this is a rehearsal.",
-        speak=speeches.rehearsal,
+        speak=replies.rehearsal,
         prompt_price="0.000001",
         completion_price="0.000004",
     ),
@@ -141,7 +141,7 @@ CATALOGUE: tuple[Model, ...] = (
         id="sandbox/echo",
         name="Sandbox: Echo",
         description="A sandbox voice, no model: returns the last user message exactly, byte for byte.",
-        speak=speeches.echo,
+        speak=replies.echo,
         prompt_price="0.0000001",
         completion_price="0.0000004",
     ),
@@ -149,7 +149,7 @@ CATALOGUE: tuple[Model, ...] = (
         id="sandbox/essay",
         name="Sandbox: Essay",
         description="A sandbox voice, no model: a Markdown essay on streaming, longer with more max_tokens.",
-        speak=speeches.essay,
+        speak=replies.essay,
         prompt_price="0.000003",
         completion_price="0.000015",
     ),
@@ -157,7 +157,7 @@ CATALOGUE: tuple[Model, ...] = (
         id="sandbox/reasoner",
         name="Sandbox: Reasoner",
         description="A sandbox voice, no model: thinks aloud first, as reasoning models do, then answers.",
-        speak=speeches.reasoner,
+        speak=replies.reasoner,
         prompt_price="0.00000055",
         completion_price="0.00000219",
         first_token_s=0.4,
@@ -167,7 +167,7 @@ CATALOGUE: tuple[Model, ...] = (
         id="sandbox/slow",
         name="Sandbox: Slow",
         description="A sandbox voice, no model: an echo of five words a second, for trying the stop button.",
-        speak=speeches.echo,
+        speak=replies.echo,
         prompt_price="0.0000001",
         completion_price="0.0000004",
         pace=6.0,
@@ -177,7 +177,7 @@ CATALOGUE: tuple[Model, ...] = (
         id="sandbox/fast",
         name="Sandbox: Fast (free)",
         description="A sandbox voice, no model: the essay as fast as the line carries it, at no cost.",
-        speak=speeches.essay,
+        speak=replies.essay,
         prompt_price="0",
         completion_price="0",
         pace=0.0,
@@ -187,7 +187,7 @@ CATALOGUE: tuple[Model, ...] = (
         id="sandbox/routed",
         name="Sandbox: Routed",
         description="A sandbox voice, no model: the rehearsal, served by four providers, one of which always fails.",
-        speak=speeches.rehearsal,
+        speak=replies.rehearsal,
         prompt_price="0.000002",
         completion_price="0.000008",
         providers=PROVIDERS,
@@ -196,7 +196,7 @@ CATALOGUE: tuple[Model, ...] = (
         id="sandbox/tools",
         name="Sandbox: Tools",
         description="A sandbox voice, no model: calls the functions it is offered, then tells what they gave.",
-        speak=speeches.tools,
+        speak=replies.tools,
         prompt_price="0.000001",
         completion_price="0.000004",
         parameters=("parallel_tool_calls", "tool_choice", "tools"),
@@ -205,7 +205,7 @@ CATALOGUE: tuple[Model, ...] = (
         id="sandbox/json",
         name="Sandbox: JSON",
         description="A sandbox voice, no model: fills the JSON schema of the request with a value that fits.",
-        speak=speeches.filler,
+        speak=replies.filler,
         prompt_price="0.000001",
         completion_price="0.000004",
         parameters=("response_format", "structured_outputs"),
@@ -214,7 +214,7 @@ CATALOGUE: tuple[Model, ...] = (
         id="sandbox/coder",
         name="Sandbox: Coder",
         description="A sandbox voice, no model: the code of the question with a remark on it, or a line of its own.",
-        speak=speeches.coder,
+        speak=replies.coder,
         prompt_price="0.000001",
         completion_price="0.000004",
     ),
@@ -222,7 +222,7 @@ CATALOGUE: tuple[Model, ...] = (
         id="sandbox/vision",
         name="Sandbox: Vision",
         description="A sandbox voice, no model: reports the images, files, sounds and films that it was sent.",
-        speak=speeches.viewer,
+        speak=replies.viewer,
         prompt_price="0.000001",
         completion_price="0.000004",
         inputs=("text", "image", "file", "audio", "video"),
@@ -231,7 +231,7 @@ CATALOGUE: tuple[Model, ...] = (
         id="sandbox/sources",
         name="Sandbox: Sources",
         description="A sandbox voice, no model: the rehearsal, with two citations.",
-        speak=speeches.librarian,
+        speak=replies.librarian,
         prompt_price="0.000001",
         completion_price="0.000004",
     ),
@@ -239,7 +239,7 @@ CATALOGUE: tuple[Model, ...] = (
         id="sandbox/memory",
         name="Sandbox: Memory",
         description="A sandbox voice, no model: repeats what it was told so far, a line each; takes 10,000 tokens.",
-        speak=speeches.memory,
+        speak=replies.memory,
         prompt_price="0.000001",
         completion_price="0.000004",
         context_length=10_000,
@@ -248,7 +248,7 @@ CATALOGUE: tuple[Model, ...] = (
         id="sandbox/byok",
         name="Sandbox: Bring your own key",
         description="A sandbox voice, no model: an echo as with your own key at the provider: a fee of 5 % is charged.",
-        speak=speeches.echo,
+        speak=replies.echo,
         prompt_price="0.000001",
         completion_price="0.000004",
         is_byok=True,
@@ -257,7 +257,7 @@ CATALOGUE: tuple[Model, ...] = (
         id="sandbox/small",
         name="Sandbox: Small",
         description="A sandbox voice, no model: an echo with room for 400 tokens; longer requests are refused.",
-        speak=speeches.echo,
+        speak=replies.echo,
         prompt_price="0.0000001",
         completion_price="0.0000004",
         context_length=400,
@@ -267,7 +267,7 @@ CATALOGUE: tuple[Model, ...] = (
         id="sandbox/moderated",
         name="Sandbox: Moderated",
         description="A sandbox voice, no model: an echo that refuses questions with the word forbidden.",
-        speak=speeches.echo,
+        speak=replies.echo,
         prompt_price="0.0000001",
         completion_price="0.0000004",
         refuses=_moderate,
@@ -276,7 +276,7 @@ CATALOGUE: tuple[Model, ...] = (
         id="sandbox/flaky",
         name="Sandbox: Flaky",
         description="A sandbox voice, no model: an echo whose provider is overloaded at every second request.",
-        speak=speeches.echo,
+        speak=replies.echo,
         prompt_price="0.0000001",
         completion_price="0.0000004",
         knobs={"fail_every": 2, "fail_status": 503},
@@ -285,7 +285,7 @@ CATALOGUE: tuple[Model, ...] = (
         id="sandbox/unstoppable",
         name="Sandbox: Unstoppable",
         description="A sandbox voice, no model: the essay, billed in full also where the client hangs up.",
-        speak=speeches.essay,
+        speak=replies.essay,
         prompt_price="0.000003",
         completion_price="0.000015",
         providers=(CHEAP,),
@@ -309,8 +309,8 @@ def shelf_model(number: int) -> Model:
     return Model(
         id=f"{_SHELF}{number}",
         name=f"Sandbox: Shelf {number}",
-        description="A made-up model to fill a catalogue; no model: it gives back what it is sent.",
-        speak=speeches.echo,
+        description="A made-up model to fill a catalog; no model: it gives back what it is sent.",
+        speak=replies.echo,
         prompt_price=f"{price:f}",
         completion_price=f"{4 * price:f}",
         context_length=8_000 * 2 ** (number % 8),
@@ -326,7 +326,7 @@ def find_model(name: str) -> tuple[Model, tuple[str, ...]] | None:
     base, *variants = name.split(":")
     if not VARIANTS.issuperset(variants):
         return None
-    model = next((model for model in CATALOGUE if model.id == base), None) or _fault(base)
+    model = next((model for model in CATALOG if model.id == base), None) or _fault(base)
     return None if model is None else (model, tuple(variants))
 
 
@@ -339,10 +339,10 @@ def speaker(model: Model) -> Model:
 def _fault(id: str) -> Model | None:
     description = "A fault to rehearse with."
     if id in _FAULTS:
-        return Model(id, id, description, speeches.rehearsal, "0.0000001", "0.0000004", knobs=_FAULTS[id])
+        return Model(id, id, description, replies.rehearsal, "0.0000001", "0.0000004", knobs=_FAULTS[id])
     if (number := id.removeprefix(_SHELF)).isdecimal():
         return shelf_model(int(number))
     error = ERRORS.get(id.removeprefix(_ERROR)) if id.startswith(_ERROR) else None
     if error is None:
         return None
-    return Model(id, id, description, speeches.echo, "0", "0", refuses=lambda _: error())
+    return Model(id, id, description, replies.echo, "0", "0", refuses=lambda _: error())

@@ -85,14 +85,14 @@ def _plan_of(name: str, chat: ChatRequest, sent: Mapping[str, Any], controls: Co
     if (refusal := model.refuses(question)) is not None:
         raise refusal
     offer = _first_that_answers(model, _offers(model, found[1], chat, sent))
-    speech = model.speak(question)
+    reply = model.speak(question)
     if not chat.wants_reasoning():
-        speech = replace(speech, reasoning="", signature="")
-    if (begun := chat.prefill()) and speech.text.startswith(begun):
-        speech = replace(speech, text=speech.text[len(begun) :])
+        reply = replace(reply, reasoning="", signature="")
+    if (begun := chat.prefill()) and reply.text.startswith(begun):
+        reply = replace(reply, text=reply.text[len(begun) :])
     generation = plan_generation(
         model,
-        speech,
+        reply,
         offer=offer,
         prompt_tokens=chat.prompt_tokens(),
         max_tokens=question.max_tokens,

@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from or_magic.sandbox.behaviour import Behaviour
 from or_magic.sandbox.responses import chunked
-from or_magic.sandbox.stream_body import Outlet
+from or_magic.sandbox.stream_body import StreamBody
 
 PREFIX = "replay/"
 
@@ -64,12 +64,12 @@ class _ReplayedStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events."""
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        outlet = Outlet(send, self._behaviour, None)
+        stream_body = StreamBody(send, self._behaviour, None)
         for event in self._body.split(b"\n\n"):
             if event.strip():
-                await outlet.raw(event + b"\n\n")
+                await stream_body.raw(event + b"\n\n")
                 await asyncio.sleep(1 / self._behaviour.pace if self._behaviour.pace else 0)
-        await outlet.flush()
+        await stream_body.flush()
         await send({"type": "http.response.body", "body": b""})
 
 

@@ -170,7 +170,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Speech:
+class Reply:
     """What a voice says, and before it what it thinks aloud.
 
     `signature` closes its thoughts. `calls`: names and JSON arguments of functions. `sources`: addresses and titles.
@@ -183,27 +183,27 @@ class Speech:
     sources: tuple[tuple[str, str], ...] = ()
 
 
-def echo(question: Question) -> Speech:
+def echo(question: Question) -> Reply:
     """The question itself, byte for byte."""
-    return Speech(question.text)
+    return Reply(question.text)
 
 
-def rehearsal(question: Question) -> Speech:
+def rehearsal(question: Question) -> Reply:
     """A short answer for a first visit: repeats the question and explains what has just happened."""
-    return Speech(_REHEARSAL.format(question=_quoted(question.text)))
+    return Reply(_REHEARSAL.format(question=_quoted(question.text)))
 
 
-def reasoner(question: Question) -> Speech:
+def reasoner(question: Question) -> Reply:
     """Some sentences of thinking aloud, then a short answer."""
     words = len(question.text.split())
-    return Speech(
+    return Reply(
         _CONCLUSION.format(question=_quoted(question.text)),
         _THOUGHTS.format(words=words, characters=len(question.text)),
         signature=_SIGNATURE,
     )
 
 
-def tools(question: Question) -> Speech:
+def tools(question: Question) -> Reply:
     """Calls the offered functions (all that the question names, else the first), then tells what they gave.
 
     A question that says "break it: wrong" (or cut, unknown, endless) gets calls whose arguments do not fit, are no
@@ -213,11 +213,11 @@ def tools(question: Question) -> Speech:
     kind = fault[1] if fault is not None else ""
     if (question.tool_results and kind != "endless") or not question.tools:
         results = "".join(f"\n- `{result}`" for result in question.tool_results)
-        return Speech(_TOOL_RESULTS.format(results=results) if results else _NO_TOOLS)
+        return Reply(_TOOL_RESULTS.format(results=results) if results else _NO_TOOLS)
     functions = [function for tool in question.tools if isinstance(function := tool.get("function"), Mapping)]
     named = [function for function in functions if str(function.get("name")) in question.text]
     called = named or functions[:1]
-    return Speech("", calls=tuple(_call(str(f.get("name")), fitting(f.get("parameters")), kind) for f in called))
+    return Reply("", calls=tuple(_call(str(f.get("name")), fitting(f.get("parameters")), kind) for f in called))
 
 
 def _call(name: str, arguments: Any, fault: str) -> tuple[str, str]:
@@ -226,50 +226,50 @@ def _call(name: str, arguments: Any, fault: str) -> tuple[str, str]:
     return (f"{name}_{fault}" if fault == "unknown" else name), (written[:-1] if fault == "cut" else written)
 
 
-def filler(question: Question) -> Speech:
+def filler(question: Question) -> Reply:
     """A value that fits the schema of the request, as JSON; without one, the question in an object.
 
     A question that says "break it: cut" (or list, missing, null, prose, type) gets an answer that does not fit.
     """
     if question.schema is None:
-        return Speech(json.dumps({"question": question.text}, ensure_ascii=False))
+        return Reply(json.dumps({"question": question.text}, ensure_ascii=False))
     fault = re.search(r"break it: (\w+)", question.text)
     value = fitting(question.schema)
-    return Speech(json.dumps(value, ensure_ascii=False) if fault is None else broken(value, fault[1]))
+    return Reply(json.dumps(value, ensure_ascii=False) if fault is None else broken(value, fault[1]))
 
 
-def coder(question: Question) -> Speech:
+def coder(question: Question) -> Reply:
     """The first block of code of the question with a remark above it; without one, a line that prints."""
     found = re.search(r"```python\n(.*?)\n```", question.text, re.DOTALL)
     code = found[1] if found is not None else f"print({len(question.text.split())}, 'words were asked')"
-    return Speech(_CODE.format(code=code))
+    return Reply(_CODE.format(code=code))
 
 
-def viewer(question: Question) -> Speech:
+def viewer(question: Question) -> Reply:
     """What it was sent besides text: kind, format and size of each image, file, sound and film."""
     seen = "".join(f"\n- {line}" for line in question.media) or "\n- nothing but text"
-    return Speech(_VIEW.format(seen=seen))
+    return Reply(_VIEW.format(seen=seen))
 
 
-def memory(question: Question) -> Speech:
+def memory(question: Question) -> Reply:
     """What it was told: the system prompt, what the user said before, and what was said now."""
     system = [f"My system prompt is: {_line(question.system)}\n"] if question.system else []
     told = [f"{number}. {_line(text)}" for number, text in enumerate(question.earlier, 1)]
     heading = f"Before this I was told {len(question.earlier)}:" if question.earlier else "I was told nothing before."
-    return Speech("\n".join([*system, heading, *told, f"\nNow: {_line(question.text)}"]))
+    return Reply("\n".join([*system, heading, *told, f"\nNow: {_line(question.text)}"]))
 
 
-def librarian(question: Question) -> Speech:
+def librarian(question: Question) -> Reply:
     """The rehearsal, with sources."""
     sources = (("https://example.org/streams", "On streams"), ("https://example.org/prices", "On prices"))
-    return Speech(rehearsal(question).text, sources=sources)
+    return Reply(rehearsal(question).text, sources=sources)
 
 
-def essay(question: Question) -> Speech:
+def essay(question: Question) -> Reply:
     """The essay once, or with more chapters if max_tokens leaves room for them: it then just fits."""
     text = "\n\n".join([_TITLE, *(_chapter(number) for number in range(1, len(_CHAPTERS) + 1))])
     room = (question.max_tokens or 0) - count_tokens(text)
-    return Speech(text + "".join(f"\n\n{chapter}" for chapter in _encores(room)))
+    return Reply(text + "".join(f"\n\n{chapter}" for chapter in _encores(room)))
 
 
 def _encores(room: int) -> Iterator[str]:

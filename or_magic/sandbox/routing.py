@@ -73,7 +73,7 @@ class Offer:
     completion_price: Decimal
 
     def row(self, model: Mapping[str, Any]) -> dict[str, Any]:
-        """The offer as ``GET /models/{author}/{slug}/endpoints`` lists it; `model` is the row of the catalogue."""
+        """The offer as ``GET /models/{author}/{slug}/endpoints`` lists it; `model` is the row of the catalog."""
         provider = self.provider
         health = None if provider.fails else 100
         return {

@@ -41,7 +41,7 @@ from or_magic.sandbox.control import Control
 from or_magic.sandbox.planning import plan, with_preset
 from or_magic.sandbox.recordings import Recordings
 from or_magic.sandbox.responses import Refusal, failure_answer, read_json, refusal_answer
-from or_magic.sandbox.service import Book, ReceivedRequest, RequestLog, Service
+from or_magic.sandbox.service import Charges, ReceivedRequest, RequestLog, Service
 from or_magic.sandbox.stream_body import LineCut
 from or_magic.sandbox.streaming import CallerGone, StreamedAnswer, WholeAnswer
 
@@ -62,7 +62,7 @@ class Chat:
             return replayed
         fields = with_preset(fields, behaviour.presets)
         chat = chat_request(fields)
-        if service.book.total_usd() >= behaviour.credits_usd:
+        if service.charges.total_usd() >= behaviour.credits_usd:
             raise Refusal(402, "Insufficient credits. Add more using https://openrouter.ai/settings/credits")
         planned, headers = service.kept_answers.find(request.headers, body)
         if planned is None:
@@ -79,7 +79,7 @@ _NAMES_OF_THIS_MACHINE = ("127.0.0.1", "localhost", "[::1]")
 _LARGEST_BODY = 64_000_000
 
 
-class Gate:
+class Middleware:
     """Wraps the application: lets a request in, writes down what it was and how it ended."""
 
     def __init__(self, app: ASGIApp, service: Service, *, port: int) -> None:
@@ -185,7 +185,7 @@ def build_app(service: Service, *, port: int) -> ASGIApp:
     app = Starlette(routes=routes, exception_handlers={Refusal: _refused, HTTPException: _not_routed})
     app.router.redirect_slashes = False
     app.state.service = service
-    return Gate(app, service, port=port)
+    return Middleware(app, service, port=port)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -236,9 +236,9 @@ class Sandbox:
         return self._service.token
 
     @property
-    def book(self) -> Book:
+    def charges(self) -> Charges:
         """Every charge so far."""
-        return self._service.book
+        return self._service.charges
 
     @property
     def requests(self) -> RequestLog:

@@ -41,7 +41,7 @@ class Charge:
     recorded_at: float = 0.0  # time.monotonic()
 
 
-class Book:
+class Charges:
     """All charges since the sandbox was started, oldest first; may be read from any thread."""
 
     def __init__(self) -> None:
@@ -205,7 +205,7 @@ class Service:
 
     controls: Controls
     token: str = field(repr=False)
-    book: Book = field(default_factory=Book)
+    charges: Charges = field(default_factory=Charges)
     requests: RequestLog = field(default_factory=RequestLog)
     kept_answers: KeptAnswers = field(default_factory=KeptAnswers)
     recordings: Recordings = field(default_factory=Recordings)

@@ -15,7 +15,7 @@ class LineCut(Exception):
     """The connection is to be dropped here: the fault that was planned."""
 
 
-class Outlet:
+class StreamBody:
     """Writes a stream's body. A planned cut raises LineCut as soon as its last byte or event is out."""
 
     def __init__(self, send: Send, behaviour: Behaviour, cut: Cut | None) -> None:

@@ -23,7 +23,7 @@ from or_magic.sandbox.models import Model
 from or_magic.sandbox.planning import Plan
 from or_magic.sandbox.responses import chunked, error_object, to_json
 from or_magic.sandbox.service import Charge, Service
-from or_magic.sandbox.stream_body import Outlet
+from or_magic.sandbox.stream_body import StreamBody
 
 _COMMENT = "OPENROUTER PROCESSING"
 _KEEP_ALIVE = b"\n         \n"  # recorded: newline, nine blanks, newline
@@ -88,7 +88,7 @@ class _Answer(Response):
         chunked(self)
         self._generation = generation
         self._behaviour = plan.behaviour
-        self._book = service.book
+        self._book = service.charges
         self._controls = service.controls
 
     def _schedule(self, caller: Caller) -> Schedule:
@@ -133,18 +133,18 @@ class StreamedAnswer(_Answer):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send comments, one event for each token, the finish, the usage and [DONE]; or the fault that is due."""
-        outlet = Outlet(send, self._behaviour, self._cut())
+        stream_body = StreamBody(send, self._behaviour, self._cut())
         caller = Caller(receive)
         try:
             await self._begin(send)
-            if await self._generate(caller, outlet):
-                await self._finish(outlet)
+            if await self._generate(caller, stream_body):
+                await self._finish(stream_body)
             else:
-                await self._break(outlet)
+                await self._break(stream_body)
         finally:
             caller.release()
 
-    async def _generate(self, caller: Caller, outlet: Outlet) -> bool:
+    async def _generate(self, caller: Caller, stream_body: StreamBody) -> bool:
         """Send the pieces as they fall due. Whatever happens, what was generated is charged.
 
         False where an error comes in the middle of them.
@@ -152,41 +152,41 @@ class StreamedAnswer(_Answer):
         generation, schedule = self._generation, self._schedule(caller)
         produced, events, error_at, has_failed = 0, 0, self._error_at(), False
         try:
-            await self._comment(caller, outlet, schedule)
+            await self._comment(caller, stream_body, schedule)
             for number, piece in enumerate(generation.pieces):
                 await caller.stay_until(schedule.due(number))
                 if has_failed := events == error_at:
                     return False
                 if events == self._behaviour.silence_after_events:
-                    await outlet.flush()
+                    await stream_body.flush()
                     await caller.stay_until(float("inf"))
                 produced = number + 1
                 if generation.is_shown(piece):
-                    await outlet.event(to_json(generation.chunk(piece)))
+                    await stream_body.event(to_json(generation.chunk(piece)))
                     events += 1
-                    await self._comment_between(outlet, events)
+                    await self._comment_between(stream_body, events)
             return True
         finally:
             self._charge(produced, schedule, took_s=caller.now() - schedule.began, has_failed=has_failed)
 
-    async def _finish(self, outlet: Outlet) -> None:
+    async def _finish(self, stream_body: StreamBody) -> None:
         """The finish, the usage (with the error of 2025 in it, where that is due) and [DONE]."""
-        await outlet.event(to_json(self._generation.finish_chunk()))
+        await stream_body.event(to_json(self._generation.finish_chunk()))
         usage = self._generation.usage_chunk(self._behaviour.usage_shape)
         error = self._behaviour.stream_error
         if error is not None and error.shape == "c":
             usage["error"] = error_object(error.code, error.message)
-        await outlet.event(to_json(usage))
-        await outlet.close(b"[DONE]")
+        await stream_body.event(to_json(usage))
+        await stream_body.close(b"[DONE]")
 
-    async def _break(self, outlet: Outlet) -> None:
+    async def _break(self, stream_body: StreamBody) -> None:
         """The error in the middle of a stream."""
         error = self._behaviour.stream_error or StreamError()
-        await outlet.event(to_json(self._generation.error_chunk(error)))
+        await stream_body.event(to_json(self._generation.error_chunk(error)))
         if error.says_done:
-            await outlet.close(b"[DONE]")
+            await stream_body.close(b"[DONE]")
         else:
-            await outlet.end()
+            await stream_body.end()
 
     def _error_at(self) -> int | None:
         error = self._behaviour.stream_error
@@ -197,18 +197,18 @@ class StreamedAnswer(_Answer):
         after = self._behaviour.cut_after_events
         return planned if planned is not None or after is None else Cut(after_events=after)
 
-    async def _comment_between(self, outlet: Outlet, events: int) -> None:
+    async def _comment_between(self, stream_body: StreamBody, events: int) -> None:
         every = self._behaviour.comments_between
         if every and events % every == 0:
-            await outlet.flush()
-            await outlet.comment(_COMMENT)
+            await stream_body.flush()
+            await stream_body.comment(_COMMENT)
 
-    async def _comment(self, caller: Caller, outlet: Outlet, schedule: Schedule) -> None:
+    async def _comment(self, caller: Caller, stream_body: StreamBody, schedule: Schedule) -> None:
         """Spread the comments over the time to the first token, the first of them at once."""
         count = self._behaviour.comments
         for number in range(count):
             await caller.stay_until(schedule.began + schedule.wait_s * number / count)
-            await outlet.comment(_COMMENT)
+            await stream_body.comment(_COMMENT)
 
 
 class WholeAnswer(_Answer):

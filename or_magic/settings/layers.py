@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import platformdirs
 
-from or_magic.endpoint import LOOPBACK, Patience, origin_of
+from or_magic.endpoint import LOOPBACK, Timeouts, origin_of
 from or_magic.errors import CommandError, MissingKeyError
 from or_magic.settings.options import BY_NAME, OPTIONS
 from or_magic.settings.parameters import PARAMETER_BY_NAME, PARAMETERS, UNSET, Parameter
@@ -82,9 +82,9 @@ class SettingsFile:
             raise CommandError(f"The settings file cannot be written: {error.strerror}.") from None
 
 
-def patience_of(values: Mapping[str, Any]) -> Patience:
+def timeouts_of(values: Mapping[str, Any]) -> Timeouts:
     """The options that the client obeys, as it takes them."""
-    return Patience(
+    return Timeouts(
         connect_s=values["connect_timeout"],
         first_event_s=values["first_event_timeout"],
         silence_s=values["silence_timeout"],
@@ -122,7 +122,7 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenValue:
     """The value of a parameter, as its kind gave it, and who set it."""
 
     value: Any
@@ -245,15 +245,15 @@ class Settings:
         setting = self.option(name)
         return BY_NAME[name].value(setting.value, setting.source)
 
-    def patience(self) -> Patience:
+    def timeouts(self) -> Timeouts:
         """How long to wait and how often to try again.
 
         Raises:
             CommandError: one of the options has an impossible value.
         """
-        return patience_of({option.name: self.option_value(option.name) for option in OPTIONS})
+        return timeouts_of({option.name: self.option_value(option.name) for option in OPTIONS})
 
-    def parameters(self, given: Mapping[str, Any] | None = None) -> dict[str, Chosen]:
+    def parameters(self, given: Mapping[str, Any] | None = None) -> dict[str, ChosenValue]:
         """The parameters of a request that anybody set, by name; those that nobody set are not in it.
 
         Args:
@@ -263,11 +263,13 @@ class Settings:
             CommandError: whoever set one gave what cannot be its value.
         """
         given, config, file = given or {}, self._config(), self._file()
-        chosen = {name: Chosen(value, "this cell") for name, value in given.items() if name not in PARAMETER_BY_NAME}
+        chosen = {
+            name: ChosenValue(value, "this cell") for name, value in given.items() if name not in PARAMETER_BY_NAME
+        }
         for parameter in PARAMETERS:
             value = self._set(parameter, config, file)
             if parameter.name in given:
-                value = Chosen(given[parameter.name], "this cell")
+                value = ChosenValue(given[parameter.name], "this cell")
             if value is not None and value.value is not UNSET:
                 chosen[parameter.name] = value
         return chosen
@@ -316,7 +318,7 @@ class Settings:
             "OPENROUTER_API_KEY). To try without one: %openrouter sandbox."
         )
 
-    def _set(self, parameter: Parameter, config: Mapping[str, str], file: Mapping[str, Any]) -> Chosen | None:
+    def _set(self, parameter: Parameter, config: Mapping[str, str], file: Mapping[str, Any]) -> ChosenValue | None:
         """What the layers below a question say of a parameter."""
         variable = f"OR_MAGIC_{parameter.plain_name.upper()}"
         layers = (
@@ -329,7 +331,7 @@ class Settings:
             if raw in (None, ""):
                 continue
             take = parameter.parse if isinstance(raw, str) and source != FILE else parameter.check
-            return Chosen(take(raw, f"{source}: {parameter.name}"), source)
+            return ChosenValue(take(raw, f"{source}: {parameter.name}"), source)
         return None
 
     def _outer(self, name: str) -> Iterator[tuple[str, str | None]]:

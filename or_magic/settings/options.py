@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from or_magic.endpoint import Patience
+from or_magic.endpoint import Timeouts
 from or_magic.errors import CommandError
 
 _YES, _NO = ("on", "yes", "true", "1"), ("off", "no", "false", "0", "none")
@@ -101,7 +101,7 @@ def _amount(text: str, where: str) -> str:
 
 
 _DAY_S = 86_400
-_P = Patience()
+_P = Timeouts()
 OPTIONS = (
     Option("connect_timeout", f"{_P.connect_s:g}", "s", "until a connection stands", _number(0.01, _DAY_S)),
     Option(

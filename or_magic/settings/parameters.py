@@ -30,7 +30,7 @@ from or_magic.settings.value_types import (
     whole,
 )
 
-Place = Literal["body", "header", "variant"]
+Location = Literal["body", "header", "variant"]
 UNSET_WORD = "unset"
 
 
@@ -67,7 +67,7 @@ class Parameter:
     group: str
     flag: str = ""
     short: str = ""
-    place: Place = "body"
+    place: Location = "body"
     header: str = ""
     needs: str | None = ""
     is_private: bool = False

@@ -36,7 +36,7 @@ class Address(BaseModel):
 class Company(BaseModel):
     name: str
     staff: list[Person]
-    seat: Address
+    position: Address
 
 
 class WithOptional(BaseModel):

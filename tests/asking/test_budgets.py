@@ -49,8 +49,8 @@ def chats(sandbox: Sandbox) -> list[dict[str, Any]]:
 
 def allow(session: Session, text: str, scope: str = "notebook") -> None:
     """Sets a budget."""
-    place = session.host.where()
-    Budgets(session.ledger).put(place.purse, session.service, scope, amount(text, "budget"))
+    location = session.host.where()
+    Budgets(session.ledger).put(location.budget_scope, session.service, scope, amount(text, "budget"))
 
 
 def test_nothing_is_added_without_a_budget(session: Session, sandbox: Sandbox) -> None:
@@ -208,8 +208,8 @@ def test_a_cost_that_is_not_known_stays_held_back(session: Session, sandbox: San
     with pytest.raises(ServiceError):
         session.ask("hi", model="sandbox/cut", parameters={"max_tokens": 100})
 
-    place = session.host.where()
-    (standing,) = session.budgeting().standings_of(place.purse, session.service, None)
+    location = session.host.where()
+    (standing,) = session.budgeting().standings_of(location.budget_scope, session.service, None)
     assert standing.reserved > 0
     assert "held back" in told(standing)
 
@@ -217,13 +217,13 @@ def test_a_cost_that_is_not_known_stays_held_back(session: Session, sandbox: San
 def test_the_footer_warns(session: Session) -> None:
     """The footer tells the budget, and warns where little of it is left."""
     answer = session.ask("hi", model="sandbox/essay")
-    from or_magic.chat.host import Bill
+    from or_magic.chat.host import FooterData
 
     bills = [
-        Bill("notebook", 5, budgets=(("", 5, 100),)),
-        Bill("notebook", 85, budgets=(("", 85, 100), ("today", 1, 9))),
+        FooterData("notebook", 5, budgets=(("", 5, 100),)),
+        FooterData("notebook", 85, budgets=(("", 85, 100), ("today", 1, 9))),
     ]
-    texts = [footer_text(answer, bill, times=False) for bill in bills]
+    texts = [footer_text(answer, footer_data, times=False) for footer_data in bills]
     assert texts[0].endswith("notebook $0.0000000000050 of $0.00000000010")
     assert "of $0.00000000010 (85 % of the budget) · today $0.0000000000010 of $0.0000000000090" in texts[1]
 
@@ -236,12 +236,12 @@ def test_the_sum_is_exact(session: Session, sandbox: Sandbox) -> None:
     spent = costs(session)
 
     charged = {
-        charge.model: sum(c.cost_usd for c in sandbox.book if c.model == charge.model) for charge in sandbox.book
+        charge.model: sum(c.cost_usd for c in sandbox.charges if c.model == charge.model) for charge in sandbox.charges
     }
-    assert usd(spent.total_pico_usd) == sum(charged.values()) == sandbox.book.total_usd()
+    assert usd(spent.total_pico_usd) == sum(charged.values()) == sandbox.charges.total_usd()
     assert dict(spent.by("model")["cost_usd"]) == charged
-    assert sum(spent.df()["cost_usd"]) == sandbox.book.total_usd()
-    assert f"Exactly: ${sandbox.book.total_usd():f}." in repr(spent)
+    assert sum(spent.df()["cost_usd"]) == sandbox.charges.total_usd()
+    assert f"Exactly: ${sandbox.charges.total_usd():f}." in repr(spent)
     assert list(spent.by("day")["answers"]) == [4]
 
 

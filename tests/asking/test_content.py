@@ -34,7 +34,7 @@ from PIL import Image
 
 import or_magic.content
 from or_magic.chat.session import Session
-from or_magic.content import Content, Room
+from or_magic.content import Content, SizeLimit
 from or_magic.errors import CommandError
 from or_magic.extracting import code_blocks
 from or_magic.prompt.converters import content_of, prompt_content
@@ -65,14 +65,14 @@ def session(sandbox: Sandbox, tmp_path: Path) -> Iterator[Session]:
 def sent(session: Session, sandbox: Sandbox) -> Any:
     """Asks about values; the content of the message that the service received, and the answer's notes."""
 
-    def ask(*values: Any, room: Room = ROOM, model: str = "sandbox/vision") -> tuple[Any, tuple[str, ...]]:
-        answer = session.ask(prompt_content(list(values), room), model=model, history="none")
+    def ask(*values: Any, limit: SizeLimit = ROOM, model: str = "sandbox/vision") -> tuple[Any, tuple[str, ...]]:
+        answer = session.ask(prompt_content(list(values), limit), model=model, history="none")
         return sandbox.requests[-1].body["messages"][-1]["content"], answer.notes
 
     return ask
 
 
-ROOM = Room()
+ROOM = SizeLimit()
 FRAME = pd.DataFrame(
     {
         "whole": np.arange(1000, dtype="int32"),
@@ -109,8 +109,8 @@ def test_a_frame_reads_back_the_same(sent: Any) -> None:
 
 def test_a_long_frame_is_cut_and_says_so(sent: Any) -> None:
     """First, last and drawn rows within the room, numbered; the same ones each time; the range of what is not shown."""
-    content, (note,) = sent(FRAME, room=Room(tokens=1_000))
-    again, _ = sent(FRAME, room=Room(tokens=1_000))
+    content, (note,) = sent(FRAME, limit=SizeLimit(tokens=1_000))
+    again, _ = sent(FRAME, limit=SizeLimit(tokens=1_000))
     schema, rows = (pd.read_csv(io.StringIO(block)) for block in tables(content))
     numbers = list(rows["row"])
 
@@ -128,7 +128,7 @@ def test_a_long_frame_is_cut_and_says_so(sent: Any) -> None:
 def test_rows_decides_how_many(sent: Any) -> None:
     """`--rows` sends exactly so many, `all` sends every one."""
     for rows, count in ((7, 7), (sys.maxsize, 1000), (1, 1)):
-        content, notes = sent(FRAME, room=Room(rows=rows))
+        content, notes = sent(FRAME, limit=SizeLimit(rows=rows))
         assert len(pd.read_csv(io.StringIO(tables(content)[1]))) == count
         assert bool(notes) == (count < 1000)
 
@@ -295,7 +295,7 @@ def test_large_images_are_made_smaller_and_it_is_said(sent: Any) -> None:
 
 def test_charts_that_cannot_be_drawn_are_told_as_data(sent: Any) -> None:
     """A plotly figure without its drawing engine goes as JSON, and the user is told what is missing."""
-    content, notes = sent(go.Figure(go.Scatter(x=[1, 2], y=[3, 4])), room=Room(tokens=50_000))
+    content, notes = sent(go.Figure(go.Scatter(x=[1, 2], y=[3, 4])), limit=SizeLimit(tokens=50_000))
     if not isinstance(content, str):  # kaleido and a browser are here
         assert decoded(content[0]).size[0] > 100
         return
@@ -548,7 +548,7 @@ def row(id: str, *inputs: str, price: str = "0.000001") -> dict[str, Any]:
     return {"id": id, "architecture": architecture, "pricing": {"prompt": price, "completion": price}}
 
 
-def test_counts_and_suggestions_come_from_the_catalogue(tmp_path: Path) -> None:
+def test_counts_and_suggestions_come_from_the_catalog(tmp_path: Path) -> None:
     """More images than the author takes are refused; those that see are named, its own and the cheapest."""
     rows = [
         row("mistralai/sees", "text", "image"),

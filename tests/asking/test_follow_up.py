@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from or_magic.answer import Answer
-from or_magic.chat.host import Approval, Bill, ScriptHost, View
-from or_magic.chat.question import Toolbelt
+from or_magic.chat.host import Approval, FooterData, ScriptHost, View
+from or_magic.chat.question import ToolSettings
 from or_magic.chat.session import Session
 from or_magic.chat.tools import tools_of
 from or_magic.errors import CommandError, Stopped
 from or_magic.money import amount
-from or_magic.prompt.answer_formats import form_of
+from or_magic.prompt.answer_formats import answer_format_of
 from or_magic.sandbox import Sandbox
 from or_magic.types import Event, TextDelta
 
@@ -27,7 +27,7 @@ sandbox = tool_loop_parts.sandbox
 opened = tool_loop_parts.opened
 session = tool_loop_parts.session
 
-FORM = form_of(None, "count: int")
+FORM = answer_format_of(None, "count: int")
 WRONG = "break it: type"
 WAIT_S = 20
 
@@ -59,10 +59,10 @@ class _View:
     def rest(self) -> None:
         pass
 
-    def close(self, answer: Answer, bill: Bill) -> None:
+    def close(self, answer: Answer, footer_data: FooterData) -> None:
         pass
 
-    def amend(self, answer: Answer, bill: Bill) -> None:
+    def amend(self, answer: Answer, footer_data: FooterData) -> None:
         pass
 
 
@@ -207,9 +207,9 @@ def test_tools_that_lead_no_further(
 ) -> None:
     """Where the tools ended it no answer that fits is asked for; a call that was refused ends nothing."""
     session = opened(Front(says=says))
-    belt = Toolbelt(tools_of([write_file]), steps, False)
+    tool_settings = ToolSettings(tools_of([write_file]), steps, False)
 
-    last = Late(session, "go", model="sandbox/tools", history="none", belt=belt).last()
+    last = Late(session, "go", model="sandbox/tools", history="none", tool_settings=tool_settings).last()
 
     assert error in (last.error or "")
     assert len(chats(sandbox)) == requests
@@ -217,8 +217,8 @@ def test_tools_that_lead_no_further(
 
 def test_tools_and_then_a_schema(session: Session, sandbox: Sandbox) -> None:
     """After the steps with tools the last answer is to fit; the one that is asked for once more is the last."""
-    belt = Toolbelt(tools_of([add]), 10, True)
-    late = Late(session, "go", model="sandbox/tools", history="thread", belt=belt)
+    tool_settings = ToolSettings(tools_of([add]), 10, True)
+    late = Late(session, "go", model="sandbox/tools", history="thread", tool_settings=tool_settings)
     last = late.last()
 
     assert len(chats(sandbox)) == 3
@@ -227,13 +227,13 @@ def test_tools_and_then_a_schema(session: Session, sandbox: Sandbox) -> None:
 
 
 CASES: dict[str, tuple[dict[str, Any], str]] = {
-    "plain": ({"model": "sandbox/echo", "form": form_of(None, None)}, "complete"),
-    "tools": ({"model": "sandbox/tools", "belt": Toolbelt(tools_of([add]), 10, True)}, "complete"),
+    "plain": ({"model": "sandbox/echo", "form": answer_format_of(None, None)}, "complete"),
+    "tools": ({"model": "sandbox/tools", "belt": ToolSettings(tools_of([add]), 10, True)}, "complete"),
     "schema": ({}, "complete"),
     "schema twice": ({"text": WRONG}, "complete"),
     "refused": ({"model": "foo/bar"}, "failed"),
-    "refused without more": ({"model": "foo/bar", "form": form_of(None, None)}, "failed"),
-    "cut": ({"model": "sandbox/cut", "form": form_of(None, None)}, "failed"),
+    "refused without more": ({"model": "foo/bar", "form": answer_format_of(None, None)}, "failed"),
+    "cut": ({"model": "sandbox/cut", "form": answer_format_of(None, None)}, "failed"),
 }
 
 
@@ -253,7 +253,7 @@ def test_the_last_answer_is_told_once(session: Session, case: str) -> None:
 
 def test_a_stop_is_told_once(session: Session) -> None:
     """The same of one that is stopped twice."""
-    late = Late(session, "one two three", model="sandbox/slow", form=form_of(None, None), show=False)
+    late = Late(session, "one two three", model="sandbox/slow", answer_format=answer_format_of(None, None), show=False)
     (job,) = session.jobs()
     job.stop()
     job.stop()

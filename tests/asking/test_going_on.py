@@ -14,7 +14,7 @@ from or_magic.chat.run import can_go_on, question_for_rest
 from or_magic.chat.session import Session
 from or_magic.errors import CommandError, ServiceError, StoreError
 from or_magic.ledger.records import Progress, Turn, TurnId
-from or_magic.ledger.threads import Branches, Spot, Threads
+from or_magic.ledger.threads import Branches, BranchPoint, Threads
 from or_magic.sandbox import Sandbox
 
 from . import tool_loop_parts
@@ -82,7 +82,9 @@ def test_the_rest_of_one_that_broke_off(session: Session, sandbox: Sandbox) -> N
 
     assert answer.text == SAID
     notebook = session.host.where().notebook
-    assert Branches(session.ledger).spots(notebook, None) == [Spot((answer.turn_id or 0,), (old, answer.turn_id or 0))]
+    assert Branches(session.ledger).spots(notebook, None) == [
+        BranchPoint((answer.turn_id or 0,), (old, answer.turn_id or 0))
+    ]
 
 
 def test_the_rest_of_an_earlier_answer(session: Session) -> None:

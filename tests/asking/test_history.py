@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from or_magic.chat.history import compose_messages, goes_on
-from or_magic.ledger.records import Exchange, Placed
+from or_magic.ledger.records import Exchange, HistorySlice
 from or_magic.types import Message, Part, ReasoningDetailsPart, ReasoningPart, TextPart
 
 SERVICE, MODEL = "https://openrouter.ai", "a/b"
@@ -40,9 +40,9 @@ def texts(messages: tuple[Message, ...]) -> list[tuple[str, str]]:
 
 def test_what_is_sent() -> None:
     """The system prompt, what was said before, and the question; told as a share of the whole."""
-    placed = Placed((exchange("a" * 40, "b" * 40),), later=2)
+    history_slice = HistorySlice((exchange("a" * 40, "b" * 40),), later=2)
 
-    sent = compose_messages(placed, "Be brief.", NOW, SERVICE, MODEL)
+    sent = compose_messages(history_slice, "Be brief.", NOW, SERVICE, MODEL)
 
     assert texts(sent.messages) == [
         ("system", "Be brief."),
@@ -64,9 +64,9 @@ def test_what_is_sent() -> None:
 )
 def test_signed_reasoning(service: str, model: str, is_sent: bool) -> None:
     """Reasoning with its signatures goes back to the model and the service that signed it, and to no other."""
-    placed = Placed((exchange("a", "b", ReasoningPart("Hm."), SIGNED),))
+    history_slice = HistorySlice((exchange("a", "b", ReasoningPart("Hm."), SIGNED),))
 
-    answer = compose_messages(placed, None, NOW, service, model).messages[1]
+    answer = compose_messages(history_slice, None, NOW, service, model).messages[1]
 
     assert (SIGNED in answer.parts) is is_sent
     assert answer.text == "b"
@@ -74,10 +74,10 @@ def test_signed_reasoning(service: str, model: str, is_sent: bool) -> None:
 
 def test_the_estimate_learns() -> None:
     """What the model counted for the last turn corrects the estimate: here it is twice as much."""
-    placed = Placed((exchange("a" * 400, "b" * 400, prompt_tokens=200),))
+    history_slice = HistorySlice((exchange("a" * 400, "b" * 400, prompt_tokens=200),))
 
-    sent = compose_messages(placed, None, NOW, SERVICE, MODEL)
-    other = compose_messages(placed, None, NOW, SERVICE, "c/d")
+    sent = compose_messages(history_slice, None, NOW, SERVICE, MODEL)
+    other = compose_messages(history_slice, None, NOW, SERVICE, "c/d")
 
     assert (sent.history.about_tokens, sent.tokens) == (400, 402)
     assert other.tokens == 201
@@ -85,8 +85,8 @@ def test_the_estimate_learns() -> None:
 
 def test_a_new_run_is_told() -> None:
     """The first question of a run is told from when it goes on; no other is."""
-    told = goes_on(Placed((exchange("a", "b"), exchange("c", "d"))), "today")
+    told = goes_on(HistorySlice((exchange("a", "b"), exchange("c", "d"))), "today")
 
     assert told.startswith("Goes on from the conversation of 24 Nov 2026, ")
     assert told.endswith(" (2 turns). %openrouter reset begins anew.")
-    assert goes_on(Placed((exchange("a", "b", run="today"),)), "today") == goes_on(Placed(), "today") == ""
+    assert goes_on(HistorySlice((exchange("a", "b", run="today"),)), "today") == goes_on(HistorySlice(), "today") == ""

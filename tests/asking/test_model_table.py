@@ -1,4 +1,4 @@
-"""The catalogue as a table: every row and price of two real catalogues, dtypes, filters, orders, exact sums."""
+"""The catalog as a table: every row and price of two real catalogs, dtypes, filters, orders, exact sums."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from or_magic.catalog.rows import PER_MILLION, PER_UNIT
 from or_magic.catalog.search import ranked
 from or_magic.catalog.table import (
     COMPACT,
+    ModelFilter,
     ModelTable,
-    Wanted,
     endpoints_table,
     find_models,
     models_table,
@@ -93,13 +93,13 @@ def test_every_real_model_and_price(body: Callable[[], bytes]) -> None:
     assert dict(table.attrs["raw"]) == raw
 
 
-def test_an_empty_catalogue_has_the_same_columns() -> None:
+def test_an_empty_catalog_has_the_same_columns() -> None:
     """A frame of no models has the same columns and dtypes, and can be searched, sorted and shown."""
     empty = models_table(b'{"data": []}')
 
     assert empty.dtypes.astype(str).to_dict() == DTYPES
     assert (empty.index.name, str(empty.index.dtype)) == ("id", "str")
-    found = find_models(empty, Wanted(query="x", vision=True, sort="value", job="1in,1out", limit=3))
+    found = find_models(empty, ModelFilter(query="x", vision=True, sort="value", job="1in,1out", limit=3))
     assert len(found) == 0
     assert "No model is like that" in repr(found)
     assert "<table>" in models_bundle(found, is_interactive=False)["text/html"]
@@ -156,7 +156,7 @@ def test_rows_that_are_not_as_expected() -> None:
 def test_filters_and_orders(filters: dict[str, Any], ids: list[str]) -> None:
     """Each filter by itself and together; words are found in ids and names, mistyped ones too, the cheaper first."""
     table = some()
-    found = find_models(table, Wanted.of(filters))
+    found = find_models(table, ModelFilter.of(filters))
 
     assert list(found.index) == ids
     assert isinstance(found, ModelTable)
@@ -166,7 +166,7 @@ def test_filters_and_orders(filters: dict[str, Any], ids: list[str]) -> None:
 
 def test_the_price_of_a_job_is_exact() -> None:
     """`job` adds what it would cost, with the prices that count at that length; unknown where a router decides."""
-    found = find_models(some(), Wanted(job="300k in, 1,000 out"))
+    found = find_models(some(), ModelFilter(job="300k in, 1,000 out"))
 
     assert found.loc["openai/gpt-5", "job_usd"] == float(300_000 * Decimal("0.0000025") + 1000 * Decimal("0.00001"))
     assert found.loc["a/cheap", "job_usd"] == float(300_000 * Decimal("0.0000001") + 1000 * Decimal("4e-7"))
@@ -191,7 +191,7 @@ def test_the_price_of_a_job_is_exact() -> None:
 def test_filters_that_are_mistyped(filters: dict[str, Any], words: str) -> None:
     """What a filter cannot be is one line that says what it can."""
     with pytest.raises(CommandError, match=words):
-        find_models(some(), Wanted.of(filters))
+        find_models(some(), ModelFilter.of(filters))
 
 
 def test_ranking() -> None:

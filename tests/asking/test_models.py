@@ -1,4 +1,4 @@
-"""The catalogue at hand: fetched once, kept, refreshed behind the user's back, and there without a network."""
+"""The catalog at hand: fetched once, kept, refreshed behind the user's back, and there without a network."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_offline_without_a_copy(session_at: Make) -> None:
 
 @pytest.mark.parametrize("answer", [b"<html>captive portal</html>", b'{"data": []}', b'{"error":{"code":500}}'])
 def test_nonsense_never_takes_the_place_of_a_copy(answer: bytes, session_at: Make) -> None:
-    """What is no catalogue is an error, and a good copy stays."""
+    """What is no catalog is an error, and a good copy stays."""
     with serve((response(200, answer),)) as server:
         with pytest.raises(ServiceError):
             session_at(server.base_url).models.catalog()
@@ -176,7 +176,7 @@ def test_nonsense_never_takes_the_place_of_a_copy(answer: bytes, session_at: Mak
 
 
 def test_a_damaged_copy_is_replaced(session_at: Make) -> None:
-    """A copy that holds no catalogue is fetched again."""
+    """A copy that holds no catalog is fetched again."""
     with serve(listing("a/b")) as server:
         session = session_at(server.base_url)
         CatalogCache(session.ledger.store).keep(session.service, "/models", b"damaged", datetime.now(UTC))
@@ -199,7 +199,7 @@ print(len(session.models.catalog()))
 
 
 def test_of_several_processes_one_fetches(tmp_path: Path) -> None:
-    """Four processes that need the catalogue at the same moment ask the service once, and all have it."""
+    """Four processes that need the catalog at the same moment ask the service once, and all have it."""
     with serve((0.5, *listing("a/b", "c/d"))) as server:
         environment = {
             "OPENROUTER_BASE_URL": server.base_url,
@@ -226,7 +226,7 @@ def test_a_fetch_that_was_killed_holds_nobody_up(session_at: Make, monkeypatch: 
         session = session_at(server.base_url)
         assert CatalogCache(session.ledger.store).claim(session.service, "/models", "killed", 600)
 
-        assert session.models.catalog(patience_s=5).find("a/b") is not None
+        assert session.models.catalog(timeout_s=5).find("a/b") is not None
 
 
 def test_at_hand_never_waits_and_comes_later(session_at: Make) -> None:
@@ -235,10 +235,10 @@ def test_at_hand_never_waits_and_comes_later(session_at: Make) -> None:
     with serve((hold.wait, *listing("a/b"))) as server:
         session = session_at(server.base_url)
 
-        assert session.models.at_hand("a/b") is None
-        assert session.models.at_hand("a/b") is None
+        assert session.models.cached("a/b") is None
+        assert session.models.cached("a/b") is None
         hold.set()
-        while session.models.at_hand("a/b") is None:
+        while session.models.cached("a/b") is None:
             time.sleep(0.02)
 
     assert len(server.requests) == 1
@@ -250,14 +250,14 @@ def test_at_hand_tries_again(session_at: Make, monkeypatch: pytest.MonkeyPatch) 
     with serve((response(400, b"{}"),), listing("a/b")) as server:
         session = session_at(server.base_url)
 
-        while session.models.at_hand("a/b") is None:
+        while session.models.cached("a/b") is None:
             time.sleep(0.02)
 
     assert len(server.requests) == 2
 
 
 def test_nearest_ids_of_the_service(session_at: Make) -> None:
-    """The ids near to a mistyped one come from the catalogue that is kept."""
+    """The ids near to a mistyped one come from the catalog that is kept."""
     with serve(listing("openai/gpt-4o", "a/b")) as server:
         assert session_at(server.base_url).models.nearest("gpt4o") == ("openai/gpt-4o",)
 
@@ -277,7 +277,7 @@ def test_an_interrupt_ends_the_wait(session_at: Make) -> None:
             session.models.catalog()
 
         assert server.hung_up.wait(10)
-        assert session.models.catalog(patience_s=5).find("a/b") is not None
+        assert session.models.catalog(timeout_s=5).find("a/b") is not None
 
 
 def test_an_odd_id_is_one_part_of_the_address(session_at: Make) -> None:
@@ -301,7 +301,7 @@ def test_a_mistyped_id_names_those_that_are_near(session_at: Make) -> None:
 
 
 def test_a_refused_id_is_not_near_to_itself(session_at: Make) -> None:
-    """An id that the service refuses is not named as what was meant, though an old catalogue still has it."""
+    """An id that the service refuses is not named as what was meant, though an old catalog still has it."""
     with serve(listing("openai/gpt-5", "openai/gpt-5-mini")) as server:
         models = session_at(server.base_url).models
 

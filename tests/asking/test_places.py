@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from or_magic.answer import Answer
-from or_magic.chat.host import Place, ScriptHost
-from or_magic.chat.session import Numbering, Session
+from or_magic.chat.host import Location, ScriptHost
+from or_magic.chat.session import QuestionCounter, Session
 from or_magic.errors import CommandError, ModelNotFoundError
 
 from . import tool_loop_parts
@@ -23,15 +23,15 @@ opened = tool_loop_parts.opened
 session = tool_loop_parts.session
 
 
-class Placed(ScriptHost):
+class HistorySlice(ScriptHost):
     """A script that is somewhere else."""
 
-    def __init__(self, **place: Any) -> None:
+    def __init__(self, **location: Any) -> None:
         super().__init__()
-        self._place = replace(super().where(), **place)
+        self._location = replace(super().where(), **location)
 
-    def where(self) -> Place:
-        return self._place
+    def where(self) -> Location:
+        return self._location
 
 
 def say(session: Session, text: str = "hi", **options: Any) -> Answer:
@@ -40,12 +40,12 @@ def say(session: Session, text: str = "hi", **options: Any) -> Answer:
 
 def test_another_host_in_a_thread(opened: Callable[..., Session]) -> None:
     """A thread asks from where it is, while all others are where the session is."""
-    session = opened(Placed(notebook="/cell.ipynb"))
+    session = opened(HistorySlice(notebook="/cell.ipynb"))
     own, seen = session.host, queue.SimpleQueue[object]()
     is_there, may_leave = threading.Event(), threading.Event()
 
     def panel() -> None:
-        with session.at(Placed(notebook="/panel.ipynb")):
+        with session.at(HistorySlice(notebook="/panel.ipynb")):
             is_there.set()
             may_leave.wait(20)
             seen.put(say(session).text)
@@ -66,10 +66,10 @@ def test_another_host_in_a_thread(opened: Callable[..., Session]) -> None:
 
 def test_what_follows_in_the_background(opened: Callable[..., Session]) -> None:
     """What follows a question in the background, its steps with tools, belongs where it was asked, also later on."""
-    session = opened(Placed(notebook="/cell.ipynb"))
+    session = opened(HistorySlice(notebook="/cell.ipynb"))
     lasts: queue.SimpleQueue[Answer] = queue.SimpleQueue()
 
-    with session.at(Placed(notebook="/panel.ipynb")):
+    with session.at(HistorySlice(notebook="/panel.ipynb")):
         ask(session, "go", add, in_background=True, on_last=lasts.put)
     lasts.get(timeout=20)
 
@@ -163,28 +163,28 @@ def test_a_watcher_that_leaves_meanwhile(session: Session) -> None:
 @pytest.mark.parametrize("first", [0, 3])
 def test_one_run(first: int) -> None:
     """The questions of a run count on from its first one's number."""
-    numbering = Numbering()
+    numbering = QuestionCounter()
 
     assert [numbering.next("a", first) for _ in range(3)] == [first, first + 1, first + 2]
 
 
 def test_two_runs_at_once() -> None:
     """Each of two runs that ask in turns keeps its own numbers."""
-    numbering = Numbering()
+    numbering = QuestionCounter()
 
     assert [numbering.next(run, 0) for run in "abaabb"] == [0, 0, 1, 2, 1, 2]
 
 
 def test_no_run() -> None:
     """Where nothing names the run, each question is its first."""
-    numbering = Numbering()
+    numbering = QuestionCounter()
 
     assert [numbering.next(None, 2) for _ in range(3)] == [2, 2, 2]
 
 
 def test_many_runs() -> None:
     """Of many runs the last hundred that asked are remembered, so that a run under way is not forgotten."""
-    numbering = Numbering()
+    numbering = QuestionCounter()
     numbering.next("old", 0)
     for number in range(250):
         numbering.next(f"run {number}", 0)
@@ -200,7 +200,7 @@ def test_two_cells_at_once(opened: Callable[..., Session]) -> None:
     session = opened()
 
     def run(mark: str) -> None:
-        cells = [Placed(notebook="/n.ipynb", cell_id=cell, request=f"{cell} {mark}") for cell in "ab"]
+        cells = [HistorySlice(notebook="/n.ipynb", cell_id=cell, request=f"{cell} {mark}") for cell in "ab"]
         for cell in (*cells, *cells):
             with session.at(cell):
                 say(session, f"{mark} {cell.where().cell_id}")
@@ -218,9 +218,9 @@ def test_two_cells_at_once(opened: Callable[..., Session]) -> None:
 def test_a_later_question_of_a_cell_again(opened: Callable[..., Session]) -> None:
     """A question of a cell that is asked again elsewhere takes its place, and not that of the cell's first one."""
     session = opened()
-    with session.at(Placed(notebook="/n.ipynb", cell_id="a", request="run")):
+    with session.at(HistorySlice(notebook="/n.ipynb", cell_id="a", request="run")):
         first, second = say(session, "one"), say(session, "two")
-    with session.at(Placed(notebook="/n.ipynb", cell_id="a", request="panel", ask_number=1)):
+    with session.at(HistorySlice(notebook="/n.ipynb", cell_id="a", request="panel", ask_number=1)):
         again = say(session, "two again", replaces=second.turn_id)
 
     assert session.threads.path("/n.ipynb") == [first.turn_id, again.turn_id]

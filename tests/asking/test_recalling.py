@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from or_magic.answer import Answer
-from or_magic.chat.host import Bill, ScriptHost, View
+from or_magic.chat.host import FooterData, ScriptHost, View
 from or_magic.chat.replay import answer_of, runs_between
 from or_magic.chat.session import Session
 from or_magic.errors import ServiceError
@@ -148,10 +148,10 @@ class _Watching:
     def rest(self) -> None:
         pass
 
-    def close(self, answer: Answer, bill: Bill) -> None:
+    def close(self, answer: Answer, footer_data: FooterData) -> None:
         pass
 
-    def amend(self, answer: Answer, bill: Bill) -> None:
+    def amend(self, answer: Answer, footer_data: FooterData) -> None:
         self._host.is_amended.set()
 
 

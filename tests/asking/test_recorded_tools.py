@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from or_magic.answer import Answer
-from or_magic.chat.question import Toolbelt
+from or_magic.chat.question import ToolSettings
 from or_magic.chat.session import Session
 from or_magic.chat.tools import tool, tools_of
 from or_magic.ledger.audit import verify
@@ -36,7 +36,7 @@ ENCRYPTED = "encrypted_reasoning_stream_o3"
 CONVERSATIONS = (SPLIT, WITHOUT_ARGUMENTS, REASONED, PARALLEL)
 
 OF_THE_CLIENT = ("model", "messages", "tools", "stream", "stream_options")
-NO_CATALOGUE = response(404, b'{"error":{"code":404,"message":"Not Found"}}')
+NO_CATALOG = response(404, b'{"error":{"code":404,"message":"Not Found"}}')
 
 
 @tool(approve=False)
@@ -179,22 +179,22 @@ def led_through(
     answers: Sequence[Script] | None = None,
     *,
     history: WhichHistory = "thread",
-    catalogue: bytes = NO_CATALOGUE,
+    catalog: bytes = NO_CATALOG,
     then: Sequence[str] = (),
 ) -> Led:
     """Asks what was asked in a recording, and `then` more, of a server that gives `answers`, one for each request."""
     bodies = [asked(each) for each in record]
     names = [each["function"]["name"] for each in bodies[0].get("tools", ())] or list(FUNCTIONS)
-    belt = Toolbelt(tools_of([FUNCTIONS[name] for name in names]), 10, True)
+    tool_settings = ToolSettings(tools_of([FUNCTIONS[name] for name in names]), 10, True)
     parameters = {name: value for name, value in bodies[0].items() if name not in OF_THE_CLIENT}
     system = next((each["content"] for each in bodies[0]["messages"] if each["role"] == "system"), None)
     questions = [body["messages"][-1] for body in bodies if body["messages"][-1]["role"] == "user"]
     prompts = [*(meaning(question)["content"] for question in questions), *then]
-    with serve(*(answers or map(as_received, record)), records=(catalogue,)) as server:
+    with serve(*(answers or map(as_received, record)), records=(catalog,)) as server:
         settings = Settings({"OPENROUTER_BASE_URL": server.base_url, "OR_MAGIC_STORE": str(store)})
         with contextlib.closing(Session(settings=settings)) as session:
             ask = functools.partial(session.ask, model=bodies[0]["model"], parameters=parameters, system=system)
-            told = [ask(each, history=history, belt=belt, show=False) for each in prompts]
+            told = [ask(each, history=history, tool_settings=tool_settings, show=False) for each in prompts]
             spent, faults = session.spent().pico_usd, list(verify(session.ledger))
     posts = [each for each in server.requests if each.startswith(b"POST /v1/chat/completions ")]
     return Led(told, [json.loads(each.partition(b"\r\n\r\n")[2]) for each in posts], spent, faults)
@@ -268,20 +268,20 @@ def listed(*abilities: str) -> bytes:
     return response(200, json.dumps({"data": [row]}).encode())
 
 
-CATALOGUES = {
-    "none": NO_CATALOGUE,
+CATALOGS = {
+    "none": NO_CATALOG,
     "without the model": response(200, b'{"data":[]}'),
     "with the model": listed("tools", "tool_choice"),
     "silent about tools": listed(),
 }
 
 
-@pytest.mark.parametrize("catalogue", CATALOGUES.values(), ids=CATALOGUES)
-def test_the_catalogue_changes_nothing(catalogue: bytes, lead: Lead) -> None:
-    """A model that no catalogue knows is asked with tools like one that it lists."""
+@pytest.mark.parametrize("catalog", CATALOGS.values(), ids=CATALOGS)
+def test_the_catalog_changes_nothing(catalog: bytes, lead: Lead) -> None:
+    """A model that no catalog knows is asked with tools like one that it lists."""
     record = recorded(SPLIT)
 
-    led = lead(record, catalogue=catalogue)
+    led = lead(record, catalog=catalog)
 
     assert messages_of(led.requests) == messages_of(map(asked, record))
 

@@ -55,7 +55,7 @@ def price_of_a_prompt_token(sandbox: Sandbox, answer: Answer) -> Decimal:
     """The price that was charged, out of the whole cost: a completion token costs four times as much."""
     assert answer.usage is not None
     assert answer.cost is not None
-    charge = sandbox.book.find(answer.id)
+    charge = sandbox.charges.find(answer.id)
     assert charge is not None
     assert charge.cost_usd == answer.cost
     return answer.cost / (answer.usage.prompt_tokens + 4 * answer.usage.completion_tokens)
@@ -249,7 +249,7 @@ def test_old_names_work_and_say_what_they_became(
 
 
 def test_what_a_model_does_not_hear_is_said(session: Session, sandbox: Sandbox) -> None:
-    """A parameter that the catalogue does not list for the model is sent all the same, with a line that says so."""
+    """A parameter that the catalog does not list for the model is sent all the same, with a line that says so."""
     session.models.catalog()
 
     answer = ask(session, "sandbox/echo --reasoning high -t 0.5")

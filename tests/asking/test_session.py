@@ -47,7 +47,7 @@ def test_an_answer_is_kept_with_its_exact_cost(session: Session, sandbox: Sandbo
     answer = session.ask("{x} $5 \\n %d \u2028 é", model="sandbox/echo")
 
     (turn,) = session.ledger.turns()
-    charge = sandbox.book.find(answer.id)
+    charge = sandbox.charges.find(answer.id)
     assert answer.text == "{x} $5 \\n %d \u2028 é" == turn.prompt.text == turn.answer.text
     assert charge is not None
     assert answer.cost == charge.cost_usd == Decimal(turn.usage.cost_pico_usd) / 10**12

@@ -1,4 +1,4 @@
-"""What changed in the catalogue between two days, what a model has cost, and what one is warned of before asking."""
+"""What changed in the catalog between two days, what a model has cost, and what one is warned of before asking."""
 
 from __future__ import annotations
 
@@ -107,10 +107,10 @@ def test_changes_since_the_last_look(session: Session) -> None:
 
 def test_one_snapshot_has_no_changes_yet(session: Session) -> None:
     """Without two snapshots it says from when on there will be changes."""
-    with pytest.raises(CommandError, match="There is no snapshot of the catalogue yet"):
+    with pytest.raises(CommandError, match="There is no snapshot of the catalog yet"):
         session.models.snapshots.changes()
     session.models.catalog()
-    with pytest.raises(CommandError, match=r"only one snapshot of the catalogue, of 20\d\d-"):
+    with pytest.raises(CommandError, match=r"only one snapshot of the catalog, of 20\d\d-"):
         session.models.snapshots.changes()
 
 

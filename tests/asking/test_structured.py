@@ -15,7 +15,7 @@ from or_magic.chat.session import Session
 from or_magic.errors import CommandError, SchemaError
 from or_magic.extracting import json_in
 from or_magic.money import format_usd
-from or_magic.prompt.answer_formats import form_of, shape_of, short_form
+from or_magic.prompt.answer_formats import answer_format_of, schema_of, short_schema
 from or_magic.sandbox import Behaviour, Sandbox, start
 from or_magic.settings.layers import Settings
 
@@ -58,7 +58,9 @@ def strictness(schema: Any) -> Iterator[bool]:
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_every_schema_gives_a_value(session: Session, sandbox: Sandbox, name: str) -> None:
     """The schema that is sent is valid, strict where it says so, and what fits it comes back as a validated value."""
-    answer = session.ask("fill it", model="sandbox/json", history="none", form=form_of(None, SCHEMAS[name]))
+    answer = session.ask(
+        "fill it", model="sandbox/json", history="none", answer_format=answer_format_of(None, SCHEMAS[name])
+    )
     told = bodies(sandbox)[-1]["response_format"]["json_schema"]
 
     jsonschema.Draft202012Validator.check_schema(told["schema"])
@@ -76,8 +78,8 @@ def test_every_schema_gives_a_value(session: Session, sandbox: Sandbox, name: st
 def test_what_does_not_fit_is_asked_for_once_more(session: Session, sandbox: Sandbox, name: str, fault: str) -> None:
     """A broken answer is noticed whatever is broken, asked for again with the reason, and both costs are shown."""
     before, thread = len(bodies(sandbox)), f"{name} {fault}"
-    form = form_of(None, SCHEMAS[name])
-    answer = session.ask(f"break it: {fault}", model="sandbox/json", thread=thread, form=form)
+    answer_format = answer_format_of(None, SCHEMAS[name])
+    answer = session.ask(f"break it: {fault}", model="sandbox/json", thread=thread, answer_format=answer_format)
     asked = bodies(sandbox)[before:]
     turns = session.ledger.turns()[-len(asked) :]
 
@@ -98,7 +100,9 @@ def test_a_second_misfit_is_an_error_that_keeps_the_text(session: Session, sandb
     before = len(bodies(sandbox))
 
     with pytest.raises(SchemaError, match=r"does not fit the schema \(age: Field required") as caught:
-        session.ask("break it: missing", model="sandbox/json", history="none", form=form_of(None, AgeFirst))
+        session.ask(
+            "break it: missing", model="sandbox/json", history="none", answer_format=answer_format_of(None, AgeFirst)
+        )
 
     first, second = bodies(sandbox)[before:]
     assert second["messages"][0]["content"][0]["text"] == first["messages"][0]["content"]
@@ -109,9 +113,9 @@ def test_a_second_misfit_is_an_error_that_keeps_the_text(session: Session, sandb
 
 
 def test_a_model_that_keeps_to_no_schema_is_told_of_it(session: Session, sandbox: Sandbox) -> None:
-    """Where the catalogue lists no structured outputs the schema goes in words, and the answer is validated here."""
+    """Where the catalog lists no structured outputs the schema goes in words, and the answer is validated here."""
     text = 'Sure! Here it is:\n```json\n{"name": "Ada", "age": 36}\n```\nAnything else?'
-    answer = session.ask(text, model="sandbox/echo", history="none", form=form_of(None, Person))
+    answer = session.ask(text, model="sandbox/echo", history="none", answer_format=answer_format_of(None, Person))
     system, user = bodies(sandbox)[-1]["messages"]
 
     assert answer.value == Person(name="Ada", age=36)
@@ -123,16 +127,16 @@ def test_a_model_that_keeps_to_no_schema_is_told_of_it(session: Session, sandbox
 
 def test_values_have_their_types(session: Session) -> None:
     """Dates, decimals and nested objects are what the schema says; a list is a typed table."""
-    times = shape_of(WithTimes).read('{"day": "2026-01-02", "moment": "2026-01-02T03:04:05Z", "hour": "03:04:05"}')
-    price = shape_of(WithDecimal).read('{"price": 0.10, "ratio": 1}')
+    times = schema_of(WithTimes).read('{"day": "2026-01-02", "moment": "2026-01-02T03:04:05Z", "hour": "03:04:05"}')
+    price = schema_of(WithDecimal).read('{"price": 0.10, "ratio": 1}')
     text = '[{"name": "Ada", "age": 36}, {"name": "Bob", "age": 7}]'
-    answer = session.ask(text, model="sandbox/echo", history="none", form=form_of(None, list[Person]))
+    answer = session.ask(text, model="sandbox/echo", history="none", answer_format=answer_format_of(None, list[Person]))
 
     assert (times.day, times.hour) == (datetime.date(2026, 1, 2), datetime.time(3, 4, 5))
     assert price.price == decimal.Decimal("0.1")
     assert answer.value == [Person(name="Ada", age=36), Person(name="Bob", age=7)]
     assert answer.df().dtypes.astype(str).to_dict() == {"name": "str", "age": "int64"}
-    node = shape_of(Node).read('{"name": "a", "children": [{"name": "b", "children": []}]}')
+    node = schema_of(Node).read('{"name": "a", "children": [{"name": "b", "children": []}]}')
     assert node.children[0].name == "b"
 
 
@@ -150,20 +154,20 @@ def test_values_have_their_types(session: Session) -> None:
 def test_what_is_no_schema_is_said(schema: object, words: str) -> None:
     """A schema that is none is refused in one line, before anything is sent."""
     with pytest.raises(CommandError, match=words) as caught:
-        form_of(None, schema)
+        answer_format_of(None, schema)
     assert "\n" not in str(caught.value)
 
 
 def test_the_short_form() -> None:
     """Names with types of Python, of the user, with defaults; what is no such form is None."""
-    shape = short_form("name: str, n: int = 3, who: Person", {"Person": Person})
+    shape = short_schema("name: str, n: int = 3, who: Person", {"Person": Person})
     assert shape is not None
     value = shape.read('{"name": "x", "who": {"name": "y", "age": 1}}')
 
     assert (value.n, value.who) == (3, Person(name="y", age=1))
-    assert short_form("Person", {}) is None
-    assert short_form("list[Person]", {}) is None
-    literal = short_form("size: Literal['s', 'm']", {})
+    assert short_schema("Person", {}) is None
+    assert short_schema("list[Person]", {}) is None
+    literal = short_schema("size: Literal['s', 'm']", {})
     assert literal is not None
     with pytest.raises(ValueError, match="size"):
         literal.read('{"size": "x"}')
@@ -172,7 +176,7 @@ def test_the_short_form() -> None:
 def test_a_schema_and_another_format_do_not_go_together() -> None:
     """The user is told, instead of one of them being dropped."""
     with pytest.raises(CommandError, match="do not go together"):
-        form_of("code", Person)
-    assert form_of("json", Address).shape is not None
-    assert shape_of(Literal["a"]).read('{"value": "a"}') == "a" == shape_of(Literal["a"]).read('"a"')
-    assert shape_of(JSON_SCHEMA).is_strict
+        answer_format_of("code", Person)
+    assert answer_format_of("json", Address).shape is not None
+    assert schema_of(Literal["a"]).read('{"value": "a"}') == "a" == schema_of(Literal["a"]).read('"a"')
+    assert schema_of(JSON_SCHEMA).is_strict

@@ -12,7 +12,7 @@ import pytest
 import or_magic
 from or_magic.answer import Answer
 from or_magic.chat.host import Approval, ScriptHost
-from or_magic.chat.question import MAX_STEPS, Toolbelt
+from or_magic.chat.question import MAX_STEPS, ToolSettings
 from or_magic.chat.session import Session
 from or_magic.errors import BudgetError, CommandError, ContextLengthError, Stopped, ToolError
 from or_magic.ledger.audit import verify
@@ -271,7 +271,7 @@ def test_what_it_costs(session: Session, sandbox: Sandbox) -> None:
     costs = [usd(turn.usage.cost_pico_usd or 0) for turn in session.ledger.turns() if turn.usage is not None]
     assert costs == [answer.steps[0].cost, answer.cost]
     assert min(costs) > 0
-    assert answer.total_cost == sum(costs) == sandbox.book.total_usd() == usd(session.spent().pico_usd)
+    assert answer.total_cost == sum(costs) == sandbox.charges.total_usd() == usd(session.spent().pico_usd)
 
 
 def test_a_budget(session: Session, sandbox: Sandbox) -> None:
@@ -374,4 +374,4 @@ def test_stopped_in_the_background(session: Session, function: Any) -> None:
 def test_no_step_at_all() -> None:
     """A question that may not be asked even once is an error of one line."""
     with pytest.raises(CommandError, match="max_steps is 0; it wants 1 or more"):
-        Toolbelt(max_steps=0)
+        ToolSettings(max_steps=0)

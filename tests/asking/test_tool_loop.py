@@ -27,7 +27,7 @@ from . import tool_loop_parts
 from .tool_loop_parts import (
     ADD,
     ADDED,
-    Spot,
+    BranchPoint,
     add,
     ask,
     bad,
@@ -51,7 +51,7 @@ FULL = 6_000 * 4  # bytes of about 6,000 tokens
 
 
 @harmless
-def first_tag(spot: Spot) -> str:
+def first_tag(spot: BranchPoint) -> str:
     return f"{type(spot).__name__}: {spot.tags[0]}"
 
 
@@ -131,7 +131,7 @@ RESULTS = [
         "the result: pandas DataFrame, 2 rows x 2 columns.\n```csv\ncolumn,dtype,nulls\na,int64,0\nb,str,0\n```\n"
         "All rows follow.\n```csv\na,b\n1,x\n2,y\n```",
     ),
-    (Spot(x=1, tags=["a"]), '{"x": 1.0, "tags": ["a"]}'),
+    (BranchPoint(x=1, tags=["a"]), '{"x": 1.0, "tags": ["a"]}'),
     ({"a": [1, None]}, '{"a": [1, null]}'),
     (None, "None"),
     (figure(), "[an image, which this model cannot see]"),
@@ -267,8 +267,8 @@ def test_how_it_reads(session: Session, sandbox: Sandbox) -> None:
     called, given = '[calls add({"a": 1, "b": 2})]', "[a tool gave] 3"
     assert next(turn.answer.said for turn in talk if turn.answer) == called
     assert f"> add\n{called}\n" in str(talk)
-    foreseen = dry_run(session, "and now?", model="sandbox/tools")
-    assert f"assistant: {called}\n  tool: {given}\n" in foreseen
+    preview = dry_run(session, "and now?", model="sandbox/tools")
+    assert f"assistant: {called}\n  tool: {given}\n" in preview
 
 
 def test_a_single_function(session: Session) -> None:

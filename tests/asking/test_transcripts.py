@@ -11,7 +11,7 @@ import pytest
 
 from or_magic.chat import transcripts
 from or_magic.chat.conversation import Conversation, Turns
-from or_magic.chat.question import Toolbelt
+from or_magic.chat.question import ToolSettings
 from or_magic.chat.session import Session
 from or_magic.chat.tools import tool, tools_of
 from or_magic.errors import CommandError
@@ -167,7 +167,12 @@ def test_what_tools_gave_goes_along(talk: Conversation, sandbox: Sandbox, tmp_pa
         return 1013.25
 
     session = talk._session
-    session.ask("barometer?", model="sandbox/tools", belt=Toolbelt(tools_of([barometer]), is_told_yes=True), show=False)
+    session.ask(
+        "barometer?",
+        model="sandbox/tools",
+        tool_settings=ToolSettings(tools_of([barometer]), is_told_yes=True),
+        show=False,
+    )
     made = sandbox_messages(sandbox)
 
     file = talk.export(tmp_path / "tools.json")

@@ -244,8 +244,8 @@ def to_2d_v2(x1: str, y_2: str = "of 2") -> tuple[str, str]:
 
 
 @gives((EXAMPLE, {"title": "Emma", "year": "1815"}))
-def titles(title: str, book: dict[str, str] = {"title": "Emma", "year": "1815"}) -> tuple[Any, ...]:  # noqa: B006
-    return title, book
+def titles(title: str, charges: dict[str, str] = {"title": "Emma", "year": "1815"}) -> tuple[Any, ...]:  # noqa: B006
+    return title, charges
 
 
 @gives((EXAMPLE, True, EXAMPLE))

@@ -15,7 +15,7 @@ import pytest
 import or_magic
 from or_magic.answer import Answer
 from or_magic.chat.host import ScriptHost
-from or_magic.chat.question import MAX_STEPS, Toolbelt
+from or_magic.chat.question import MAX_STEPS, ToolSettings
 from or_magic.chat.session import Session
 from or_magic.chat.tools import tools_of
 from or_magic.ledger.audit import verify
@@ -27,7 +27,7 @@ harmless = or_magic.tool(approve=False)
 ADD, ADDED = '{"a": 1, "b": 2}', "3"
 
 
-class Spot(pydantic.BaseModel):
+class BranchPoint(pydantic.BaseModel):
     x: float
     tags: list[str]
 
@@ -97,7 +97,9 @@ def session(opened: Callable[..., Session]) -> Session:
 def ask(session: Session, text: str, *functions: Any, max_steps: int = MAX_STEPS, **options: Any) -> Answer:
     options = {"model": "sandbox/tools", "history": "none"} | options
     is_told_yes = options.pop("is_told_yes", True)
-    return session.ask(text, belt=Toolbelt(tools_of(functions), max_steps, is_told_yes), show=False, **options)
+    return session.ask(
+        text, tool_settings=ToolSettings(tools_of(functions), max_steps, is_told_yes), show=False, **options
+    )
 
 
 def chats(sandbox: Sandbox) -> list[dict[str, Any]]:
@@ -106,7 +108,7 @@ def chats(sandbox: Sandbox) -> list[dict[str, Any]]:
 
 
 def retell(session: Session, **told: Any) -> None:
-    """The catalogue that is kept in the store tells something else of sandbox/tools from now on."""
+    """The catalog that is kept in the store tells something else of sandbox/tools from now on."""
     catalog = json.loads(session.models.body())
     next(model for model in catalog["data"] if model["id"] == "sandbox/tools").update(told)
     CatalogCache(session.ledger.store).keep(session.service, "/models", json.dumps(catalog).encode(), datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""The catalogue: decoding 400 and 10,000 models, as values and as a table; ids near a mistyped one; Tab in a kernel."""
+"""The catalog: decoding 400 and 10,000 models, as values and as a table; ids near a mistyped one; Tab in a kernel."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def median_ms(action: Callable[[], object], rounds: int = 9) -> float:
 
 
 def body_of(count: int) -> bytes:
-    """A catalogue of so many rows: the recorded one over and over where it is there, else one row over and over."""
+    """A catalog of so many rows: the recorded one over and over where it is there, else one row over and over."""
     recorded: Path = DATA / "models.json"
     rows = json.loads(recorded.read_bytes())["data"] if recorded.exists() else [ROW]
     numbered = ({**rows[n % len(rows)], "id": f"{rows[n % len(rows)]['id']}-{n}"} for n in range(count))
@@ -70,7 +70,7 @@ def tables(body: bytes, count: int, rounds: int = 7) -> None:
 
 
 def completion(count: int, rounds: int = 40) -> None:
-    """Prints how long Tab takes in a real kernel whose catalogue has so many models."""
+    """Prints how long Tab takes in a real kernel whose catalog has so many models."""
     behaviour = Behaviour(pace=0, first_token_s=0, models=count)
     with start(behaviour=behaviour) as sandbox, tempfile.TemporaryDirectory() as name:
         store = str(Path(name) / "ledger.sqlite")

@@ -52,8 +52,8 @@ def fill(ledger: Ledger, size: int) -> None:
 def conversation(number: int) -> Iterator[tuple[Any, dict[str, Any]]]:
     """The rows of one notebook's turns and their messages."""
     parent: str | None = None
-    for place in range(LENGTH):
-        id = (number - 1) * LENGTH + place + 1
+    for location in range(LENGTH):
+        id = (number - 1) * LENGTH + location + 1
         hashes = []
         for role, text in (("user", f"Question {id}? " * 10), ("assistant", f"Answer {id}. " * 20)):
             hash = message_hash(parent, Message.of_text(role, text))  # type: ignore[arg-type]  # a role
@@ -62,10 +62,10 @@ def conversation(number: int) -> Iterator[tuple[Any, dict[str, Any]]]:
             hashes.append(parent := hash)
         row = {"id": id, "notebook": number, "purse": f"/{number}.ipynb", "service": SERVICE, "parameters": "{}"}
         row |= {"state": "complete", "prompt": hashes[0], "answer": hashes[1], "started_utc": NOW, "ended_utc": NOW}
-        row |= {"thread": number, "previous": id - 1 if place else None, "cell_id": f"c{place}", "ask_number": 0}
+        row |= {"thread": number, "previous": id - 1 if location else None, "cell_id": f"c{location}", "ask_number": 0}
         row |= {"cost_pico_usd": 1_000, "cost_source": "reported", "prompt_tokens": 9, "completion_tokens": 3}
         row |= {"request_hash": hashes[0]}
-        yield turns, row | {"owner": "elsewhere/1/1.0", "run": "then", "history_turns": place}
+        yield turns, row | {"owner": "elsewhere/1/1.0", "run": "then", "history_turns": location}
 
 
 def measure(folder: Path, size: int) -> dict[str, float]:

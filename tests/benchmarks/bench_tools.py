@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from or_magic.chat.question import Toolbelt
+from or_magic.chat.question import ToolSettings
 from or_magic.chat.session import Session
 from or_magic.chat.tools import tool, tool_of, tools_of
 from or_magic.sandbox import Behaviour, start
@@ -35,7 +35,7 @@ def main() -> None:
     """Prints medians, in one interleaved run with two plain questions to the same model."""
     schemas = statistics.median(taken_ms(lambda fn=fn: tool_of(fn)) for fn, _ in CASES for _ in range(3))
     print(f"  a function described to the model: {schemas:.1f} ms (median of {len(CASES)} functions)")
-    belt = Toolbelt(tools_of([rainfall]), is_told_yes=True)
+    tool_settings = ToolSettings(tools_of([rainfall]), is_told_yes=True)
     with tempfile.TemporaryDirectory() as folder, start(behaviour=Behaviour(pace=0, first_token_s=0)) as sandbox:
         store = str(Path(folder) / "ledger.sqlite")
         session = Session(settings=Settings({"OPENROUTER_BASE_URL": sandbox.base_url, "OR_MAGIC_STORE": store}))
@@ -44,7 +44,9 @@ def main() -> None:
             session.ask("hello", model="sandbox/tools", history="none", replay="never", show=False)
 
         def with_tool() -> None:
-            session.ask("hello", model="sandbox/tools", history="none", replay="never", show=False, belt=belt)
+            session.ask(
+                "hello", model="sandbox/tools", history="none", replay="never", show=False, tool_settings=tool_settings
+            )
 
         actions: dict[str, Callable[[], None]] = {
             "two plain questions": lambda: (plain(), plain())[0],

@@ -1,4 +1,4 @@
-"""The catalogue in a real JupyterLab without a network: Tab, the table, the charts."""
+"""The catalog in a real JupyterLab without a network: Tab, the table, the charts."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel
 
 
 @pytest.fixture
-def shelf(sandbox: Sandbox) -> Iterator[Sandbox]:
-    """The sandbox with 150 models in its catalogue."""
+def completion_index(sandbox: Sandbox) -> Iterator[Sandbox]:
+    """The sandbox with 150 models in its catalog."""
     sandbox.behave(models=150)
     yield sandbox
     sandbox.behave(models=0)
@@ -31,7 +31,7 @@ def opened(open_notebook: OpenNotebook, name: str, *sources: str) -> LabPage:
 
 
 @pytest.mark.browser
-def test_tab_inserts_an_id(open_notebook: OpenNotebook, shelf: Sandbox) -> None:
+def test_tab_inserts_an_id(open_notebook: OpenNotebook, completion_index: Sandbox) -> None:
     """Tab in a cell's first line offers ids with their prices, and puts in one with a slash, a dash and a colon."""
     lab = opened(open_notebook, "tab", "%openrouter models --refresh --limit 1", "")
     lab.run_all()
@@ -55,7 +55,7 @@ def test_tab_inserts_an_id(open_notebook: OpenNotebook, shelf: Sandbox) -> None:
 
 
 @pytest.mark.browser
-def test_the_table_filters_and_sorts(open_notebook: OpenNotebook, shelf: Sandbox) -> None:
+def test_the_table_filters_and_sorts(open_notebook: OpenNotebook, completion_index: Sandbox) -> None:
     """The table of models is searched, filtered by a column and sorted in the page, with the network blocked."""
     lab = opened(open_notebook, "table", "%openrouter models --refresh")
     lab.run_all()
@@ -84,7 +84,7 @@ def test_the_table_filters_and_sorts(open_notebook: OpenNotebook, shelf: Sandbox
 
 
 @pytest.mark.browser
-def test_every_chart_draws(open_notebook: OpenNotebook, shelf: Sandbox) -> None:
+def test_every_chart_draws(open_notebook: OpenNotebook, completion_index: Sandbox) -> None:
     """Prices, their history and the spending are drawn by Lab, with the network blocked; a hover names a model."""
     charts = ["context", "intelligence", "history sandbox/echo", "spending"]
     ask = "%%openrouter sandbox/echo\nhi"

@@ -29,18 +29,18 @@ def test_run_all_twice(open_notebook: Callable[[str, NotebookNode], LabPage], sa
     """Run All again replaces each answer in its place; footers, tables, summary and the service's book agree."""
     sources = ["%load_ext or_magic", *(f"%%openrouter sandbox/echo\n{text}" for text in QUESTIONS), TABLE]
     page = open_notebook("talk", new_notebook(cells=[new_code_cell(each) for each in sources], metadata=KERNEL))
-    before = sandbox.book.total_usd()
+    before = sandbox.charges.total_usd()
     page.run_all()
     page.wait_until_run()
 
     footers = [page.outputs(number).nth(1).locator(FOOTER).inner_text() for number in (1, 2, 3)]
-    spent = sandbox.book.total_usd() - before
+    spent = sandbox.charges.total_usd() - before
     said = page.outputs(4).all_inner_texts()
     assert "2 turns, ~" in footers[2]
     assert f"sandbox {format_usd(pico_usd(spent))}" in footers[2]
     assert Decimal(said[0].split()[1]) == spent
     assert f"Exactly: ${spent:f}." in said[1]
-    costs = [charge.cost_usd for charge in sandbox.book][-3:]
+    costs = [charge.cost_usd for charge in sandbox.charges][-3:]
     assert [re.findall(r"\$[\d.]+", footer)[0] for footer in footers] == [format_usd(pico_usd(cost)) for cost in costs]
 
     page.page.evaluate("() => { window.__finished = false; }")

@@ -61,7 +61,7 @@ def test_an_answer_grows_is_stopped_and_gone_on_with(open_notebook: OpenNotebook
 
     assert "Stopping" not in page.items().last.inner_text()
     assert page.run("print(_answer.ending, len(_answer.text) > 300)").strip() == "stopped True"
-    charge = sandbox.book.find(page.run("print(_answer.id)").strip())
+    charge = sandbox.charges.find(page.run("print(_answer.id)").strip())
     assert charge is not None, "the service still writes"
     assert charge.cancelled
     page.press("Continue")

@@ -46,15 +46,15 @@ _FOCUSED = (
 
 
 @pytest.fixture
-def shelf(sandbox: Sandbox) -> Iterator[Sandbox]:
-    """The sandbox with 150 models in its catalogue."""
+def completion_index(sandbox: Sandbox) -> Iterator[Sandbox]:
+    """The sandbox with 150 models in its catalog."""
     sandbox.behave(models=150)
     yield sandbox
     sandbox.behave(models=0)
 
 
 @pytest.fixture
-def open_picker(open_notebook: OpenNotebook, shelf: Sandbox) -> Iterator[OpenPicker]:
+def open_picker(open_notebook: OpenNotebook, completion_index: Sandbox) -> Iterator[OpenPicker]:
     """Opens a notebook with a picker, and below it cells that have not run; nothing may go wrong in the page."""
     wrong: list[str] = []
     opened: list[LabPage] = []

@@ -102,7 +102,7 @@ THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 
 
 def keep_snapshots(lab: Lab, sandbox: Sandbox) -> None:
-    """Puts catalogues of earlier days into the Lab's store, in which the price of the echo fell twice."""
+    """Puts catalogs of earlier days into the Lab's store, in which the price of the echo fell twice."""
     ledger = Ledger.open(str(lab.root.parent / "ledger.sqlite"))
     for days, factor in ((120, 4), (90, 4), (60, 2), (30, 2), (10, 1)):
         pricing = {"prompt": f"{factor}e-7", "completion": f"{4 * factor}e-7"}

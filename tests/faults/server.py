@@ -75,7 +75,7 @@ class Server:
 
     @property
     def questions(self) -> int:
-        """How many answers it was asked for; looking up the catalogue is no question."""
+        """How many answers it was asked for; looking up the catalog is no question."""
         return sum(request.startswith(b"POST") for request in self.requests)
 
     @property

@@ -35,7 +35,7 @@ VALUES = {
 }
 
 
-class Page(HTMLParser):
+class PanelPage(HTMLParser):
     """The HTML as another parser than the renderer's reads it: what is forbidden, and what can be read."""
 
     def __init__(self, html: str) -> None:
@@ -89,8 +89,8 @@ class Page(HTMLParser):
     handle_decl = handle_pi = unknown_decl = handle_comment
 
 
-def page(text: str, *, streaming: bool = False) -> Page:
-    return Page(render(text, answer_id="a1", streaming=streaming))
+def page(text: str, *, streaming: bool = False) -> PanelPage:
+    return PanelPage(render(text, answer_id="a1", streaming=streaming))
 
 
 def squeezed(text: str) -> str:

@@ -12,7 +12,7 @@ from or_magic.jupyter.html import highlight, mathematics
 from or_magic.jupyter.html.highlight import stylesheet
 from or_magic.jupyter.html.markdown import cleaner, finished_length, render
 from tests.jupyter.hostile_texts import AS_WRITTEN, HOSTILE, READ_AS, hostile_cases
-from tests.jupyter.page import Page, inner, page, squeezed
+from tests.jupyter.page import PanelPage, inner, page, squeezed
 from tests.jupyter.pieces import PIECES
 
 HOSTILE_CASES = [pytest.param(text, id=name) for name, text in hostile_cases()]
@@ -39,7 +39,7 @@ def test_the_second_wall_stands_alone(text: str) -> None:
     """Raw HTML that no parser has made into text is cleaned of everything active all the same."""
     cleaned = cleaner("a1").clean(text.replace("\ud83d", ""))
 
-    assert Page(f"<div>{cleaned}</div>").faults == []
+    assert PanelPage(f"<div>{cleaned}</div>").faults == []
 
 
 def test_the_corpus_is_as_large_as_it_says() -> None:
@@ -161,7 +161,7 @@ def test_every_language_keeps_the_code_whole(language: str) -> None:
     """Highlighting adds spans to code and changes none of it."""
     code = "\n\nif x<y && 'a' \"b\" /* c */ // d # e\n\t\\ ` ~ $x ${y} <!-- z --> é\n\n"
 
-    assert Page(f"<div>{highlight.highlight(code, language)}</div>").text == code
+    assert PanelPage(f"<div>{highlight.highlight(code, language)}</div>").text == code
 
 
 @settings(max_examples=400, deadline=None)
@@ -217,7 +217,7 @@ def test_no_text_takes_forever_or_swells(text: str) -> None:
     finished_length(text)
 
     assert len(html) < 25 * len(text)
-    assert Page(html).faults == []
+    assert PanelPage(html).faults == []
 
 
 def test_no_page_is_nested_deeply() -> None:

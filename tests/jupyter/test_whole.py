@@ -9,8 +9,8 @@ import pytest
 
 from or_magic.answer import Answer
 from or_magic.chat.footer import footer_text
-from or_magic.chat.host import Bill
-from or_magic.jupyter.html.answers import images_html, sources_html, thinking_html, whole_html
+from or_magic.chat.host import FooterData
+from or_magic.jupyter.html.answers import answer_html, images_html, sources_html, thinking_html
 from or_magic.jupyter.live import LiveAnswer, status_html
 from or_magic.types import (
     Annotated,
@@ -91,7 +91,7 @@ def test_nothing_around_an_answer_acts(text: str) -> None:
     """In thoughts, refusals, calls, sources, images, names, notes and errors a hostile text is text."""
     answer = hostile_answer(text)
 
-    html = whole_html(answer, answer_id="orm1") + status_html(footer_text(answer, Bill(text, 1, hint=text)))
+    html = answer_html(answer, answer_id="orm1") + status_html(footer_text(answer, FooterData(text, 1, hint=text)))
 
     assert Faults(html).found == []
 
@@ -168,7 +168,7 @@ def test_an_empty_answer_shows_nothing() -> None:
     """An answer without anything is no output, not an empty box."""
     answer = Answer(model_asked="a/b")
 
-    assert whole_html(answer, answer_id="orm1") == ""
+    assert answer_html(answer, answer_id="orm1") == ""
 
 
 def test_many_sources_are_cut() -> None:

@@ -139,7 +139,7 @@ def test_an_answer_can_be_awaited(kernel: Kernel, sandbox: Sandbox) -> None:
 
 def test_the_line_of_a_stop(kernel: Kernel, sandbox: Sandbox) -> None:
     """An interrupted answer says about how much came, what it will have cost, and how to go on."""
-    kernel.run("%%openrouter sandbox/ech\nhi")  # the error looks the catalogue up
+    kernel.run("%%openrouter sandbox/ech\nhi")  # the error looks the catalog up
     request = kernel.send(f"%%openrouter sandbox/slow\n{LONG}")
     kernel.watch(request, shows("wort"))
     kernel.manager.interrupt_kernel()
@@ -218,7 +218,7 @@ def test_the_cost_of_a_stopped_answer_is_put_right(kernel: Kernel, sandbox: Sand
     assert turns()[0].usage is None
 
     kernel.watch(request, lambda message: "sandbox $0.0000" in str(message["content"].get("data")))
-    (charge,) = sandbox.book
+    (charge,) = sandbox.charges
 
     assert " · stopped · " in text_of(last_shown(kernel, request)[1])
     assert kernel.value("(str(it.cost), it.cost_source)") == (str(charge.cost_usd), "reconciled")

@@ -1,4 +1,4 @@
-"""The catalogue in real kernels: tables, cards, charts, and Tab."""
+"""The catalog in real kernels: tables, cards, charts, and Tab."""
 
 from __future__ import annotations
 

@@ -263,7 +263,9 @@ def test_adopt(start: Start, sandbox: Sandbox, tmp_path: Path, turns: Callable[[
     cell(renamed, "b")
     assert heard(sandbox) == ["a", "(a)", "b"]
     assert (
-        {Path(turn.notebook).name for turn in turns()} == {Path(turn.purse).name for turn in turns()} == {"new.ipynb"}
+        {Path(turn.notebook).name for turn in turns()}
+        == {Path(turn.budget_scope).name for turn in turns()}
+        == {"new.ipynb"}
     )
 
     (tmp_path / "new.ipynb").write_text("{}")

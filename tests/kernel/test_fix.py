@@ -15,7 +15,7 @@ SECRETS = ("SECRET", "98765")
 
 
 @pytest.fixture
-def desk(kernel: Kernel, tmp_path: Path) -> Kernel:
+def context(kernel: Kernel, tmp_path: Path) -> Kernel:
     """A kernel with the variables of the cases, and the user's module in its folder."""
     kernel.run("import os, sys; sys.path.insert(0, os.getcwd())")
     folder = Path(str(kernel.value("os.getcwd()")))
@@ -31,61 +31,61 @@ def prompt(sandbox: Sandbox) -> str:
     return str(message["content"])
 
 
-def test_the_question_about_each_failure(desk: Kernel, sandbox: Sandbox) -> None:
+def test_the_question_about_each_failure(context: Kernel, sandbox: Sandbox) -> None:
     """It holds the cell, the error, the user's functions on its way and the shapes of variables; no value of one."""
     missing = []
     for name, (cell, needs) in CASES.items():
-        assert desk.run(cell)["status"] == "error", name
-        assert desk.run("%openrouter fix sandbox/echo").get("evalue") is None, name
+        assert context.run(cell)["status"] == "error", name
+        assert context.run("%openrouter fix sandbox/echo").get("evalue") is None, name
         asked = prompt(sandbox)
         masked = asked.replace(cell, "")  # what the user wrote into the cell is code, and goes
         missing += [(name, need) for need in (cell, *needs) if need not in asked]
         missing += [(name, f"shown: {secret}", asked) for secret in SECRETS if secret in masked]
-        missing += [(name, "a path", asked)] if str(desk.value("os.getcwd()")) in asked else []
+        missing += [(name, "a path", asked)] if str(context.value("os.getcwd()")) in asked else []
         missing += [(name, "too long", len(asked))] if len(asked) > 40_000 else []
     assert missing == []
     assert len(CASES) >= 20
 
 
-def test_values_go_along_only_where_asked_for(desk: Kernel, sandbox: Sandbox) -> None:
+def test_values_go_along_only_where_asked_for(context: Kernel, sandbox: Sandbox) -> None:
     """`--values` tells what the variables hold; without it nothing does."""
-    desk.run("int(token)")
-    desk.run("%openrouter fix sandbox/echo --values")
+    context.run("int(token)")
+    context.run("%openrouter fix sandbox/echo --values")
 
     assert "invalid literal for int() with base 10: 'SECRET-TOKEN-1'" in prompt(sandbox)
     assert "token: str, 14 long = SECRET-TOKEN-1" in prompt(sandbox)
-    desk.run("%openrouter explain sandbox/echo")
+    context.run("%openrouter explain sandbox/echo")
     assert "SECRET" not in prompt(sandbox)
 
 
-def test_the_proposed_cell_is_put_next_with_a_diff(desk: Kernel) -> None:
+def test_the_proposed_cell_is_put_next_with_a_diff(context: Kernel) -> None:
     """What is proposed is put into the next cell, with what changed shown; it is not run, and no thread is touched."""
-    desk.run("ran = 0\ndef count():\n    global ran\n    ran += 1\n    raise ValueError('no')\ncount()")
-    request = desk.send("%openrouter fix sandbox/echo")
-    reply = desk.finish(request)
+    context.run("ran = 0\ndef count():\n    global ran\n    ran += 1\n    raise ValueError('no')\ncount()")
+    request = context.send("%openrouter fix sandbox/echo")
+    reply = context.finish(request)
     (offered,) = reply["payload"]
-    shown = desk.published(request, "display_data")[-1]["content"]["data"]
+    shown = context.published(request, "display_data")[-1]["content"]["data"]
 
     assert (offered["source"], offered["replace"]) == ("set_next_input", False)
     assert offered["text"].startswith("def count():")
     assert shown["text/plain"].startswith("--- the cell\n+++ proposed\n")
     assert "<script" not in shown["text/html"]
-    assert desk.value("ran") == 1
-    desk.run("%openrouter history")
-    assert desk.value("len(__import__('or_magic').conversation())") == 0
+    assert context.value("ran") == 1
+    context.run("%openrouter history")
+    assert context.value("len(__import__('or_magic').conversation())") == 0
 
 
-def test_explain_a_cell(desk: Kernel, sandbox: Sandbox) -> None:
+def test_explain_a_cell(context: Kernel, sandbox: Sandbox) -> None:
     """`explain N` asks about the cell of that number, as it was typed; of the one that failed, about its error."""
-    number = desk.run("%time total = 1\ntotal")["execution_count"]
-    failed = desk.run("1 / 0")["execution_count"]
-    desk.run(f"%openrouter explain {number} sandbox/echo")
+    number = context.run("%time total = 1\ntotal")["execution_count"]
+    failed = context.run("1 / 0")["execution_count"]
+    context.run(f"%openrouter explain {number} sandbox/echo")
     assert prompt(sandbox).startswith("Explain to a reader")
     assert "%time total = 1" in prompt(sandbox)
 
-    desk.run(f"%openrouter explain {failed} sandbox/echo  # a comment")
+    context.run(f"%openrouter explain {failed} sandbox/echo  # a comment")
     assert "ZeroDivisionError" in prompt(sandbox)
-    assert "There is no cell [999]" in desk.run("%openrouter explain 999")["evalue"]
+    assert "There is no cell [999]" in context.run("%openrouter explain 999")["evalue"]
 
 
 def test_nothing_has_failed(kernel: Kernel, sandbox: Sandbox) -> None:

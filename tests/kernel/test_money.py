@@ -75,7 +75,7 @@ def test_costs(kernel: Kernel, sandbox: Sandbox) -> None:
     """The summary and the tables agree with the service's book."""
     for model in ("echo", "essay"):
         kernel.run(f"%%openrouter sandbox/{model}\nWhat?")
-    total = sandbox.book.total_usd()
+    total = sandbox.charges.total_usd()
 
     summary = shown(kernel, "spent = %openrouter cost\nspent")
 

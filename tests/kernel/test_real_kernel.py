@@ -59,7 +59,7 @@ def test_an_answer_streams_in(kernel: Kernel, sandbox: Sandbox) -> None:
     last_tail = [data(message) for message in drawn if display_id(message) == tail][-1]
     assert last_answer["text/plain"] == PROMPT
     assert "<em>zwei</em>" in last_answer["text/html"]
-    assert f" · {format_usd(pico_usd(sandbox.book.total_usd()))} · " in last_tail["text/plain"]
+    assert f" · {format_usd(pico_usd(sandbox.charges.total_usd()))} · " in last_tail["text/plain"]
     assert last_tail["text/plain"] in last_tail["text/html"]
 
 
@@ -73,7 +73,7 @@ def test_an_answer_is_kept(kernel: Kernel, sandbox: Sandbox, turns: Turns) -> No
     assert turn.answer is not None
     assert turn.answer.text == PROMPT
     assert turn.usage is not None
-    assert turn.usage.cost_pico_usd == pico_usd(sandbox.book.total_usd()) > 0
+    assert turn.usage.cost_pico_usd == pico_usd(sandbox.charges.total_usd()) > 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="another way to interrupt, tried by hand")

@@ -43,12 +43,12 @@ def test_restart_and_run_all(start: Start, sandbox: Sandbox) -> None:
     first = start()
     asked = run_all(first, "a", "b", "c")
     first.close()
-    total, before = sandbox.book.total_usd(), chats(sandbox)
+    total, before = sandbox.charges.total_usd(), chats(sandbox)
 
     kernel = start()
     told = run_all(kernel, "a", "b", "c")
 
-    assert (sandbox.book.total_usd(), chats(sandbox)) == (total, before)
+    assert (sandbox.charges.total_usd(), chats(sandbox)) == (total, before)
     assert all(" · replayed from " in line and ", saved $0.000" in line and " · $0 · " in line for line in told)
     assert "(run it again to ask anew)" in told[0]
     assert "(3 replayed so far, saved $0.000" in told[2]
@@ -124,7 +124,7 @@ def test_a_headless_run(environment: dict[str, str], sandbox: Sandbox, monkeypat
     for _ in range(2):
         notebook = new_notebook(cells=[new_code_cell(each) for each in cells])
         NotebookClient(notebook, kernel_name="python3").execute()
-        costs.append(sandbox.book.total_usd())
+        costs.append(sandbox.charges.total_usd())
         texts.append([output.data["text/plain"].split("\n")[0] for cell in notebook.cells for output in cell.outputs])
 
     assert costs[0] == costs[1] > 0
@@ -143,13 +143,13 @@ def test_the_tutorials_twice(
     """
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    book, texts, failed = [], [], []
+    charges, texts, failed = [], [], []
     for _ in range(2):
         notebook = nbformat.read(path, as_version=4)
         for each in notebook.cells:
             each.source = each.source.replace("%openrouter set base_url {sandbox.base_url}", "pass")
         NotebookClient(notebook, kernel_name="python3", allow_errors=True).execute()
-        book.append((chats(sandbox), sandbox.book.total_usd()))
+        charges.append((chats(sandbox), sandbox.charges.total_usd()))
         answers = [
             output
             for cell in notebook.cells
@@ -160,8 +160,8 @@ def test_the_tutorials_twice(
         texts.append([answer.data["text/plain"].rpartition("\n\n")[0] for answer in whole])
         failed.append(sum(answer.metadata["or_magic"]["ending"] != "complete" for answer in answers))
 
-    assert book[0][1] == book[1][1]
-    assert book[1][0] - book[0][0] <= failed[1] * (1 + RETRIES)
+    assert charges[0][1] == charges[1][1]
+    assert charges[1][0] - charges[0][0] <= failed[1] * (1 + RETRIES)
     assert texts[0] == texts[1]
 
 
@@ -175,7 +175,7 @@ def test_answers_in_a_file(start: Start, sandbox: Sandbox, environment: dict[str
     teacher.finish(exported)
     assert teacher.printed(exported) == "Wrote 2 answers to lesson.json, without their questions.\n"
     teacher.close()
-    asked, total = chats(sandbox), sandbox.book.total_usd()
+    asked, total = chats(sandbox), sandbox.charges.total_usd()
     environment["OR_MAGIC_STORE"] = str(tmp_path / "pupil.sqlite")
 
     pupil = start("copy.ipynb")
@@ -187,7 +187,7 @@ def test_answers_in_a_file(start: Start, sandbox: Sandbox, environment: dict[str
 
     assert all(" · replayed from " in line and " · $0 · " in line for line in footers)
     assert "2 replayed so far, saved $0.00" in footers[1]
-    assert (chats(sandbox), sandbox.book.total_usd()) == (asked, total)
+    assert (chats(sandbox), sandbox.charges.total_usd()) == (asked, total)
     assert "spent $0 in 2 answers" in pupil.value("repr(get_ipython().run_line_magic('openrouter', 'cost'))")
     assert "replayed" not in footer(pupil, "c")
     said = pupil.value(
@@ -262,7 +262,7 @@ def test_steps_with_tools_are_given_again(
     first.run(f"%openrouter replay export {lessons / 'one.json'}")
     assert first.value("ran") == ["June"]
     first.close()
-    asked, total = chats(sandbox), sandbox.book.total_usd()
+    asked, total = chats(sandbox), sandbox.charges.total_usd()
 
     def check(kernel: Kernel, line: str) -> None:
         kernel.run(TOOL)
@@ -272,7 +272,7 @@ def test_steps_with_tools_are_given_again(
         kernel.close()
 
     check(start(), f"{line} --replay always")
-    assert (chats(sandbox), sandbox.book.total_usd()) == (asked, total)
+    assert (chats(sandbox), sandbox.charges.total_usd()) == (asked, total)
     sandbox.close()
     del environment["OPENROUTER_API_KEY"]
     environment |= {"OR_MAGIC_STORE": str(tmp_path / "pupil.sqlite"), "OR_MAGIC_REPLAY": str(lessons)}

@@ -13,7 +13,7 @@ REAL = "https://openrouter.ai"
 
 _QUESTION = NewTurn(
     notebook="/home/ada/notes.ipynb",
-    purse="/home/ada/notes.ipynb",
+    budget_scope="/home/ada/notes.ipynb",
     cell_id="c1",
     service=REAL,
     model_asked="a/b",

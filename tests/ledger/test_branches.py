@@ -10,7 +10,7 @@ from or_magic.ledger.audit import verify
 from or_magic.ledger.records import Progress, TurnId
 from or_magic.ledger.schema import threads, turns
 from or_magic.ledger.store import Ledger, this_process
-from or_magic.ledger.threads import Branches, Spot, Threads
+from or_magic.ledger.threads import Branches, BranchPoint, Threads
 from or_magic.types import Ending, Message, ToolCall, ToolResultPart
 
 from .samples import arrived, ask, question
@@ -34,7 +34,7 @@ def gives(ledger: Ledger, ending: Ending = "complete", **more: object) -> TurnId
     return say(ledger, ending=ending, prompt=Message("tool", (ToolResultPart("c1", "3"),)), **more)
 
 
-def spots(ledger: Ledger, thread: str | None = None, shown: TurnId | None = None) -> list[Spot]:
+def spots(ledger: Ledger, thread: str | None = None, shown: TurnId | None = None) -> list[BranchPoint]:
     return Branches(ledger).spots(BOOK, thread, shown)
 
 
@@ -42,9 +42,9 @@ def go_to(ledger: Ledger, turn: TurnId, thread: str | None = None) -> TurnId | N
     return Branches(ledger).go_to(BOOK, turn, thread)
 
 
-def alone(*turns: TurnId) -> list[Spot]:
+def alone(*turns: TurnId) -> list[BranchPoint]:
     """Questions of one turn and one version each."""
-    return [Spot((turn,), (turn,)) for turn in turns]
+    return [BranchPoint((turn,), (turn,)) for turn in turns]
 
 
 def test_a_notebook_that_never_asked(ledger: Ledger) -> None:
@@ -81,10 +81,10 @@ def test_versions_of_a_question(ledger: Ledger) -> None:
     newer = say(ledger, replaces=second)
     newest = say(ledger, replaces=newer)
 
-    assert spots(ledger) == [Spot((first,), (first,)), Spot((newest,), (second, newer, newest))]
+    assert spots(ledger) == [BranchPoint((first,), (first,)), BranchPoint((newest,), (second, newer, newest))]
 
     anew = say(ledger, replaces=first)
-    assert spots(ledger) == [Spot((anew,), (first, anew))]
+    assert spots(ledger) == [BranchPoint((anew,), (first, anew))]
     assert third not in Threads(ledger).path(BOOK)
     assert verify(ledger) == []
 
@@ -94,10 +94,10 @@ def test_what_is_sent_along_with_a_version(ledger: Ledger) -> None:
     first, second = say(ledger), say(ledger)
     say(ledger, cell_id="c9")
 
-    placed = ledger.foresee(question(notebook=BOOK, thread="main", cell_id=None, replaces=second))
+    history_slice = ledger.preview(question(notebook=BOOK, thread="main", cell_id=None, replaces=second))
 
-    assert [exchange.turn_id for exchange in placed.context] == [first]
-    assert (placed.previous, placed.later) == (first, 1)
+    assert [exchange.turn_id for exchange in history_slice.context] == [first]
+    assert (history_slice.previous, history_slice.later) == (first, 1)
 
 
 def test_the_named_turn_counts_and_not_the_cell(ledger: Ledger) -> None:
@@ -105,7 +105,7 @@ def test_the_named_turn_counts_and_not_the_cell(ledger: Ledger) -> None:
     first, second = say(ledger, cell_id="a"), say(ledger, cell_id="b")
     newer = say(ledger, cell_id="b", replaces=first)
 
-    assert spots(ledger) == [Spot((newer,), (first, newer))]
+    assert spots(ledger) == [BranchPoint((newer,), (first, newer))]
     assert second not in Threads(ledger).path(BOOK)
 
 
@@ -115,7 +115,7 @@ def test_a_turn_that_is_not_on_the_path(ledger: Ledger) -> None:
     Threads(ledger).undo(BOOK)
     newer = say(ledger, replaces=second)
 
-    assert spots(ledger) == [Spot((first,), (first,)), Spot((newer,), (second, newer))]
+    assert spots(ledger) == [BranchPoint((first,), (first,)), BranchPoint((newer,), (second, newer))]
 
 
 @pytest.mark.parametrize("ending", ["failed", "stopped"])
@@ -124,13 +124,13 @@ def test_a_version_that_did_not_end_well(ledger: Ledger, ending: Ending) -> None
     first, second = say(ledger), say(ledger)
     attempt = say(ledger, ending=ending, replaces=first)
 
-    assert spots(ledger) == [Spot((first,), (first, attempt)), *alone(second)]
+    assert spots(ledger) == [BranchPoint((first,), (first, attempt)), *alone(second)]
     assert Threads(ledger).path(BOOK) == [first, second]
 
     assert go_to(ledger, attempt) == attempt
-    assert spots(ledger, shown=attempt) == [Spot((attempt,), (first, attempt))]
+    assert spots(ledger, shown=attempt) == [BranchPoint((attempt,), (first, attempt))]
     assert go_to(ledger, first) is None
-    assert spots(ledger) == [Spot((first,), (first, attempt)), *alone(second)]
+    assert spots(ledger) == [BranchPoint((first,), (first, attempt)), *alone(second)]
 
 
 def test_steps_with_tools(ledger: Ledger) -> None:
@@ -141,10 +141,10 @@ def test_steps_with_tools(ledger: Ledger) -> None:
     newer = calls(ledger, replaces=begins)
     ends = gives(ledger)
 
-    assert spots(ledger) == [*alone(first), Spot((newer, ends), (begins, newer))]
+    assert spots(ledger) == [*alone(first), BranchPoint((newer, ends), (begins, newer))]
 
     assert go_to(ledger, begins) is None
-    assert spots(ledger) == [*alone(first), Spot((begins, step, last), (begins, newer))]
+    assert spots(ledger) == [*alone(first), BranchPoint((begins, step, last), (begins, newer))]
 
 
 def test_a_step_that_did_not_end_well(ledger: Ledger) -> None:
@@ -163,10 +163,10 @@ def test_an_attempt_is_shown_where_it_is_the_newest(ledger: Ledger, ending: Endi
     assert spots(ledger) == [*alone(first), *alone(attempt)]
 
     another = say(ledger, ending=ending)
-    assert spots(ledger) == [*alone(first), Spot((another,), (attempt, another))]
+    assert spots(ledger) == [*alone(first), BranchPoint((another,), (attempt, another))]
 
     well = say(ledger)
-    assert spots(ledger) == [*alone(first), Spot((well,), (attempt, another, well))]
+    assert spots(ledger) == [*alone(first), BranchPoint((well,), (attempt, another, well))]
 
 
 def test_an_attempt_at_the_beginning(ledger: Ledger) -> None:
@@ -197,9 +197,11 @@ def test_an_attempt_that_is_asked_for(ledger: Ledger) -> None:
     attempt, another = say(ledger, ending="stopped"), say(ledger, ending="failed")
 
     assert go_to(ledger, attempt) == attempt
-    assert spots(ledger, shown=attempt) == [*alone(first), Spot((attempt,), (attempt, another))]
+    assert spots(ledger, shown=attempt) == [*alone(first), BranchPoint((attempt,), (attempt, another))]
     assert (
-        spots(ledger, shown=first) == spots(ledger, shown=99) == [*alone(first), Spot((another,), (attempt, another))]
+        spots(ledger, shown=first)
+        == spots(ledger, shown=99)
+        == [*alone(first), BranchPoint((another,), (attempt, another))]
     )
 
 
@@ -212,10 +214,10 @@ def test_going_to_a_version_and_what_is_behind_it(ledger: Ledger) -> None:
     branches = (second, newer)
 
     assert go_to(ledger, second) is None
-    assert spots(ledger) == [*alone(first), Spot((second,), branches), *alone(third)]
+    assert spots(ledger) == [*alone(first), BranchPoint((second,), branches), *alone(third)]
 
     assert go_to(ledger, newer) is None
-    assert spots(ledger) == [*alone(first), Spot((newer,), branches), Spot((thirds,), (follows, thirds))]
+    assert spots(ledger) == [*alone(first), BranchPoint((newer,), branches), BranchPoint((thirds,), (follows, thirds))]
     assert verify(ledger) == []
 
 
@@ -227,7 +229,7 @@ def test_an_end_that_did_not_end_well(ledger: Ledger) -> None:
 
     assert go_to(ledger, first) is None
     assert Threads(ledger).path(BOOK) == [first]
-    assert spots(ledger) == [Spot((first,), (first, newer)), *alone(attempt)]
+    assert spots(ledger) == [BranchPoint((first,), (first, newer)), *alone(attempt)]
 
 
 def test_after_undo_and_redo(ledger: Ledger) -> None:
@@ -245,7 +247,7 @@ def test_after_undo_and_redo(ledger: Ledger) -> None:
     ways.undo(BOOK, 2)
     assert spots(ledger) == []
     assert go_to(ledger, second) is None
-    assert spots(ledger) == [*alone(first), Spot((second,), (second, newer))]
+    assert spots(ledger) == [*alone(first), BranchPoint((second,), (second, newer))]
     with pytest.raises(CommandError, match="nothing to redo"):
         ways.redo(BOOK)
 
@@ -270,8 +272,8 @@ def test_a_fork(ledger: Ledger) -> None:
     Threads(ledger).begin(BOOK, "side", first, None)
     own = say(ledger, thread="side")
 
-    assert spots(ledger, "side") == [*alone(first), Spot((own,), (second, own))]
-    assert spots(ledger, "main") == [*alone(first), Spot((second,), (second, own))]
+    assert spots(ledger, "side") == [*alone(first), BranchPoint((own,), (second, own))]
+    assert spots(ledger, "main") == [*alone(first), BranchPoint((second,), (second, own))]
 
 
 def test_a_shared_question_asked_again_in_a_fork(ledger: Ledger) -> None:
@@ -280,10 +282,10 @@ def test_a_shared_question_asked_again_in_a_fork(ledger: Ledger) -> None:
     Threads(ledger).begin(BOOK, "side", second, None)
     again = say(ledger, thread="side", replaces=second)
 
-    assert spots(ledger, "side") == [*alone(first), Spot((again,), (second, again))]
+    assert spots(ledger, "side") == [*alone(first), BranchPoint((again,), (second, again))]
     assert go_to(ledger, second, "side") is None
-    assert spots(ledger, "side") == [*alone(first), Spot((second,), (second, again))]
-    assert spots(ledger, "main") == [*alone(first), Spot((second,), (second, again))]
+    assert spots(ledger, "side") == [*alone(first), BranchPoint((second,), (second, again))]
+    assert spots(ledger, "main") == [*alone(first), BranchPoint((second,), (second, again))]
 
 
 def test_going_over_a_fork(ledger: Ledger) -> None:
@@ -296,12 +298,12 @@ def test_going_over_a_fork(ledger: Ledger) -> None:
     branches = (first, newer)
 
     assert go_to(ledger, first) is None
-    assert spots(ledger) == [Spot((first,), branches)]
+    assert spots(ledger) == [BranchPoint((first,), branches)]
     assert go_to(ledger, newer) is None
-    assert spots(ledger) == [Spot((newer,), branches), Spot((own,), (second, own))]
-    assert spots(ledger, "main") == [Spot((newer,), branches), Spot((second,), (second, own))]
+    assert spots(ledger) == [BranchPoint((newer,), branches), BranchPoint((own,), (second, own))]
+    assert spots(ledger, "main") == [BranchPoint((newer,), branches), BranchPoint((second,), (second, own))]
     assert go_to(ledger, first, "main") is None
-    assert (spots(ledger, "main"), spots(ledger)[-1].steps) == ([Spot((first,), branches)], (own,))
+    assert (spots(ledger, "main"), spots(ledger)[-1].steps) == ([BranchPoint((first,), branches)], (own,))
 
 
 def test_a_thread_that_is_not_there(ledger: Ledger) -> None:
@@ -327,4 +329,4 @@ def test_a_long_thread(file_ledger: Ledger) -> None:
 
     found = spots(file_ledger)
     assert found[:-1] == alone(*range(first, first + count - 1))
-    assert found[-1] == Spot((newer,), (copies[-1]["id"], newer))
+    assert found[-1] == BranchPoint((newer,), (copies[-1]["id"], newer))

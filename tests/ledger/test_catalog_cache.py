@@ -1,4 +1,4 @@
-"""The catalogue on disk: the newest is found, a day has one, a damaged one is as good as none, one process fetches."""
+"""The catalog on disk: the newest is found, a day has one, a damaged one is as good as none, one process fetches."""
 
 from __future__ import annotations
 

@@ -83,7 +83,9 @@ class Conversation(RuleBasedStateMachine):
             notebook=self.notebook, cell_id=cell, thread=self.current, prompt=Message.of_text("user", cell)
         )
         opened = self.ledger.open_turn(asked)
-        assert [each.turn_id for each in opened.placed.context] == [i for i in kept if self.states[i] == "complete"]
+        assert [each.turn_id for each in opened.history_slice.context] == [
+            i for i in kept if self.states[i] == "complete"
+        ]
         self.states[opened.id], self.cells[opened.id] = "open", cell
         self.pending.append(Pending(opened.id, line, line.path))
         line.path = [*kept, opened.id]

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from or_magic.ledger.audit import verify
-from or_magic.ledger.forgetting import Forgetting
+from or_magic.ledger.forgetting import Deletion
 from or_magic.ledger.records import TurnId
 from or_magic.ledger.schema import turns
 from or_magic.ledger.store import Ledger
@@ -44,9 +44,9 @@ def test_a_notebook(ledger: Ledger, sql: Sql) -> None:
     say(ledger, "branch", "draft")
     say(ledger, "other", notebook="/other.ipynb")
 
-    assert Forgetting(ledger, really=False).notebook(NOTEBOOK) == 2
+    assert Deletion(ledger, really=False).notebook(NOTEBOOK) == 2
     assert words(sql) == {"mine", "branch", "other"}
-    assert Forgetting(ledger).notebook(NOTEBOOK) == 2
+    assert Deletion(ledger).notebook(NOTEBOOK) == 2
 
     assert words(sql) == {"other"}
     assert Threads(ledger).notebooks() == ["/other.ipynb"]
@@ -60,7 +60,7 @@ def test_a_thread(ledger: Ledger, sql: Sql) -> None:
     say(ledger, "drafted", "draft")
     say(ledger, "kept")
 
-    assert Forgetting(ledger).thread(NOTEBOOK, "draft") == 1
+    assert Deletion(ledger).thread(NOTEBOOK, "draft") == 1
 
     threads = Threads(ledger)
     assert words(sql) == {"shared", "kept"}
@@ -76,7 +76,7 @@ def test_a_thread_that_others_go_on_from(ledger: Ledger, sql: Sql) -> None:
     Threads(ledger).fork(NOTEBOOK, "draft")
     say(ledger, "drafted", "draft")
 
-    assert Forgetting(ledger).thread(NOTEBOOK, "main") == 1
+    assert Deletion(ledger).thread(NOTEBOOK, "main") == 1
 
     assert words(sql) == {"shared", "drafted"}
     assert texts(ledger, Threads(ledger).path(NOTEBOOK)) == ["shared", "drafted"]
@@ -92,7 +92,7 @@ def test_before_a_moment(ledger: Ledger, sql: Sql) -> None:
     with ledger.store.writing() as connection:
         connection.execute(update(turns).where(turns.c.id.in_(old)).values(started_utc=long_ago))
 
-    assert Forgetting(ledger).before(NOTEBOOK, datetime.now(UTC) - timedelta(days=1)) == 2
+    assert Deletion(ledger).before(NOTEBOOK, datetime.now(UTC) - timedelta(days=1)) == 2
 
     assert words(sql) == {"third", "fourth"}
     third, fourth = ledger.turns_of(Threads(ledger).path(NOTEBOOK))
@@ -106,7 +106,7 @@ def test_equal_texts_of_others(ledger: Ledger, sql: Sql) -> None:
     say(ledger, "same")
     kept = say(ledger, "same", notebook="/other.ipynb")
 
-    Forgetting(ledger).notebook(NOTEBOOK)
+    Deletion(ledger).notebook(NOTEBOOK)
 
     assert words(sql) == {"same"}
     assert ledger.turn(kept).answer == Message.of_text("assistant", "answered same")
@@ -119,7 +119,7 @@ def test_nothing_stays_in_the_file(file_ledger: Ledger) -> None:
     files = [*Path(file_ledger.location).parent.iterdir()]
     assert any(b"swordfish" in file.read_bytes() for file in files)
 
-    Forgetting(file_ledger).notebook(NOTEBOOK)
+    Deletion(file_ledger).notebook(NOTEBOOK)
 
     assert not any(b"swordfish" in file.read_bytes() for file in Path(file_ledger.location).parent.iterdir())
 
@@ -127,6 +127,6 @@ def test_nothing_stays_in_the_file(file_ledger: Ledger) -> None:
 @pytest.mark.parametrize("what", ["notebook", "thread"])
 def test_nothing_to_forget(ledger: Ledger, what: str) -> None:
     """Forgetting what never was deletes nothing."""
-    forgetting = Forgetting(ledger)
+    forgetting = Deletion(ledger)
 
     assert (forgetting.notebook("/never") if what == "notebook" else forgetting.thread("/never", "main")) == 0

@@ -34,7 +34,7 @@ def test_open_turn(ledger: Ledger) -> None:
 
     turn = ledger.turn(ledger.open_turn(asked).id)
 
-    assert (turn.notebook, turn.purse, turn.cell_id) == (asked.notebook, asked.purse, asked.cell_id)
+    assert (turn.notebook, turn.budget_scope, turn.cell_id) == (asked.notebook, asked.budget_scope, asked.cell_id)
     assert (turn.service, turn.model_asked, turn.parameters) == (asked.service, "a/b", {"temperature": 0.2})
     assert (turn.system, turn.parent, turn.prompt) == (asked.system, None, asked.prompt)
     assert (turn.state, turn.answer, turn.usage, turn.ended_utc) == ("open", None, None, None)

@@ -39,7 +39,7 @@ def test_processes(location: str, processes: int, count: int) -> None:
         texts = [turn.answer and turn.answer.text for turn in ledger.turns(f"/{writer}")]
         assert texts == [f"{writer}/{number}" for number in range(count)]
         assert Threads(ledger).path(f"/{writer}") == ids[writer]
-    assert ledger.spent(question().purse, REAL).pico_usd == processes * sum(range(count))
+    assert ledger.spent(question().budget_scope, REAL).pico_usd == processes * sum(range(count))
     assert verify(ledger) == []
     ledger.close()
 

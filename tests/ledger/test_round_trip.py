@@ -34,7 +34,7 @@ PARTS = st.builds(TextPart, TEXTS) | st.builds(ReasoningPart, TEXTS)
 QUESTIONS = st.builds(
     NewTurn,
     notebook=TEXTS,
-    purse=TEXTS,
+    budget_scope=TEXTS,
     cell_id=NAMES,
     service=TEXTS,
     model_asked=NAMES,
@@ -112,7 +112,7 @@ def test_traps(ledger: Ledger, text: str) -> None:
     """Text that databases stumble over is kept to the character, wherever it stands, and is found again."""
     # A server's index holds at most 2.7 KB, and a path is never longer than 4.
     name = text[:500] if "://" in ledger.location else text
-    asked = question(notebook=name, purse=name, prompt=Message.of_text("user", text), system=text)
+    asked = question(notebook=name, budget_scope=name, prompt=Message.of_text("user", text), system=text)
     turn_id = ledger.open_turn(asked).id
     ledger.checkpoint(turn_id, arrived(text))
     assert ledger.turn(turn_id).answer == Message.of_text("assistant", text)

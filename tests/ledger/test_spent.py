@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
-from or_magic.ledger.records import Spent
+from or_magic.ledger.records import SpentTotal
 from or_magic.ledger.store import Ledger
 
 from .conftest import Sql
@@ -21,44 +21,44 @@ SANDBOX = "http://127.0.0.1:8000"
 @pytest.mark.parametrize(
     ("costs", "spent"),
     [
-        pytest.param([], Spent(0, 0, 0), id="nothing yet"),
-        pytest.param([1] * 10, Spent(10, 10, 0), id="the smallest"),
-        pytest.param([10**18, 1, 10**18, 1], Spent(2 * 10**18 + 2, 4, 0), id="beyond what a float holds"),
-        pytest.param([100_000_000_000] * 3, Spent(300_000_000_000, 3, 0), id="0.1 + 0.1 + 0.1"),
-        pytest.param([0, 0], Spent(0, 2, 0), id="free is known"),
-        pytest.param([5, None, 0, None], Spent(5, 4, 2), id="unknown is counted apart"),
-        pytest.param([None], Spent(0, 1, 1), id="only unknown"),
+        pytest.param([], SpentTotal(0, 0, 0), id="nothing yet"),
+        pytest.param([1] * 10, SpentTotal(10, 10, 0), id="the smallest"),
+        pytest.param([10**18, 1, 10**18, 1], SpentTotal(2 * 10**18 + 2, 4, 0), id="beyond what a float holds"),
+        pytest.param([100_000_000_000] * 3, SpentTotal(300_000_000_000, 3, 0), id="0.1 + 0.1 + 0.1"),
+        pytest.param([0, 0], SpentTotal(0, 2, 0), id="free is known"),
+        pytest.param([5, None, 0, None], SpentTotal(5, 4, 2), id="unknown is counted apart"),
+        pytest.param([None], SpentTotal(0, 1, 1), id="only unknown"),
     ],
 )
-def test_sums(ledger: Ledger, costs: list[int | None], spent: Spent) -> None:
+def test_sums(ledger: Ledger, costs: list[int | None], spent: SpentTotal) -> None:
     """The sum is exact, and says how many costs are not in it."""
     for cost in costs:
         ask(ledger, arrived(cost=cost))
 
-    assert ledger.spent(question().purse, REAL) == spent
+    assert ledger.spent(question().budget_scope, REAL) == spent
 
 
 def test_purses_and_services_apart(ledger: Ledger) -> None:
     """Neither another purse's nor the sandbox's money enters a total; one purse of two notebooks does."""
-    ask(ledger, arrived(cost=1), notebook="kernel:1", purse="/work")
-    ask(ledger, arrived(cost=10), notebook="kernel:2", purse="/work")
-    ask(ledger, arrived(cost=100), notebook="kernel:2", purse="/elsewhere")
-    ask(ledger, arrived(cost=1000), notebook="kernel:2", purse="/work", service=SANDBOX)
+    ask(ledger, arrived(cost=1), notebook="kernel:1", budget_scope="/work")
+    ask(ledger, arrived(cost=10), notebook="kernel:2", budget_scope="/work")
+    ask(ledger, arrived(cost=100), notebook="kernel:2", budget_scope="/elsewhere")
+    ask(ledger, arrived(cost=1000), notebook="kernel:2", budget_scope="/work", service=SANDBOX)
 
-    assert ledger.spent("/work", REAL) == Spent(11, 2, 0)
-    assert ledger.spent("/work", SANDBOX) == Spent(1000, 1, 0)
-    assert ledger.spent("/elsewhere", REAL) == Spent(100, 1, 0)
+    assert ledger.spent("/work", REAL) == SpentTotal(11, 2, 0)
+    assert ledger.spent("/work", SANDBOX) == SpentTotal(1000, 1, 0)
+    assert ledger.spent("/elsewhere", REAL) == SpentTotal(100, 1, 0)
 
 
 def test_an_open_turn(ledger: Ledger) -> None:
     """The cost in a checkpoint counts, and a turn that is under way is not "unknown" yet."""
     turn_id = ledger.open_turn(question()).id
-    before = ledger.spent(question().purse, REAL)
+    before = ledger.spent(question().budget_scope, REAL)
 
     ledger.checkpoint(turn_id, arrived(cost=7))
 
-    assert before == Spent(0, 1, 0)
-    assert ledger.spent(question().purse, REAL) == Spent(7, 1, 0)
+    assert before == SpentTotal(0, 1, 0)
+    assert ledger.spent(question().budget_scope, REAL) == SpentTotal(7, 1, 0)
 
 
 def test_index_look_ups(file_ledger: Ledger, sql: Sql) -> None:

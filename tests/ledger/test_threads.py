@@ -17,7 +17,7 @@ OLD, NEW = "/old.ipynb", "/new.ipynb"
 
 def say(ledger: Ledger, cell: str, notebook: str = OLD, thread: str = "main", **more: object) -> TurnId:
     """A turn of a cell that ended well."""
-    return ask(ledger, notebook=notebook, purse=notebook, cell_id=cell, thread=thread, **more)
+    return ask(ledger, notebook=notebook, budget_scope=notebook, cell_id=cell, thread=thread, **more)
 
 
 @pytest.mark.parametrize("name", ["", " ", " a", "a\nb", "x" * 81, "\x1b[2J"])
@@ -48,7 +48,7 @@ def ask_open(ledger: Ledger, cell: str, **more: object) -> list[object]:
     """What would be sent along with a question of this cell."""
     from .samples import question
 
-    return list(ledger.foresee(question(notebook=OLD, cell_id=cell, thread="main", **more)).context)
+    return list(ledger.preview(question(notebook=OLD, cell_id=cell, thread="main", **more)).context)
 
 
 def test_a_question_of_another_number(ledger: Ledger) -> None:

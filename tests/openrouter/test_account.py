@@ -13,7 +13,7 @@ import pytest
 from or_magic.client import account, background
 from or_magic.client.client import Client, Endpoint
 from or_magic.client.requests import ChatRequest
-from or_magic.endpoint import Patience
+from or_magic.endpoint import Timeouts
 from or_magic.errors import AuthenticationError, ServiceError
 from or_magic.sandbox import Behaviour, Sandbox, start
 from or_magic.types import Began, Message
@@ -43,7 +43,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 def asked(base_url: str, key: str = "sk-or-x") -> Client:
-    return Client(Endpoint(base_url, key), patience=Patience(retries=0))
+    return Client(Endpoint(base_url, key), timeouts=Timeouts(retries=0))
 
 
 def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -63,7 +63,7 @@ def test_the_account_of_the_sandbox(sandbox: Sandbox) -> None:
     state, credits = run(account.key_state(client)), run(account.credits(client))
     record = run(account.generation(client, began.generation_id))
 
-    spent = sandbox.book.total_usd()
+    spent = sandbox.charges.total_usd()
     assert state.usage_usd == state.daily_usd == credits.used_usd == record.cost_usd == spent > 0
     assert credits.left_usd == Decimal(5) - spent
     assert (record.id, record.model, record.is_cancelled) == (began.generation_id, "sandbox/echo", False)

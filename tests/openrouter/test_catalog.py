@@ -1,4 +1,4 @@
-"""The catalogue: rows of every shape become exact prices and plain answers; a mistyped id finds its neighbours."""
+"""The catalog: rows of every shape become exact prices and plain answers; a mistyped id finds its neighbours."""
 
 from __future__ import annotations
 
@@ -231,8 +231,8 @@ def test_endpoints_and_providers() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"data":[]}', b'{"data":{}}', b'{"error":{"code":500}}', b"[]"])
-def test_no_catalogue(body: bytes) -> None:
-    """What holds not one model is an error of one line, so that it never takes the place of a good catalogue."""
+def test_no_catalog(body: bytes) -> None:
+    """What holds not one model is an error of one line, so that it never takes the place of a good catalog."""
     with pytest.raises(ServiceError) as caught:
         decode_models(body)
 
@@ -253,8 +253,8 @@ def test_any_row(value: object) -> None:
     assert model.id == "a/b"
 
 
-def test_the_recorded_catalogue_of_2026() -> None:
-    """The whole recorded catalogue is read: every row, and all the prices that are not a router's."""
+def test_the_recorded_catalog_of_2026() -> None:
+    """The whole recorded catalog is read: every row, and all the prices that are not a router's."""
     body = recorded("models.json")
     rows = json.loads(body)["data"]
 
@@ -270,7 +270,7 @@ def test_the_recorded_catalogue_of_2026() -> None:
     assert all((model := catalog.find(row["id"])) is not None and model.id == row["id"] for row in rows)
 
 
-def test_dated_names_in_the_recorded_catalogue() -> None:
+def test_dated_names_in_the_recorded_catalog() -> None:
     """The dated name of a variant, which is how answers name their model, has the variant's price: never the base's."""
     catalog = decode_models(recorded("models.json"))
 
@@ -280,7 +280,7 @@ def test_dated_names_in_the_recorded_catalogue() -> None:
     assert [name for name, model in dated.items() if catalog.find(name) is not model] == []
 
 
-def test_the_recorded_catalogue_of_2025() -> None:
+def test_the_recorded_catalog_of_2025() -> None:
     """The older shape, without links, reasoning and benchmarks, is read as well."""
     cassette = yaml.safe_load(recorded("models_2025-12-31.cassette.yaml"))
     body = cassette["interactions"][0]["response"]["body"]["string"]

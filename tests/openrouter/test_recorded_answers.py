@@ -13,7 +13,7 @@ from or_magic.answer import Answer
 from or_magic.client import background
 from or_magic.client.client import Client, Endpoint
 from or_magic.client.requests import ChatRequest, message_object
-from or_magic.endpoint import Patience
+from or_magic.endpoint import Timeouts
 from or_magic.errors import InvalidRequestError, RateLimitError, ServiceError
 from or_magic.money import pico_usd
 from or_magic.types import Failed, Message
@@ -36,7 +36,7 @@ def replay(recording: Recording) -> tuple[Answer, ServiceError | None]:
             failures.append(event.error)
 
     with serve((response(recording.status, recording.body, {"Content-Type": kind}),)) as server:
-        client = Client(Endpoint(server.base_url, "sk-or-x"), patience=Patience(retries=0))
+        client = Client(Endpoint(server.base_url, "sk-or-x"), timeouts=Timeouts(retries=0))
         try:
             background.submit(client.stream(REQUEST, take)).result(30)
         except ServiceError as error:

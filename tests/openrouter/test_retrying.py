@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from or_magic.client.client import FIRST_PAUSE_S, LONGEST_PAUSE_S, is_passing, pause
-from or_magic.endpoint import Patience
+from or_magic.endpoint import Timeouts
 from or_magic.errors import CreditsError, ServiceError
 
-PATIENCE = Patience(retries=3, retry_time_s=60)
+PATIENCE = Timeouts(retries=3, retry_time_s=60)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_credits_that_are_held_back_pass() -> None:
 )
 def test_pauses(attempt: int, told_s: float | None, elapsed_s: float, status: int, expected: float | None) -> None:
     """The longest pause for each case; None where it is given up."""
-    seconds = pause(attempt=attempt, elapsed_s=elapsed_s, patience=PATIENCE, chance=1.0, told_s=told_s, status=status)
+    seconds = pause(attempt=attempt, elapsed_s=elapsed_s, timeouts=PATIENCE, chance=1.0, told_s=told_s, status=status)
 
     assert seconds == pytest.approx(expected)
 
@@ -57,9 +57,9 @@ def test_pauses(attempt: int, told_s: float | None, elapsed_s: float, status: in
 @given(st.integers(1, 50), st.floats(0, 1))
 def test_full_jitter(attempt: int, chance: float) -> None:
     """A pause is any part of its span, and no span is endless."""
-    patience = Patience(retries=100, retry_time_s=1e9)
+    timeouts = Timeouts(retries=100, retry_time_s=1e9)
 
-    seconds = pause(attempt=attempt, elapsed_s=0, patience=patience, chance=chance)
+    seconds = pause(attempt=attempt, elapsed_s=0, timeouts=timeouts, chance=chance)
 
     assert seconds is not None
     assert 0 <= seconds <= LONGEST_PAUSE_S

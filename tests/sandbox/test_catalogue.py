@@ -1,4 +1,4 @@
-"""The catalogue and what its models say."""
+"""The catalog and what its models say."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from or_magic.sandbox import Sandbox
-from or_magic.sandbox.models import CATALOGUE, Model
+from or_magic.sandbox.models import CATALOG, Model
 from or_magic.sandbox.replies import Question, essay
 
 from .talker import Talker, text_of
@@ -19,16 +19,16 @@ from .talker import Talker, text_of
 RECORDED = Path(__file__).parents[3] / "shared" / "data" / "models.json"
 
 
-def test_the_catalogue_needs_no_key(stranger: httpx.Client, sandbox: Sandbox) -> None:
+def test_the_catalog_needs_no_key(stranger: httpx.Client, sandbox: Sandbox) -> None:
     """Anybody may list the models: all rows on one page."""
     listed = stranger.get(f"{sandbox.base_url}/models").json()
 
-    assert [row["id"] for row in listed["data"]] == [model.id for model in CATALOGUE]
-    assert listed["total_count"] == len(CATALOGUE)
+    assert [row["id"] for row in listed["data"]] == [model.id for model in CATALOG]
+    assert listed["total_count"] == len(CATALOG)
     assert listed["links"] == {"next": None}
 
 
-@pytest.mark.parametrize("model", CATALOGUE, ids=lambda model: model.id)
+@pytest.mark.parametrize("model", CATALOG, ids=lambda model: model.id)
 def test_every_model_says_what_it_is(model: Model) -> None:
     """Name and description of each row say that it is the sandbox's."""
     row = model.row()
@@ -37,7 +37,7 @@ def test_every_model_says_what_it_is(model: Model) -> None:
     assert "sandbox" in row["description"].lower()
 
 
-@pytest.mark.parametrize("model", CATALOGUE, ids=lambda model: model.id)
+@pytest.mark.parametrize("model", CATALOG, ids=lambda model: model.id)
 def test_prices_are_decimal_strings(model: Model) -> None:
     """Prices are USD per token, as strings; only a router's are -1."""
     pricing = model.row()["pricing"]
@@ -46,7 +46,7 @@ def test_prices_are_decimal_strings(model: Model) -> None:
     assert {Decimal(price) < 0 for price in pricing.values()} == {model.routes_to is not None}
 
 
-@pytest.mark.skipif(not RECORDED.exists(), reason="no recorded catalogue beside the repository")
+@pytest.mark.skipif(not RECORDED.exists(), reason="no recorded catalog beside the repository")
 def test_rows_have_the_shape_of_recorded_rows(client: httpx.Client) -> None:
     """A row has every field that all recorded rows have, and none that no recorded row has."""
     recorded = [set(row) for row in json.loads(RECORDED.read_text())["data"]]

@@ -10,16 +10,16 @@ import httpx
 import pytest
 
 from or_magic.sandbox import Sandbox
-from or_magic.sandbox.models import CATALOGUE, find_model
+from or_magic.sandbox.models import CATALOG, find_model
 from or_magic.sandbox.replies import count_tokens, tokens_of
 from or_magic.sandbox.service import start_of_day, start_of_month, start_of_week
 
 from .talker import KEY, Talker
 
 
-@pytest.mark.parametrize("model", [m.id for m in CATALOGUE if not m.routes_to])
+@pytest.mark.parametrize("model", [m.id for m in CATALOG if not m.routes_to])
 def test_a_cost_is_tokens_times_price(talker: Talker, model: str) -> None:
-    """The cost in the usage is tokens times the catalogue's prices, to the last digit; of one's own key, a fee."""
+    """The cost in the usage is tokens times the catalog's prices, to the last digit; of one's own key, a fee."""
     found = find_model(model)
     assert found is not None
     pricing = found[0].row()["pricing"]
@@ -47,16 +47,16 @@ def test_the_book_adds_up_exactly(sandbox: Sandbox, talker: Talker) -> None:
     answers += [talker.stream("sandbox/reasoner", "hello")[-1], talker.whole("sandbox/fast", "free")]
 
     costs = [answer["usage"]["cost"] for answer in answers]
-    assert [charge.generation_id for charge in sandbox.book] == [answer["id"] for answer in answers]
-    assert [charge.cost_usd for charge in sandbox.book] == costs
-    assert sandbox.book.total_usd() == sum(costs, Decimal(0)) > 0
+    assert [charge.generation_id for charge in sandbox.charges] == [answer["id"] for answer in answers]
+    assert [charge.cost_usd for charge in sandbox.charges] == costs
+    assert sandbox.charges.total_usd() == sum(costs, Decimal(0)) > 0
 
 
 def test_a_charge_is_there_when_the_answer_is(sandbox: Sandbox, talker: Talker) -> None:
     """Who has read an answer to its end finds its charge in the book, without waiting."""
     answer = talker.post("sandbox/echo", "hello", stream=True)
 
-    charge = sandbox.book.find(answer.headers["x-generation-id"])
+    charge = sandbox.charges.find(answer.headers["x-generation-id"])
     assert charge is not None
     assert (charge.model, charge.streamed, charge.cancelled) == ("sandbox/echo", True, False)
     assert sandbox.requests[-1].ending == "complete"
@@ -82,7 +82,7 @@ def test_the_key_tells_what_was_spent(sandbox: Sandbox, talker: Talker, path: st
     answer = talker.client.get(path)
 
     key = json.loads(answer.text, parse_float=Decimal)["data"]
-    assert key["usage"] == key["usage_daily"] == key["usage_monthly"] == sandbox.book.total_usd() > 0
+    assert key["usage"] == key["usage_daily"] == key["usage_monthly"] == sandbox.charges.total_usd() > 0
     assert KEY not in answer.text
 
 
@@ -90,13 +90,13 @@ def test_credits_can_run_out(sandbox: Sandbox, talker: Talker) -> None:
     """When the play money is spent, the next question is refused with 402 and costs nothing."""
     sandbox.behave(credits_usd="0.001")
     talker.whole("sandbox/essay", "hello")
-    spent = sandbox.book.total_usd()
+    spent = sandbox.charges.total_usd()
 
     refused = talker.post("sandbox/echo", "hello")
 
     assert refused.status_code == 402
     assert refused.json()["error"]["message"].startswith("Insufficient credits")
-    assert sandbox.book.total_usd() == spent
+    assert sandbox.charges.total_usd() == spent
     assert talker.client.get("/credits").json()["data"] == {
         "total_credits": 0.001,
         "total_usage": float(spent),
@@ -108,8 +108,8 @@ def test_sums_can_begin_at_a_moment(sandbox: Sandbox, talker: Talker) -> None:
     talker.whole("sandbox/echo", "hello")
 
     now = datetime.now(UTC)
-    assert sandbox.book.total_usd(since=now + timedelta(days=1)) == 0
-    assert sandbox.book.total_usd(since=now - timedelta(days=1)) == sandbox.book.total_usd()
+    assert sandbox.charges.total_usd(since=now + timedelta(days=1)) == 0
+    assert sandbox.charges.total_usd(since=now - timedelta(days=1)) == sandbox.charges.total_usd()
 
 
 def test_days_weeks_and_months_begin_at_midnight() -> None:

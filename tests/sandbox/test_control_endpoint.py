@@ -43,9 +43,9 @@ def test_the_book_can_be_read(sandbox: Sandbox, talker: Talker, control: httpx.C
     """GET /sandbox/book gives the charges and their exact sum."""
     answer = talker.whole("sandbox/echo", "hello")
 
-    book = json.loads(control.get("/sandbox/book").text, parse_float=Decimal)
-    assert book["total_usd"] == answer["usage"]["cost"] == sandbox.book.total_usd()
-    assert [charge["generation_id"] for charge in book["charges"]] == [answer["id"]]
+    charges = json.loads(control.get("/sandbox/book").text, parse_float=Decimal)
+    assert charges["total_usd"] == answer["usage"]["cost"] == sandbox.charges.total_usd()
+    assert [charge["generation_id"] for charge in charges["charges"]] == [answer["id"]]
 
 
 def test_the_requests_can_be_read(talker: Talker, control: httpx.Client) -> None:

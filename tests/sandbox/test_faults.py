@@ -33,7 +33,7 @@ def test_the_next_request_can_fail(sandbox: Sandbox, talker: Talker) -> None:
     assert answer.status_code == 429
     assert answer.json()["error"] == {"message": "Provider returned error", "code": 429, "metadata": metadata}
     assert answer.headers["retry-after"] == "2"
-    assert (sandbox.requests[-1].status, len(sandbox.book)) == (429, 0)
+    assert (sandbox.requests[-1].status, len(sandbox.charges)) == (429, 0)
 
 
 def test_a_failure_happens_once(sandbox: Sandbox, talker: Talker) -> None:
@@ -87,7 +87,7 @@ def test_a_cut_is_told_from_a_hang_up(sandbox: Sandbox, talker: Talker) -> None:
     read_until_cut(talker)
 
     request = sandbox.wait_for(lambda received: received.ending is not None)
-    (charge,) = sandbox.book
+    (charge,) = sandbox.charges
     assert (request.ending, request.closed_by_client) == ("cut", False)
     assert (charge.cancelled, charge.completion_tokens) == (True, 3)
 

@@ -24,7 +24,7 @@ def hang_up_after(client: httpx.Client, events: int, **fields: object) -> str:
 def charge_of(sandbox: Sandbox, generation_id: str) -> Charge:
     """The charge of a request, once the sandbox has seen it closed by the client."""
     sandbox.wait_for(lambda request: request.generation_id == generation_id and request.closed_by_client)
-    charge = sandbox.book.find(generation_id)
+    charge = sandbox.charges.find(generation_id)
     assert charge is not None
     return charge
 
@@ -45,7 +45,7 @@ def test_what_was_generated_is_charged(sandbox: Sandbox, client: httpx.Client) -
 
     price, completion_price = Decimal("0.0000001"), Decimal("0.0000004")
     assert charge.cost_usd == charge.prompt_tokens * price + charge.completion_tokens * completion_price
-    assert sandbox.book.total_usd() == charge.cost_usd
+    assert sandbox.charges.total_usd() == charge.cost_usd
 
 
 def test_the_record_says_cancelled(sandbox: Sandbox, client: httpx.Client) -> None:

@@ -51,7 +51,7 @@ def test_an_error_in_the_middle(sandbox: Sandbox, talker: Talker, model: str, ha
 
     assert (last["error"]["code"], bool(last["choices"])) == (502, has_choices)
     assert len(before) == (5 if words else 0)
-    assert sandbox.book.total_usd() == 0
+    assert sandbox.charges.total_usd() == 0
 
 
 def test_an_error_on_the_usage_chunk(talker: Talker) -> None:
@@ -143,7 +143,7 @@ def test_who_hangs_up_pays_by_provider(sandbox: Sandbox, talker: Talker, model: 
         next(response.iter_bytes())
     sandbox.wait_for(lambda request: request.ending == "closed by client")
 
-    (charge,) = sandbox.book
+    (charge,) = sandbox.charges
     assert charge.cancelled
     assert (charge.completion_tokens > 500) == in_full
 
@@ -292,7 +292,7 @@ def test_recordings_are_given_again(tmp_path: Path) -> None:
             assert talker.post("replay/none", TEXT).status_code == 400
 
 
-def test_the_catalogue_is_searched(talker: Talker) -> None:
+def test_the_catalog_is_searched(talker: Talker) -> None:
     """Text, parameters, modalities, prices, sorting and paging of the list have their effects."""
 
     def ids(query: str) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from or_magic.sandbox import Sandbox
-from or_magic.sandbox.models import CATALOGUE
+from or_magic.sandbox.models import CATALOG
 
 from .talker import KEY, Talker
 
@@ -29,7 +29,7 @@ QUESTION: list[Any] = [{"role": "user", "content": TEXT}]
 
 # What the service always sends and the SDK's schema leaves out.
 UNLISTED = {"provider", "native_finish_reason", "image_tokens", "annotations", "index"}
-VOICES = [model.id for model in CATALOGUE if model.id != "sandbox/slow"]
+VOICES = [model.id for model in CATALOG if model.id != "sandbox/slow"]
 WEATHER: dict[str, Any] = {
     "type": "function",
     "function": {
@@ -167,7 +167,7 @@ def test_openai_cancels_a_stream(openai_client: Any, sandbox: Sandbox) -> None:
     stream.close()
 
     sandbox.wait_for(lambda request: request.closed_by_client)
-    (charge,) = sandbox.book
+    (charge,) = sandbox.charges
     assert charge.cancelled
     assert charge.completion_tokens < 200
 
@@ -210,7 +210,7 @@ def test_openrouter_routes(openrouter_client: Any, sandbox: Sandbox) -> None:
     )
 
     assert answer.model == "sandbox/routed"
-    assert [charge.provider for charge in sandbox.book] == ["Fast Sandbox"]
+    assert [charge.provider for charge in sandbox.charges] == ["Fast Sandbox"]
 
 
 @pytest.mark.parametrize("shape", ["2026", "2026-03", "2025"])
@@ -249,7 +249,7 @@ def test_documents_have_no_field_of_our_own(talker: Talker, path: str, model: An
     assert unknown_fields(model, document) == set()
 
 
-@pytest.mark.parametrize("model", [model.id for model in CATALOGUE])
+@pytest.mark.parametrize("model", [model.id for model in CATALOG])
 def test_endpoints_have_no_field_of_our_own(talker: Talker, model: str) -> None:
     """Every field of who serves a model is one that the SDK knows."""
     document = talker.client.get(f"/models/{model}/endpoints").json()["data"]

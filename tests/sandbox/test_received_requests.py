@@ -38,7 +38,7 @@ def test_the_key_is_kept_nowhere(
         talker.client.get("/nothing"),
     ]
 
-    seen = [repr(list(sandbox.requests)), repr(sandbox.book), repr(list(sandbox.book)), repr(sandbox)]
+    seen = [repr(list(sandbox.requests)), repr(sandbox.charges), repr(list(sandbox.charges)), repr(sandbox)]
     seen += [control.get("/sandbox/requests").text, control.get("/sandbox/book").text, caplog.text]
     seen += [answer.text for answer in answers]
     assert len(sandbox.requests) == 3

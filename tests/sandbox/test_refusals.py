@@ -97,7 +97,7 @@ def test_an_unknown_model_is_refused(sandbox: Sandbox, talker: Talker, is_stream
 
     assert answer.status_code == 400
     assert answer.json()["error"]["message"] == "foo/bar is not a valid model ID"
-    assert len(sandbox.book) == 0
+    assert len(sandbox.charges) == 0
 
 
 def test_another_path_says_where_the_sandbox_answers(

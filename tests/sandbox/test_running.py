@@ -70,7 +70,7 @@ def test_closing_drops_open_streams(stranger: httpx.Client, sandbox: Sandbox) ->
             list(pieces)
 
     assert sandbox.requests[0].ending == "cut"
-    assert [charge.cancelled for charge in sandbox.book] == [True]
+    assert [charge.cancelled for charge in sandbox.charges] == [True]
 
 
 def test_it_starts_inside_a_running_loop() -> None:
@@ -133,7 +133,7 @@ def test_its_own_errors_are_not_hidden(
     sandbox: Sandbox, talker: Talker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An error of the sandbox itself is a 500, and is logged with its traceback."""
-    monkeypatch.delattr(sandbox.book, "_total_usd")
+    monkeypatch.delattr(sandbox.charges, "_total_usd")
 
     assert talker.post("sandbox/echo", "hello").status_code == 500
     sandbox.close()

@@ -12,7 +12,7 @@ import pytest
 
 from or_magic.sandbox import Sandbox
 from or_magic.sandbox.command import main
-from or_magic.sandbox.models import CATALOGUE
+from or_magic.sandbox.models import CATALOG
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "or_magic.sandbox.command"]
@@ -72,7 +72,7 @@ def test_the_help_is_the_documentation(capsys: pytest.CaptureFixture[str]) -> No
         main(["--help"])
 
     text = capsys.readouterr().out
-    for word in [model.id for model in CATALOGUE] + [
+    for word in [model.id for model in CATALOG] + [
         "--port",
         "--pace",
         "--first-token",

@@ -193,6 +193,6 @@ def test_the_pace_knobs_leave_the_slow_model_slow(sandbox: Sandbox, talker: Talk
     talker.whole("sandbox/slow", "a")
     talker.whole("sandbox/echo", "a")
 
-    slow, quick = sandbox.book
+    slow, quick = sandbox.charges
     assert (slow.latency_ms, slow.generation_time_ms) == (250, 417)
     assert (quick.latency_ms, quick.generation_time_ms) == (0, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from or_magic.answer import Answer
-from or_magic.chat.host import Bill, ScriptHost
+from or_magic.chat.host import FooterData, ScriptHost
 from or_magic.chat.session import Session
 from or_magic.types import Event
 
@@ -23,10 +23,10 @@ class Telling(ScriptHost):
     def rest(self) -> None:
         """Nothing to draw."""
 
-    def close(self, answer: Answer, bill: Bill) -> None:
+    def close(self, answer: Answer, footer_data: FooterData) -> None:
         """Nothing to draw."""
 
-    def amend(self, answer: Answer, bill: Bill) -> None:
+    def amend(self, answer: Answer, footer_data: FooterData) -> None:
         """Nothing to draw."""
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from or_magic.chat.host import Place, ScriptHost
+from or_magic.chat.host import Location, ScriptHost
 from or_magic.chat.session import Session
 from or_magic.ledger.audit import verify
 from or_magic.ledger.store import Budgets
@@ -35,8 +35,8 @@ class InFolder(ScriptHost):
         super().__init__()
         self._folder = str(folder)
 
-    def where(self) -> Place:
-        return Place("process:test", self._folder, "folder")
+    def where(self) -> Location:
+        return Location("process:test", self._folder, "folder")
 
 
 @pytest.fixture(scope="module")
@@ -91,9 +91,9 @@ def spend(sandbox: Sandbox, folder: Path, max_tokens: int) -> list[subprocess.Po
 
 def set_budget(session: Session, pico: int) -> int:
     """A budget of so much more than was spent; what had been spent."""
-    place = session.host.where()
-    spent = session.ledger.spent(place.purse, session.service).pico_usd
-    Budgets(session.ledger).put(place.purse, session.service, "notebook", spent + pico)
+    location = session.host.where()
+    spent = session.ledger.spent(location.budget_scope, session.service).pico_usd
+    Budgets(session.ledger).put(location.budget_scope, session.service, "notebook", spent + pico)
     return spent
 
 

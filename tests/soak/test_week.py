@@ -108,8 +108,8 @@ def test_a_week(session: Session, sandbox: Sandbox, turns: int) -> None:
     """After reconciliation the ledger's total equals the sandbox's book to 1e-12 USD, in all, by model and by day."""
     chance = random.Random(turns)
     done: Counter[str] = Counter()
-    purse = session.host.where().purse
-    while session.ledger.spent(purse, session.service).turns < turns:
+    budget_scope = session.host.where().budget_scope
+    while session.ledger.spent(budget_scope, session.service).turns < turns:
         event = chance.choices(list(EVENTS), list(EVENTS.values()))[0]
         done[event.__name__] += 1
         with contextlib.suppress(OrMagicError, Stopped):
@@ -121,11 +121,11 @@ def test_a_week(session: Session, sandbox: Sandbox, turns: int) -> None:
     spent = costs(session)
     charged: Counter[str] = Counter()
     days: Counter[str] = Counter()
-    for charge in sandbox.book:
+    for charge in sandbox.charges:
         charged[charge.model] += charge.cost_usd  # type: ignore[assignment]  # a Counter of Decimals
         days[f"{charge.created_utc:%Y-%m-%d}"] += charge.cost_usd  # type: ignore[assignment]
     print(f"\n{len(session.ledger.turns()):,} turns ({dict(done)}), {usd(spent.total_pico_usd)} USD")
-    assert usd(spent.total_pico_usd) == sandbox.book.total_usd()
+    assert usd(spent.total_pico_usd) == sandbox.charges.total_usd()
     assert {name: cost for name, cost in spent.by("model")["cost_usd"].items() if cost} == {
         name: cost for name, cost in charged.items() if cost
     }

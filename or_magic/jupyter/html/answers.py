@@ -30,7 +30,7 @@ _LONGEST_CALL = 400
 _MOST_SOURCES = 100
 
 
-def whole_html(answer: Answer, *, answer_id: str, times: bool = True) -> str:
+def answer_html(answer: Answer, *, answer_id: str, times: bool = True) -> str:
     """The answer as it stays: thoughts (folded), text, images, calls of tools, sources; "" where nothing came.
 
     Args:

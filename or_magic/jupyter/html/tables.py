@@ -87,10 +87,10 @@ def _interactive(shown: pd.DataFrame) -> dict[str, Any] | None:
     except ImportError:
         return None
     # The renderers are ours, and know no text of anybody: what has no number is blank, and last where one sorts by it.
-    numbers = {name: place for place, name in enumerate(shown.columns, 1) if shown[name].dtype.kind == "f"}
+    numbers = {name: location for location, name in enumerate(shown.columns, 1) if shown[name].dtype.kind == "f"}
     renders = [
-        {"targets": place, "render": JavascriptFunction(BLANK_LAST % ("-" if name in LARGE_FIRST else ""))}
-        for name, place in numbers.items()
+        {"targets": location, "render": JavascriptFunction(BLANK_LAST % ("-" if name in LARGE_FIRST else ""))}
+        for name, location in numbers.items()
     ]
     widget = ITable(
         shown,

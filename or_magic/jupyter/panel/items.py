@@ -14,20 +14,20 @@ from ipywidgets import HTML, HTMLMath, VBox
 
 from or_magic.answer import Answer
 from or_magic.chat.footer import footer_text
-from or_magic.chat.host import Approval, Bill
+from or_magic.chat.host import Approval, FooterData
 from or_magic.errors import Stopped
 from or_magic.jupyter.html.highlight import stylesheet
 from or_magic.jupyter.live import Frame, LiveView, status_html
 from or_magic.jupyter.panel.turn_html import (
-    Asked,
+    AskedQuestion,
     approval_html,
     asked_html,
     bar_html,
     button,
     error_html,
     foot_html,
-    left_behind_html,
     question_html,
+    snapshot_html,
 )
 from or_magic.ledger.records import TurnId
 from or_magic.text import sendable
@@ -51,7 +51,7 @@ class Item(VBox):  # type: ignore[misc]  # ipywidgets is not typed
         self.add_class("orm-item")
         self.children = (self._body, self._bar)
 
-    def show(self, asked: Asked, *, is_last: bool) -> None:
+    def show(self, asked: AskedQuestion, *, is_last: bool) -> None:
         """Draws what has changed."""
         if asked.key != self._key:
             self._draw(asked)
@@ -59,7 +59,7 @@ class Item(VBox):  # type: ignore[misc]  # ipywidgets is not typed
         if told != self._told:
             self._told, self._bar.value = told, bar_html(asked, is_last=is_last)
 
-    def _draw(self, asked: Asked) -> None:
+    def _draw(self, asked: AskedQuestion) -> None:
         self._key, self._body.value = asked.key, asked_html(asked)
 
     def close_all(self) -> None:
@@ -74,7 +74,7 @@ def _close(widget: Any) -> None:
             each.close()
 
 
-class WidgetOutlet:
+class WidgetDisplay:
     """The two places of an answer that arrives in the panel."""
 
     def __init__(self) -> None:
@@ -104,16 +104,16 @@ class ArrivingView(LiveView):
         self._item = item
         super().__init__(answer, item.add_outlet())
 
-    def close(self, answer: Answer, bill: Bill) -> None:
+    def close(self, answer: Answer, footer_data: FooterData) -> None:
         """The answer whole, the footer, and how it ended where it did not end well."""
-        super().close(answer, bill)
+        super().close(answer, footer_data)
         if answer.ending != "complete":
             line = "Stopped." if answer.ending == "stopped" else answer.error or "It failed."
             self._item.add(f'<div role="alert">{error_html(line)}</div>')
 
-    def footer(self, answer: Answer, bill: Bill) -> str:
+    def footer(self, answer: Answer, footer_data: FooterData) -> str:
         """Without the note that tells how it ended, which has a line of its own here."""
-        lines = footer_text(answer, bill).split("\n")
+        lines = footer_text(answer, footer_data).split("\n")
         return "\n".join(line for line in lines if answer.error is None or not line.endswith(answer.error))
 
 
@@ -145,11 +145,11 @@ class ArrivingItem(Item):
             self._on_open()
         return ArrivingView(answer, self)
 
-    def add_outlet(self) -> WidgetOutlet:
+    def add_outlet(self) -> WidgetDisplay:
         """Two places at the end."""
-        outlet = WidgetOutlet()
-        self._append(outlet.answer, outlet.tail)
-        return outlet
+        display_area = WidgetDisplay()
+        self._append(display_area.answer, display_area.tail)
+        return display_area
 
     def add(self, html: str) -> HTMLMath:
         """Safe HTML at the end."""
@@ -206,7 +206,7 @@ class ArrivingItem(Item):
         """All has arrived."""
         self.remove_class("orm-arriving")
 
-    def _draw(self, asked: Asked) -> None:
+    def _draw(self, asked: AskedQuestion) -> None:
         """What it shows is there already; it is drawn anew where the turn was put right afterwards."""
         if asked.last.state == "open":
             return
@@ -222,7 +222,7 @@ class ArrivingItem(Item):
         self.children = (*self.children[:-1], *widgets, self._bar)
 
 
-class Talk(VBox):  # type: ignore[misc]  # ipywidgets is not typed
+class ConversationView(VBox):  # type: ignore[misc]  # ipywidgets is not typed
     """The items of a thread, the oldest first: the last `SHOWN`, and as many more as were asked for."""
 
     def __init__(self) -> None:
@@ -238,7 +238,7 @@ class Talk(VBox):  # type: ignore[misc]  # ipywidgets is not typed
         """What has arrived stays as it is; from any thread."""
         self._arrived.append(item)
 
-    def show(self, asked: list[Asked], total: int, arriving: ArrivingItem | None) -> None:
+    def show(self, asked: list[AskedQuestion], total: int, arriving: ArrivingItem | None) -> None:
         """Shows questions.
 
         Args:
@@ -284,7 +284,7 @@ _PLAIN = "The panel of or_magic: it needs a kernel. The conversation stands belo
 _MOST_BYTES = 100_000
 
 
-class LeftBehind:
+class PanelSnapshot:
     """The last state of a panel as an output of its own beside it. A living panel's style hides it."""
 
     def __init__(self) -> None:
@@ -301,23 +301,23 @@ class LeftBehind:
         handle.display(self.bundle(), raw=True)
         self._handles.append(handle)
 
-    def renew(self, asked: list[Asked], thread: str) -> None:
+    def renew(self, asked: list[AskedQuestion], thread: str) -> None:
         """The state of now; of a long one the end."""
         newest, drawn = self._newest(asked)
-        html = left_behind_html(newest, thread, lambda each: drawn[each.key])
+        html = snapshot_html(newest, thread, lambda each: drawn[each.key])
         shown = f"<style>{stylesheet()}</style>{html}" if asked else ""
         if shown != self._html:
             self._html = shown
             self._update()
 
-    def _newest(self, asked: list[Asked]) -> tuple[list[Asked], dict[object, str]]:
+    def _newest(self, asked: list[AskedQuestion]) -> tuple[list[AskedQuestion], dict[object, str]]:
         """Those that there is room for, at least one, and what they look like, which is drawn once for all times."""
         drawn: dict[object, str] = {}
-        room, count = _MOST_BYTES, 0
+        limit, count = _MOST_BYTES, 0
         for each in reversed(asked):
             drawn[each.key] = self._drawn.get(each.key) or asked_html(each)
-            room -= len(drawn[each.key])
-            if room < 0 and count:
+            limit -= len(drawn[each.key])
+            if limit < 0 and count:
                 break
             count += 1
         self._drawn = drawn

@@ -17,15 +17,15 @@ import ipywidgets as widgets
 
 from or_magic.answer import Answer
 from or_magic.chat.budget import told
-from or_magic.chat.host import Place
+from or_magic.chat.host import Location
 from or_magic.chat.run import is_rehearsal
 from or_magic.chat.session import Session
 from or_magic.client import background
 from or_magic.client.account import Credits, KeyState, credits, key_state
 from or_magic.endpoint import LOOPBACK
 from or_magic.errors import OrMagicError
-from or_magic.jupyter.panel.worker import Work, free
-from or_magic.ledger.records import Standing
+from or_magic.jupyter.panel.worker import Worker, free
+from or_magic.ledger.records import BudgetState
 from or_magic.money import format_usd, pico_usd, usd
 from or_magic.text import escape_text
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 CSS = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
 SANDBOX = "sandbox"
-_VOICE = "sandbox/echo"  # by it the sandbox's catalogue is known
+_VOICE = "sandbox/echo"  # by it the sandbox's catalog is known
 _NAMES = {"day": "today", "thread": "thread", "all": "all notebooks today", "cell": "this question"}
 _WARN_AT = 80  # percent of a budget
 
@@ -44,17 +44,17 @@ class Reading:
     """What the meter shows.
 
     Attributes:
-        purse_name: what was spent from: ``notebook``, ``folder``, or ``sandbox`` where the money is not real.
+        budget_scope_name: what was spent from: ``notebook``, ``folder``, or ``sandbox`` where the money is not real.
         spent_pico_usd: all that it has spent at the service.
         unknown: how many of its answers have no known cost.
         standings: the budgets.
         turn: what the last answer cost, in words; "" before the first one.
     """
 
-    purse_name: str
+    budget_scope_name: str
     spent_pico_usd: int
     unknown: int = 0
-    standings: tuple[Standing, ...] = ()
+    standings: tuple[BudgetState, ...] = ()
     turn: str = ""
 
 
@@ -67,7 +67,7 @@ class Meter(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         work: looks and draws.
     """
 
-    def __init__(self, session: Session, where: Callable[[], Place], work: Work) -> None:
+    def __init__(self, session: Session, where: Callable[[], Location], work: Worker) -> None:
         self._session, self._where, self._work = session, where, work
         self._asked_at: str | None = None  # the service whose answer is awaited
         self._told_by: str | None = None  # the service whose balance is shown
@@ -131,7 +131,7 @@ async def _asked(client: Client) -> Credits | KeyState:
     return known if known is not None else await key_state(client)
 
 
-def read(session: Session, place: Place, last: Answer | None) -> Reading:
+def read(session: Session, location: Location, last: Answer | None) -> Reading:
     """What the ledger tells of a place's money; nothing is asked of the network.
 
     Raises:
@@ -139,17 +139,17 @@ def read(session: Session, place: Place, last: Answer | None) -> Reading:
         StoreError: the store cannot be read.
     """
     service = session.service
-    thread = next((each.id for each in session.threads.of(place.notebook) if each.is_current), None)
-    spent = session.ledger.spent(place.purse, service)
-    standings = session.budgeting().standings_of(place.purse, service, thread)
-    name = SANDBOX if is_sandbox(session, last) else place.purse_name
+    thread = next((each.id for each in session.threads.of(location.notebook) if each.is_current), None)
+    spent = session.ledger.spent(location.budget_scope, service)
+    standings = session.budgeting().standings_of(location.budget_scope, service, thread)
+    name = SANDBOX if is_sandbox(session, last) else location.budget_scope_name
     return Reading(name, spent.pico_usd, spent.unknown, standings, _cost(last) if last is not None else "")
 
 
 def is_sandbox(session: Session, last: Answer | None) -> bool:
     """Whether the money is not real: the service is on this machine, and something says that it is the sandbox.
 
-    That is the last answer, the command that has set the address, or the model that is set; else the catalogue, where
+    That is the last answer, the command that has set the address, or the model that is set; else the catalog, where
     one is here and has the sandbox's echo.
     """
     if urlsplit(session.service).hostname not in LOOPBACK:
@@ -169,7 +169,7 @@ def meter_html(reading: Reading) -> str:
     more = f"+ {reading.unknown:,} of unknown cost" if reading.unknown else ""
     figures = [
         _figure("this turn", reading.turn) if reading.turn else "",
-        _budget(reading.purse_name, own, more) if own else _figure(reading.purse_name, spent, more),
+        _budget(reading.budget_scope_name, own, more) if own else _figure(reading.budget_scope_name, spent, more),
         *(_budget(_NAMES[each.limit.scope], each) for each in others),
     ]
     return f'<div class="orm-meter-figures" role="group" aria-label="Money">{"".join(figures)}</div>'
@@ -207,7 +207,7 @@ def _figure(name: str, amount: str, more: str = "", bar: str = "") -> str:
     return f'<span class="orm-meter-figure"><span>{escape_text(name)}</span>{bar}<span>{told}</span></span>'
 
 
-def _budget(name: str, standing: Standing, more: str = "") -> str:
+def _budget(name: str, standing: BudgetState, more: str = "") -> str:
     limit, percent = standing.limit.pico_usd, _percent(standing.spent, standing.limit.pico_usd)
     level = "over" if percent >= 100 else "near" if percent >= _WARN_AT else "well"
     near = {"over": "(used up)", "near": f"({percent} %)", "well": ""}[level]
@@ -215,7 +215,7 @@ def _budget(name: str, standing: Standing, more: str = "") -> str:
     return _figure(name, amount, " ".join(filter(None, (near, more))), _bar(name, standing, percent, level))
 
 
-def _bar(name: str, standing: Standing, percent: int, level: str) -> str:
+def _bar(name: str, standing: BudgetState, percent: int, level: str) -> str:
     most = standing.limit.pico_usd
     spent = min(percent, 100)
     held = min(_percent(standing.spent + standing.reserved, most), 100) - spent

@@ -13,46 +13,46 @@ from typing import TYPE_CHECKING, Any
 from ipywidgets import HTML, Dropdown, HBox, VBox
 
 from or_magic.answer import Answer
-from or_magic.chat.estimates import estimate_line, foresee_cost
-from or_magic.chat.host import Place
-from or_magic.chat.question import NO_TOOLBELT, Toolbelt
+from or_magic.chat.estimates import cost_line, estimate_cost
+from or_magic.chat.host import Location
+from or_magic.chat.question import NO_TOOL_SETTINGS, ToolSettings
 from or_magic.chat.replay import answer_of
-from or_magic.chat.session import loaded_desk
+from or_magic.chat.session import loaded_context
 from or_magic.commands.arguments import CellLine
 from or_magic.content import Content
 from or_magic.errors import CommandError, OrMagicError
 from or_magic.jupyter.html.highlight import stylesheet
 from or_magic.jupyter.kernel import running_loop
 from or_magic.jupyter.panel import meter, settings_form
-from or_magic.jupyter.panel.items import SHOWN, ArrivingItem, LeftBehind, Talk
+from or_magic.jupyter.panel.items import SHOWN, ArrivingItem, ConversationView, PanelSnapshot
 from or_magic.jupyter.panel.picker import ModelPicker
 from or_magic.jupyter.panel.promptbox import Attachment, PromptBox
 from or_magic.jupyter.panel.questions import (
-    Asking,
     PanelHost,
-    Wish,
+    PanelQuestion,
+    PanelRequest,
     attachments_of,
     content_of_draft,
     line_of,
     names_for,
 )
-from or_magic.jupyter.panel.turn_html import Asked, button
-from or_magic.jupyter.panel.worker import Page, Work, free, within
+from or_magic.jupyter.panel.turn_html import AskedQuestion, button
+from or_magic.jupyter.panel.worker import PanelPage, Worker, free, within
 from or_magic.ledger.records import MAIN, Thread, Turn, TurnId
 from or_magic.ledger.store import Budgets
-from or_magic.ledger.threads import Branches, Spot
+from or_magic.ledger.threads import Branches, BranchPoint
 from or_magic.money import amount, format_usd
 from or_magic.text import sendable
 from or_magic.types import Message
 
 if TYPE_CHECKING:
-    from or_magic.jupyter.notebook_context import Desk
+    from or_magic.jupyter.notebook_context import NotebookContext
 
 
 def again(panel: Panel, turn_id: TurnId, name: str) -> None:
     """Asks a question again, as another branch, with the model and settings of now."""
     turn = panel.session.ledger.turn(turn_id)
-    wish = Wish(lambda: Content(turn.prompt.parts), panel.form.answer_form, panel.belt, again=turn)
+    wish = PanelRequest(lambda: Content(turn.prompt.parts), panel.form.answer_form, panel.tool_settings, again=turn)
     panel.begin(wish, turn.prompt)
 
 
@@ -70,7 +70,7 @@ def edit(panel: Panel, turn_id: TurnId, name: str) -> None:
 
 def go_on(panel: Panel, turn_id: TurnId, name: str) -> None:
     """Asks for the rest of an answer."""
-    panel.begin(Wish(rest_of=turn_id), panel.session.ledger.turn(turn_id).prompt)
+    panel.begin(PanelRequest(rest_of=turn_id), panel.session.ledger.turn(turn_id).prompt)
 
 
 def copy(panel: Panel, turn_id: TurnId, name: str) -> None:
@@ -92,10 +92,10 @@ def fork(panel: Panel, turn_id: TurnId, name: str) -> None:
 
 def undo(panel: Panel, turn_id: TurnId, name: str) -> None:
     """Takes a question, and what follows it, out of the conversation."""
-    place = next((n for n, spot in enumerate(panel.spots) if turn_id in spot.steps), None)
-    if place is None:
+    location = next((n for n, spot in enumerate(panel.spots) if turn_id in spot.steps), None)
+    if location is None:
         raise CommandError("This question is not part of the conversation any more.")
-    complete = [spot for spot in panel.spots[place:] if _is_on_path(panel, spot.steps[-1])]
+    complete = [spot for spot in panel.spots[location:] if _is_on_path(panel, spot.steps[-1])]
     panel.session.threads.undo(panel.notebook, len(complete))
     panel.session.tell_watchers()
     panel.say(f"Taken out: {len(complete)} question{'s' if len(complete) > 1 else ''}. Redo brings back one at a time.")
@@ -122,7 +122,7 @@ def bind(panel: Panel, turn_id: TurnId, name: str) -> None:
     """Makes an answer a variable of the user's."""
     if not name.isidentifier() or keyword.iskeyword(name):
         raise CommandError(f"{name!r} is no name for a variable: letters, digits and _, not beginning with a digit.")
-    panel.desk.shell.user_ns[name] = answer_of(panel.session.ledger.turn(turn_id))
+    panel.context.shell.user_ns[name] = answer_of(panel.session.ledger.turn(turn_id))
     panel.say(f"{name} is the answer now: {name}.text, {name}.code, {name}.df().")
 
 
@@ -151,10 +151,14 @@ def reset(panel: Panel, turn_id: TurnId, name: str) -> None:
 def budget(panel: Panel, turn_id: TurnId, name: str) -> None:
     """What this notebook may spend; nothing takes the limit away."""
     limit = amount(name, "The budget") if name else None
-    place, session = panel.where(), panel.session
-    Budgets(session.ledger).put(place.purse, session.service, "notebook", limit)
+    location, session = panel.where(), panel.session
+    Budgets(session.ledger).put(location.budget_scope, session.service, "notebook", limit)
     session.tell_watchers()
-    panel.say(f"This {place.purse_name} may spend {format_usd(limit)}." if limit is not None else "No budget is set.")
+    panel.say(
+        f"This {location.budget_scope_name} may spend {format_usd(limit)}."
+        if limit is not None
+        else "No budget is set."
+    )
 
 
 def key(panel: Panel, turn_id: TurnId, name: str) -> None:
@@ -168,11 +172,11 @@ def key(panel: Panel, turn_id: TurnId, name: str) -> None:
 
 def rehearse(panel: Panel, turn_id: TurnId, name: str) -> None:
     """Asks a sandbox on this machine from now on, or the service again."""
-    if panel.desk.sandbox is None:
-        panel.desk.open_sandbox()
+    if panel.context.sandbox is None:
+        panel.context.open_sandbox()
         panel.say("Answers come from this machine now: no key, no cost, no model. The same button goes back.")
     else:
-        panel.desk.close_sandbox()
+        panel.context.close_sandbox()
         panel.say(f"This notebook asks {panel.session.service} again.")
     panel.session.tell_watchers()
 
@@ -237,23 +241,23 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
         CommandError: the extension is not loaded.
     """
 
-    def __init__(self, desk: Desk | None = None) -> None:
-        found = desk or loaded_desk()
+    def __init__(self, context: NotebookContext | None = None) -> None:
+        found = context or loaded_context()
         if found is None:
             raise CommandError("The panel needs the extension: run %load_ext or_magic first.")
-        self.desk: Desk = found
-        self.session = self.desk.session
+        self.context: NotebookContext = found
+        self.session = self.context.session
         self._loop = running_loop()
-        self._is_display = self.desk.host.place.front_end() != "headless"
+        self._is_display = self.context.host.location.front_end() != "headless"
         self._standing = self._host()
-        self._asking: Asking | None = None
+        self._asking: PanelQuestion | None = None
         self._beginning = threading.Lock()
         self._turns: dict[TurnId, Turn] = {}
-        self.spots: list[Spot] = []
+        self.spots: list[BranchPoint] = []
         self.editing: Turn | None = None
         self._chosen, self._drawn_by = "", 0
         self.attempt: TurnId | None = None  # one that did not end well, and is to be shown all the same
-        self.work = Work(self.fail)
+        self.work = Worker(self.fail)
         super().__init__()
         self._make_parts()
         self._place_parts()
@@ -265,7 +269,7 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
         self.picker = ModelPicker(self.session, is_alone=False)
         self._thread = Dropdown(description="Thread")
         self._tools = HTML(head_html())
-        self.talk = Talk()
+        self.talk = ConversationView()
         self.box = PromptBox(
             on_send=self._ask,
             on_stop=self._stop,
@@ -277,8 +281,8 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
         )
         self.meter = meter.Meter(self.session, self.where, self.work)
         self.form = settings_form.SettingsForm(self.session, self._names, self.where, self.work)
-        self.page = Page(self._pressed)
-        self._left = LeftBehind()
+        self.page = PanelPage(self._pressed)
+        self._left = PanelSnapshot()
 
     def _place_parts(self) -> None:
         styles = (stylesheet(), settings_form.CSS, meter.CSS, ".orm-left{display:none}")
@@ -315,7 +319,7 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
             widget.close()
         super().close()
 
-    def where(self) -> Place:
+    def where(self) -> Location:
         """The notebook that it belongs to."""
         return self._standing.where()
 
@@ -345,7 +349,9 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
         self.form.refresh()
         self.meter.refresh()
 
-    def begin(self, wish: Wish, prompt: Message, give_back: Callable[[BaseException], object] | None = None) -> None:
+    def begin(
+        self, wish: PanelRequest, prompt: Message, give_back: Callable[[BaseException], object] | None = None
+    ) -> None:
         """Asks.
 
         Args:
@@ -359,7 +365,7 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
                 failed(CommandError(_BUSY))
                 return
             item = ArrivingItem(prompt, lambda: self.work.do(self._look, newest="look"))
-            self._asking = Asking(self.session, item, self._host, functools.partial(self._ended, item), failed)
+            self._asking = PanelQuestion(self.session, item, self._host, functools.partial(self._ended, item), failed)
         self.attempt = None
         self.say("")
         self.box.is_busy = True
@@ -367,16 +373,16 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
         self.page.go_to_end()
         self.work.do(self._look, newest="look")
 
-    def belt(self) -> Toolbelt:
+    def tool_settings(self) -> ToolSettings:
         """The tools that are chosen."""
         if not self.form.tool_names:
-            return NO_TOOLBELT
+            return NO_TOOL_SETTINGS
         chosen = {"tools": [",".join(self.form.tool_names)], "yes": self.form.is_told_yes}
-        return self.desk.prompting.belt(CellLine(values=chosen))
+        return self.context.prompt_builder.tool_settings(CellLine(values=chosen))
 
     def _ask(self, text: str, attachments: tuple[Attachment, ...]) -> None:
         content = functools.partial(self._content, text, attachments)
-        wish = Wish(content, self.form.answer_form, self.belt, again=self.editing)
+        wish = PanelRequest(content, self.form.answer_form, self.tool_settings, again=self.editing)
         give_back = functools.partial(self._give_back, text, attachments, self.editing, self.box.editing)
         self._cancel()
         self.box.recall = [*self.box.recall, text]
@@ -400,7 +406,7 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
             self._asking = None
         item.settle()
         if last is not None:
-            self.desk.shell.user_ns["_answer"] = last
+            self.context.shell.user_ns["_answer"] = last
             if last.ending == "complete" and last.error:  # its tools, or its schema: the item does not tell it
                 self.say(last.error, "error")
         if item.turn_id is None:
@@ -439,14 +445,14 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
             self.box.recall = [each.turns[0].prompt.text for each in asked if len(each.turns[0].prompt.text) < 5_000]
         free(self)
 
-    def asked(self, spots: list[Spot]) -> list[Asked]:
+    def asked(self, spots: list[BranchPoint]) -> list[AskedQuestion]:
         """The turns of some questions; those whose cost is known are read once."""
         ids = [id for spot in spots for id in spot.steps]
         missing = [id for id in ids if id not in self._turns or self._turns[id].cost_source is None]
         self._turns |= {turn.id: turn for turn in self.session.ledger.turns_of(missing)}
         self._turns = {id: self._turns[id] for id in ids if id in self._turns}
         found = [(tuple(self._turns[id] for id in spot.steps if id in self._turns), spot.branches) for spot in spots]
-        return [Asked(turns, branches) for turns, branches in found if turns]
+        return [AskedQuestion(turns, branches) for turns, branches in found if turns]
 
     def _show_threads(self, threads: list[Thread]) -> None:
         names = tuple(sendable(thread.name) for thread in threads) or (MAIN,)
@@ -487,15 +493,15 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
                 content = content_of_draft(text, (), self._names())
                 form = self.form.answer_form()
                 question = self.session.question(content, None, None, None, None, None, form, is_draft=True)
-                line = estimate_line(foresee_cost(self.session, question, is_offline=True, place=self.where()))
+                line = cost_line(estimate_cost(self.session, question, is_offline=True, location=self.where()))
                 line += ", besides what is attached" if self.box.attachments else ""
         self.box.estimate = line
 
     def _name(self, request: int, prefix: str) -> None:
-        self.box.offer(request, names_for(prefix, self._names(), self.desk.shell.user_ns_hidden))
+        self.box.offer(request, names_for(prefix, self._names(), self.context.shell.user_ns_hidden))
 
     def _names(self) -> dict[str, Any]:
-        return self.desk.prompting.names
+        return self.context.prompt_builder.names
 
     def _pressed(self, facts: Mapping[str, str]) -> None:
         """A button was pressed, in whichever thread."""
@@ -519,7 +525,7 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
         return None
 
     def _host(self, **traits: Any) -> PanelHost:
-        return PanelHost(self.desk.host, self._loop, is_display=self._is_display, **traits)
+        return PanelHost(self.context.host, self._loop, is_display=self._is_display, **traits)
 
     def _leave(self) -> None:
         """Renews what a saved notebook shows: what has ended; what arrives comes later, once."""
@@ -531,7 +537,7 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
 
 def _after_each_cell(panel: Panel) -> Callable[[], object]:
     """Lets the panel look after each cell; gives what ends that."""
-    events, look = panel.desk.shell.events, _weakly(panel)
+    events, look = panel.context.shell.events, _weakly(panel)
     events.register("post_run_cell", look)
 
     def end() -> None:

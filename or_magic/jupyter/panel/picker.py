@@ -17,7 +17,7 @@ from or_magic.chat.session import current_session
 from or_magic.commands.arguments import model_id
 from or_magic.errors import CommandError, OrMagicError
 from or_magic.jupyter.panel.picker_table import PickerPage, Rows, card_html, line_html, models_widget
-from or_magic.jupyter.panel.worker import Work, free
+from or_magic.jupyter.panel.worker import Worker, free
 from or_magic.settings.layers import ACCOUNT_MODEL, ALIASES, FAVOURITES, Settings
 from or_magic.text import sendable
 
@@ -62,7 +62,7 @@ _CONTEXTS = (("any", ""), ("from 32k", "32k"), ("from 128k", "128k"), ("from 200
 _PRICES = (("any", ""), ("free", "0"), ("to 0.5 USD", "0.5"), ("to 1 USD", "1"), ("to 3 USD", "3"), ("to 10 USD", "10"))
 
 
-class Browse(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
+class ModelBrowser(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """The part of the picker that can be opened. Its table is built when it is opened first.
 
     Args:
@@ -81,12 +81,12 @@ class Browse(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self,
         session: Session,
         page: PickerPage,
-        work: Work,
+        work: Worker,
         choose: Callable[[str], object],
         on_like: Callable[[str, bool], object],
     ) -> None:
         self._session, self.page, self._work, self._choose = session, page, work, choose
-        self._asking = Work(lambda error: None)  # a card is a convenience
+        self._asking = Worker(lambda error: None)  # a card is a convenience
         self._catalog: object = None
         self._rows: Rows | None = None
         self._table: Any = None
@@ -124,7 +124,7 @@ class Browse(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
         Raises:
             ImportError: itables is not there.
-            OrMagicError: there is no catalogue.
+            OrMagicError: there is no catalog.
         """
         self._is_open = is_open
         if is_open:
@@ -133,7 +133,7 @@ class Browse(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         free(self)
 
     def fill(self) -> None:
-        """Builds the table, if it is open and there is another catalogue than before. For the working thread.
+        """Builds the table, if it is open and there is another catalog than before. For the working thread.
 
         Raises:
             ImportError, OrMagicError: as for `toggle`.
@@ -181,18 +181,20 @@ class Browse(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
                 widget.close()
         super().close()
 
-    def _picked(self, place: int) -> None:
+    def _picked(self, location: int) -> None:
         rows = self._rows
-        if rows is not None and 0 <= place < len(rows.ids) and (id := rows.ids[place]) != self._shown:
+        if rows is not None and 0 <= location < len(rows.ids) and (id := rows.ids[location]) != self._shown:
             self._choose(id)
 
     def _filter(self) -> None:
-        from or_magic.catalog.table import Wanted, find_models
+        from or_magic.catalog.table import ModelFilter, find_models
 
         if self._rows is None:
             return
         given: dict[str, Any] = {name: True for name, chip in self.chips.items() if chip.value}
-        wanted = Wanted.of(given | {"min_context": self.context.value or None, "max_price": self.price.value or None})
+        wanted = ModelFilter.of(
+            given | {"min_context": self.context.value or None, "max_price": self.price.value or None}
+        )
         self.page.kept = self._rows.kept(find_models(self._rows.table, wanted))
         free(self, self.page)
 
@@ -273,7 +275,7 @@ class ModelPicker(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         self.opener.add_class("orm-opener")
         self.line = widgets.HTML()
         self.line.add_class("orm-below-field")
-        self.browse = Browse(self._session, self._page, self._work, self._choose, self._like)
+        self.browse = ModelBrowser(self._session, self._page, self._work, self._choose, self._like)
         can_browse = importlib.util.find_spec("itables") is not None
         self._first = widgets.HBox([self.field, self.opener] if can_browse else [self.field])
         self._first.add_class("orm-first")
@@ -357,7 +359,7 @@ class ModelPicker(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
         free(self.line)
 
     def _look_up(self) -> None:
-        """Says so if the catalogue does not know the model that is set."""
+        """Says so if the catalog does not know the model that is set."""
         id = self.value
         if id in (ACCOUNT_MODEL, "auto") or id.startswith("@preset/"):
             return self._say("")
@@ -416,7 +418,7 @@ def _options(*ids: Any) -> tuple[str, ...]:
     return tuple(known)[:_MOST_OPTIONS]
 
 
-def _work_of(picker: ModelPicker) -> Work:
+def _work_of(picker: ModelPicker) -> Worker:
     """A thread of the picker's that does not keep it alive."""
     whose = weakref.ref(picker)
 
@@ -424,7 +426,7 @@ def _work_of(picker: ModelPicker) -> Work:
         if (still := whose()) is not None:
             still._failed(error)
 
-    return Work(failed)
+    return Worker(failed)
 
 
 def _follow(picker: ModelPicker) -> Callable[[], object] | None:

@@ -31,7 +31,7 @@ def card_html(model: Model | None, lines: Sequence[str]) -> str:
     """A card.
 
     Args:
-        model: what the catalogue knows of it; None where it knows nothing.
+        model: what the catalog knows of it; None where it knows nothing.
         lines: what `or_magic.catalog.card.model_card` tells of it.
     """
     if model is None:
@@ -158,7 +158,7 @@ class Rows:
     def __init__(self, table: ModelTable) -> None:
         self.table = table
         self.ids: list[str] = table.index.tolist()
-        self.places = {id: place for place, id in reversed(list(enumerate(self.ids)))}
+        self.places = {id: location for location, id in reversed(list(enumerate(self.ids)))}
 
     def kept(self, found: ModelTable) -> bytes:
         """One byte for each row, 1 for those whose model was found; b"" where all were."""
@@ -190,11 +190,11 @@ def models_widget(table: ModelTable, key: str) -> Any:
     shown = shown_frame(table).reset_index(names="id")
     shown.insert(0, _MARK, "")
     # Of floats, so that what has no number is blank, and last where one sorts by it.
-    places = {name: place for place, name in enumerate(shown.columns) if place}
-    numbers = {name: place for name, place in places.items() if shown[name].dtype.kind == "f"}
+    places = {name: location for location, name in enumerate(shown.columns) if location}
+    numbers = {name: location for name, location in places.items() if shown[name].dtype.kind == "f"}
     renders = [
-        {"targets": place, "render": JavascriptFunction(BLANK_LAST % ("-" if name in LARGE_FIRST else ""))}
-        for name, place in numbers.items()
+        {"targets": location, "render": JavascriptFunction(BLANK_LAST % ("-" if name in LARGE_FIRST else ""))}
+        for name, location in numbers.items()
     ]
     return ITable(
         shown,
@@ -210,7 +210,7 @@ def models_widget(table: ModelTable, key: str) -> Any:
         language=_LANGUAGE,
         columnDefs=[
             {"targets": 0, "render": JavascriptFunction(_MARKS), "className": "orm-marks"},
-            *({"targets": place, "className": _class_of(name)} for name, place in places.items()),
+            *({"targets": location, "className": _class_of(name)} for name, location in places.items()),
             *renders,
         ],
         drawCallback=JavascriptFunction(_DRAWN % key),

@@ -82,7 +82,7 @@ class _Arriving:
     pieces: list[bytes] = field(default_factory=list)
 
 
-class Inbox:
+class UploadBuffer:
     """The attachments of one prompt: those that are here, and those that still arrive. Safe to use from any thread.
 
     Args:
@@ -290,7 +290,7 @@ class PromptBox(anywidget.AnyWidget):
     ) -> None:
         self._on_send, self._on_stop, self._on_cancel = on_send, on_stop, on_cancel
         self._on_draft, self._on_names = on_draft, on_names
-        self._inbox = Inbox()
+        self._inbox = UploadBuffer()
         super().__init__(**traits)
         self.on_msg(self._heard)
 

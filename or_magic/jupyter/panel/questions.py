@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from or_magic.answer import Answer
-from or_magic.chat.host import Approval, Place, View
-from or_magic.chat.question import NO_TOOLBELT, Toolbelt
-from or_magic.content import Content, Room, fenced
+from or_magic.chat.host import Approval, Location, View
+from or_magic.chat.question import NO_TOOL_SETTINGS, ToolSettings
+from or_magic.content import Content, SizeLimit, fenced
 from or_magic.errors import BudgetError, MissingKeyError, OrMagicError, Stopped
 from or_magic.jupyter.hosts import ShellHost
 from or_magic.jupyter.html.answers import tool_html
@@ -28,7 +28,7 @@ from or_magic.jupyter.live import new_id
 from or_magic.jupyter.panel.items import ArrivingItem
 from or_magic.jupyter.panel.promptbox import Attachment
 from or_magic.ledger.records import Turn, TurnId
-from or_magic.prompt.answer_formats import NO_FORM, Form
+from or_magic.prompt.answer_formats import ANY_FORMAT, AnswerFormat
 from or_magic.prompt.converters import message_parts
 from or_magic.prompt.media import named_bytes
 from or_magic.prompt.template import evaluate_plainly
@@ -37,7 +37,7 @@ from or_magic.types import MEDIA, FilePart, ImagePart, Message, SoundPart, ToolR
 if TYPE_CHECKING:
     from or_magic.chat.session import Session
 
-_ROOM = Room()
+_LIMIT = SizeLimit()
 _MOST_NAMES = 50
 _MOST_KEYS = 1_000
 _DATA = ";base64,"
@@ -54,7 +54,7 @@ def content_of_draft(text: str, attachments: Iterable[Attachment], names: Mappin
         CommandError: a template or a file is not what it should be; nothing was sent.
     """
     values: list[tuple[str, Any]] = evaluate_plainly(text, names) if "{{" in text else [("", text)]
-    values += [(each.name, named_bytes(each.data, each.name, _ROOM)) for each in attachments]
+    values += [(each.name, named_bytes(each.data, each.name, _LIMIT)) for each in attachments]
     return message_parts(values)
 
 
@@ -186,10 +186,10 @@ class PanelHost:
         """Somebody pressed Send."""
         return True
 
-    def where(self) -> Place:
+    def where(self) -> Location:
         """The notebook, and the cell whose question is asked again."""
-        place = self._shell.place.notebook(is_display=self._is_display)
-        return replace(place, cell_id=self._cell_id, request=self._request, ask_number=self._ask_number)
+        location = self._shell.location.notebook(is_display=self._is_display)
+        return replace(location, cell_id=self._cell_id, request=self._request, ask_number=self._ask_number)
 
     def wait_for(self, awaitable: Awaitable[T]) -> T:
         """On the loop that the user's other awaitables run on."""
@@ -217,7 +217,7 @@ class PanelHost:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class PanelRequest:
     """What is to be asked.
 
     Attributes:
@@ -228,13 +228,13 @@ class Wish:
     """
 
     content: Callable[[], Content] = lambda: Content(())
-    form: Callable[[], Form] = lambda: NO_FORM
-    belt: Callable[[], Toolbelt] = lambda: NO_TOOLBELT
+    answer_format: Callable[[], AnswerFormat] = lambda: ANY_FORMAT
+    tool_settings: Callable[[], ToolSettings] = lambda: NO_TOOL_SETTINGS
     again: Turn | None = None
     rest_of: TurnId | None = None
 
 
-class Asking:
+class PanelQuestion:
     """One question of a panel.
 
     Args:
@@ -259,7 +259,7 @@ class Asking:
         self._is_stopped = threading.Event()
         self._has_ended = False
 
-    def begin(self, wish: Wish) -> None:
+    def begin(self, wish: PanelRequest) -> None:
         """Asks; returns at once."""
         threading.Thread(target=self._ask, args=(wish,), name="or_magic panel question", daemon=True).start()
 
@@ -271,7 +271,7 @@ class Asking:
             if ask.answer is self._first:
                 ask.stop()
 
-    def _ask(self, wish: Wish) -> None:
+    def _ask(self, wish: PanelRequest) -> None:
         again = wish.again
         known = {"cell_id": again.cell_id, "ask_number": again.ask_number} if again is not None else {}
         try:
@@ -289,17 +289,19 @@ class Asking:
         self._has_ended = True
         self._on_end(last)
 
-    def _send(self, wish: Wish) -> Answer:
+    def _send(self, wish: PanelRequest) -> Answer:
         late: dict[str, Any] = {"in_background": True, "on_last": self._end}
         if wish.rest_of is not None:
             return self._session.go_on(wish.rest_of, **late)
         content = wish.content()
         self.item.set_prompt(Message("user", content.parts))
-        form, belt = wish.form(), wish.belt()
+        answer_format, tool_settings = wish.answer_format(), wish.tool_settings()
         if self._is_stopped.is_set():
             raise Stopped("Stopped before anything was sent. Nothing was charged.")
         replaces = wish.again.id if wish.again is not None else None
-        return self._session.ask(content, form=form, belt=belt, replaces=replaces, replay="never", **late)
+        return self._session.ask(
+            content, answer_format=answer_format, tool_settings=tool_settings, replaces=replaces, replay="never", **late
+        )
 
 
 def line_of(error: BaseException) -> str:

@@ -15,15 +15,15 @@ import ipywidgets as widgets
 import traitlets
 
 from or_magic.catalog.model import Model
-from or_magic.chat.host import Place
+from or_magic.chat.host import Location
 from or_magic.chat.session import Session
 from or_magic.chat.tools import SERVER_TOOLS
 from or_magic.commands.arguments import NO_SYSTEM
 from or_magic.errors import CommandError, OrMagicError
-from or_magic.jupyter.panel.worker import Work, free
-from or_magic.prompt.answer_formats import FORMATS, Form, form_of, short_form
+from or_magic.jupyter.panel.worker import Worker, free
+from or_magic.prompt.answer_formats import FORMATS, AnswerFormat, answer_format_of, short_schema
 from or_magic.prompt.template import value_of
-from or_magic.settings.layers import ACCOUNT_MODEL, DEFAULT_MODEL, Chosen
+from or_magic.settings.layers import ACCOUNT_MODEL, DEFAULT_MODEL, ChosenValue
 from or_magic.settings.parameters import PARAMETER_BY_NAME, Parameter
 from or_magic.settings.value_types import Choice, Either, Kind, Switch
 from or_magic.text import escape_text
@@ -160,7 +160,11 @@ class SettingsForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
     format = traitlets.Unicode()
 
     def __init__(
-        self, session: Session, shell_names: Callable[[], Mapping[str, Any]], where: Callable[[], Place], work: Work
+        self,
+        session: Session,
+        shell_names: Callable[[], Mapping[str, Any]],
+        where: Callable[[], Location],
+        work: Worker,
     ) -> None:
         self._session, self._names, self._where, self._work = session, shell_names, where, work
         self._toggle = widgets.ToggleButton(description="Settings", tooltip="Show or hide the settings")
@@ -172,13 +176,20 @@ class SettingsForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
         self._yes = widgets.Checkbox(description="Run harmless tools without asking", indent=False)
         self._boxes: dict[str, Any] = {}
         self._tools = widgets.HBox()
-        self._belt = widgets.VBox([widgets.HTML('<div class="orm-settings-title">tools</div>'), self._tools, self._yes])
-        fields = [self._trouble, self._system, *self._fields.values(), self._format, self._type, self._belt]
+        self._tool_settings = widgets.VBox(
+            [widgets.HTML('<div class="orm-settings-title">tools</div>'), self._tools, self._yes]
+        )
+        fields = [self._trouble, self._system, *self._fields.values(), self._format, self._type, self._tool_settings]
         head, body = widgets.HBox([self._toggle, self._summary]), widgets.VBox(fields)
         super().__init__([head, body])
         for widget, name in (
             *((self, ""), (head, "-head"), (self._toggle, "-toggle"), (self._summary, "-summary"), (body, "-body")),
-            *((self._trouble, "-trouble"), (self._system, "-wide"), (self._belt, "-wide"), (self._tools, "-tools")),
+            *(
+                (self._trouble, "-trouble"),
+                (self._system, "-wide"),
+                (self._tool_settings, "-wide"),
+                (self._tools, "-tools"),
+            ),
         ):
             widget.add_class(f"orm-settings{name}")
         self._yes.observe(lambda _: self.refresh(), "value")
@@ -188,7 +199,7 @@ class SettingsForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
         """Takes over what cells have set, and what the model can, soon, in the panel's own thread; from any thread."""
         self._work.do(self._look, newest="settings")
 
-    def answer_form(self) -> Form:
+    def answer_form(self) -> AnswerFormat:
         """What the answer shall be.
 
         Raises:
@@ -247,7 +258,7 @@ class SettingsForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
     def _look(self) -> None:
         """Shows everything as it is now."""
         trouble, model = "", None
-        chosen: Mapping[str, Chosen] = {}
+        chosen: Mapping[str, ChosenValue] = {}
         try:
             self._look_at_thread()
             chosen = self._session.settings.parameters()
@@ -273,7 +284,7 @@ class SettingsForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
         help = f"what the questions of {name} begin with; {NO_SYSTEM} for nothing at all"
         self._system.show(NO_SYSTEM if own == "" else own or "", unset, help)
 
-    def _look_at(self, parameter: Parameter, field: Field, chosen: Chosen | None, model: Model | None) -> None:
+    def _look_at(self, parameter: Parameter, field: Field, chosen: ChosenValue | None, model: Model | None) -> None:
         own = self._session.settings.notebook.get(parameter.name, "")
         if own and choices(parameter.kind):
             with contextlib.suppress(CommandError):
@@ -301,10 +312,10 @@ class SettingsForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
         self._type.let_be_seen(is_shown)
         self.schema_text = text
 
-    def _form(self, schema_text: str) -> Form:
+    def _form(self, schema_text: str) -> AnswerFormat:
         shape = answer_type(schema_text, self._names()) if schema_text else None
         try:
-            return form_of(self.format or None, shape)
+            return answer_format_of(self.format or None, shape)
         except CommandError as error:
             raise CommandError(_of_field(error)) from None
         except Exception as error:  # the user's own type
@@ -313,7 +324,7 @@ class SettingsForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
     def _look_at_tools(self, model: Model | None) -> None:
         self._offer(tools_in(self._names()))
         is_shown = hears(model, "tools")
-        self._belt.layout.display = None if is_shown else "none"
+        self._tool_settings.layout.display = None if is_shown else "none"
         self.tool_names = tuple(name for name, box in self._boxes.items() if box.value and is_shown)
         self.is_told_yes = bool(self._yes.value and is_shown)
 
@@ -380,7 +391,7 @@ def answer_type(text: str, names: Mapping[str, Any]) -> Any:
         if not isinstance(node, _IN_A_TYPE) or named.startswith("_"):
             raise CommandError(f"{_AS} takes names alone, and calls nothing; {_shortened(text)!r} was typed.")
     try:
-        short = short_form(text, names)
+        short = short_schema(text, names)
         return short if short is not None else value_of(text, names, _never, _AS)
     except CommandError as error:
         raise CommandError(_of_field(error)) from None

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from or_magic.answer import Answer
 from or_magic.chat.footer import footer_text
-from or_magic.chat.host import Bill
+from or_magic.chat.host import FooterData
 from or_magic.chat.replay import answer_of, runs_between
 from or_magic.chat.run import can_go_on
-from or_magic.jupyter.html.answers import images_html, tool_html, whole_html
+from or_magic.jupyter.html.answers import answer_html, images_html, tool_html
 from or_magic.jupyter.live import new_id, status_html
 from or_magic.ledger.records import Turn, TurnId
 from or_magic.text import escape_text, sendable, show_hidden
@@ -23,12 +23,12 @@ from or_magic.types import ImagePart, Message, tool_words
 
 _SHOWN = 1_500  # characters of a question that stand there unfolded
 _LONGEST = 60_000  # of one that is unfolded
-_BRIEF = Bill("", spent_pico_usd=None, footer="brief")
+_BRIEF = FooterData("", spent_pico_usd=None, footer="brief")
 _UNFINISHED = {"stopped": "Stopped.", "interrupted": "Its kernel was ended while it arrived."}
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedQuestion:
     """A question of a thread with all that followed it.
 
     Attributes:
@@ -83,19 +83,19 @@ def _escaped(text: str) -> str:
     return html.escape(show_hidden(text))
 
 
-def asked_html(asked: Asked) -> str:
+def asked_html(asked: AskedQuestion) -> str:
     """A question, its answer with the steps that led to it, and the line that tells who answered and what it cost."""
     body = "".join(_steps(asked))
     return question_html(asked.turns[0].prompt) + f'<div class="orm-answered">{body}</div>'
 
 
-def _steps(asked: Asked) -> Iterator[str]:
+def _steps(asked: AskedQuestion) -> Iterator[str]:
     answers: list[Answer] = []
     for number, turn in enumerate(asked.turns):
         answer = answer_of(turn)
         answer.steps = tuple(answers)
         answers.append(answer)
-        yield sendable(whole_html(answer, answer_id=new_id()))
+        yield sendable(answer_html(answer, answer_id=new_id()))
         if number + 1 < len(asked.turns):
             yield from (tool_html(run) for run in runs_between(turn, asked.turns[number + 1]))
         if (line := _how_it_ended(turn)) != "":
@@ -119,7 +119,7 @@ def foot_html(footer: str) -> str:
     return sendable(status_html(footer)) if footer else ""
 
 
-def bar_html(asked: Asked, *, is_last: bool) -> str:
+def bar_html(asked: AskedQuestion, *, is_last: bool) -> str:
     """The buttons below a question: what can be done with it.
 
     Args:
@@ -163,7 +163,7 @@ def button(action: str, label: str, *, title: str = "", label_for: str = "", **f
     return f'<button type="button" data-orm="{action}"{sent}{told}{hint}>{html.escape(label)}</button>'
 
 
-def _branches(asked: Asked) -> str:
+def _branches(asked: AskedQuestion) -> str:
     """Goes to the version before and behind; "" where there is one alone."""
     count = len(asked.branches)
     if count < 2 or asked.id not in asked.branches:
@@ -207,7 +207,7 @@ def approval_html(call: str, token: str, *, can_be_always: bool) -> str:
     )
 
 
-def left_behind_html(asked: list[Asked], thread: str, draw: Callable[[Asked], str] = asked_html) -> str:
+def snapshot_html(asked: list[AskedQuestion], thread: str, draw: Callable[[AskedQuestion], str] = asked_html) -> str:
     """The conversation as it stays in a saved notebook, where no widget lives. The page of a living panel hides it.
 
     Args:

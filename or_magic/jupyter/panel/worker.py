@@ -22,7 +22,7 @@ from ipywidgets import Widget
 _LOG = logging.getLogger("or_magic")
 
 
-class Work:
+class Worker:
     """Does jobs one after another in a daemon thread, which begins with the first of them.
 
     Of jobs that were handed over under the same key, and have not begun, the newest alone is done.
@@ -118,7 +118,7 @@ def free_one(widget: Widget) -> None:
         getattr(comm, "__dict__", {}).pop(_NOTE, None)
 
 
-class Page(anywidget.AnyWidget):
+class PanelPage(anywidget.AnyWidget):
     """Invisible; listens on the panel that it stands in.
 
     Args:

@@ -191,7 +191,7 @@ class Recording(metaclass=Meta):
         return self
 
 
-class Words(str):
+class LineWords(str):
     """A text that counts what is asked of it."""
 
     __slots__ = ()
@@ -220,11 +220,11 @@ class Table(pd.DataFrame):  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("prefix", ["", "i", "it", "it.", "it.inn", "it.x", "it[", 'it["', "it['in", "it.inner.", "Me"])
-@pytest.mark.parametrize("made", [Recording, lambda: {Words("inner"): 1, "it": 2}, lambda: Table({"inner": [1]})])
+@pytest.mark.parametrize("made", [Recording, lambda: {LineWords("inner"): 1, "it": 2}, lambda: Table({"inner": [1]})])
 def test_no_code_of_the_user_runs(prefix: str, made: Any) -> None:
     """Whatever a value, its type or the type of that defines, none of it runs where names are looked for."""
     it = made()
-    names = {"it": it, "Me": Recording, Words("words"): 1}
+    names = {"it": it, "Me": Recording, LineWords("words"): 1}
     RAN.clear()
 
     names_for(prefix, names, ())

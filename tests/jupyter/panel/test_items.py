@@ -12,9 +12,9 @@ import pytest
 from ipywidgets.widgets.widget import _instances as living
 
 from or_magic.answer import Answer
-from or_magic.chat.host import Bill
+from or_magic.chat.host import FooterData
 from or_magic.errors import Stopped
-from or_magic.jupyter.panel.items import ArrivingItem, Item, Talk
+from or_magic.jupyter.panel.items import ArrivingItem, ConversationView, Item
 from or_magic.types import Ending, Message, TextDelta, Usage, UsageReported
 
 from .test_turn_html import Read
@@ -114,10 +114,10 @@ def test_an_old_button() -> None:
 def test_two_clicks() -> None:
     """Of many clicks at the same moment one counts, and it is the one that the thread is told."""
     for _ in range(50):
-        call, gate = Call(ArrivingItem(HI)), threading.Barrier(4)
+        call, middleware = Call(ArrivingItem(HI)), threading.Barrier(4)
 
-        def press(answer: str, call: Call = call, gate: threading.Barrier = gate) -> tuple[str, bool]:
-            gate.wait(WAIT_S)
+        def press(answer: str, call: Call = call, middleware: threading.Barrier = middleware) -> tuple[str, bool]:
+            middleware.wait(WAIT_S)
             return answer, call.item.allow(call.token, answer)
 
         clicks = [in_thread(lambda answer=answer: press(answer)) for answer in ("yes", "no", "always", "no")]  # type: ignore[misc]
@@ -151,14 +151,14 @@ def test_a_stop_during() -> None:
 def test_a_stop_at_the_same_moment() -> None:
     """A stop that comes while the call is about to be asked about ends it, whichever is first."""
     for _ in range(100):
-        item, gate = ArrivingItem(HI), threading.Barrier(2)
+        item, middleware = ArrivingItem(HI), threading.Barrier(2)
 
-        def stop(item: ArrivingItem = item, gate: threading.Barrier = gate) -> None:
-            gate.wait(WAIT_S)
+        def stop(item: ArrivingItem = item, middleware: threading.Barrier = middleware) -> None:
+            middleware.wait(WAIT_S)
             item.stop()
 
         stopping = in_thread(stop)
-        gate.wait(WAIT_S)
+        middleware.wait(WAIT_S)
         with pytest.raises(Stopped):
             item.ask("add()", can_be_always=True)
         stopping.result(WAIT_S)
@@ -173,7 +173,7 @@ def test_an_answer_that_arrives() -> None:
     answer.absorb(TextDelta("Yes."))
     view.show(TextDelta("Yes."))
     answer.finish("complete")
-    view.close(answer, Bill("n", None))
+    view.close(answer, FooterData("n", None))
 
     read = Read(shown(item))
     assert item.turn_id == 7
@@ -198,7 +198,7 @@ def test_an_answer_that_did_not_end_well(ending: Ending, error: str | None, line
     view = item.open_view(answer)
     answer.notes = ("Asked so.", f"{ending.capitalize()}: {error}")
     answer.finish(ending, error)
-    view.close(answer, Bill("n", None))
+    view.close(answer, FooterData("n", None))
 
     text = Read(shown(item)).text
     assert text.count(line) == 1
@@ -229,7 +229,7 @@ def test_a_cost_that_is_known_later() -> None:
     item.show(asked(a_turn(state="open", answer=None)), is_last=True)
     assert Read(shown(item)).actions == []
     answer.finish("complete")
-    view.close(answer, Bill("n", None))
+    view.close(answer, FooterData("n", None))
     unknown = a_turn(usage=None, cost_source=None)
 
     item.show(asked(unknown), is_last=True)
@@ -241,19 +241,19 @@ def test_a_cost_that_is_known_later() -> None:
     assert "Rayleigh." in shown(item)
     assert len(living) < count
     answer.absorb(UsageReported(Usage(cost_pico_usd=1)))
-    view.amend(answer, Bill("n", None))  # told to a place that is gone: nothing happens
+    view.amend(answer, FooterData("n", None))  # told to a place that is gone: nothing happens
     item.close_all()
     assert set(living) == alone
 
 
-def drawn(talk: Talk) -> list[Any]:
+def drawn(talk: ConversationView) -> list[Any]:
     """The items that are there."""
     return list(talk.children[1:])
 
 
 def test_what_has_not_changed() -> None:
     """A question that looks as before keeps its widgets, untouched; one that has changed keeps its place."""
-    talk = Talk()
+    talk = ConversationView()
     first, second = asked(a_turn(1)), asked(a_turn(2, state="open", answer=None))
     talk.show([first, second], 2, None)
     items, told = drawn(talk), list[Any]()
@@ -273,7 +273,7 @@ def test_what_has_not_changed() -> None:
 
 def test_another_branch_beside_it() -> None:
     """Where another version of a question is made the buttons are drawn again, and not the answer."""
-    talk = Talk()
+    talk = ConversationView()
     talk.show([asked(a_turn(1))], 1, None)
     (item,) = drawn(talk)
     body, bar = (widget.value for widget in item.children)
@@ -288,7 +288,7 @@ def test_another_branch_beside_it() -> None:
 
 def test_what_is_gone() -> None:
     """Questions that are shown no more are closed, with all that is in them; the others stay."""
-    talk = Talk()
+    talk = ConversationView()
     talk.show([], 0, None)
     empty = set(living)
     turns = [asked(a_turn(id)) for id in (1, 2, 3)]
@@ -305,7 +305,7 @@ def test_what_is_gone() -> None:
 
 def test_a_question_that_is_asked_here() -> None:
     """It stands last until the store has it, then in its place, as the same widget, while it arrives and after."""
-    talk, arriving = Talk(), ArrivingItem(HI)
+    talk, arriving = ConversationView(), ArrivingItem(HI)
     before = asked(a_turn(1))
 
     talk.show([before], 1, arriving)
@@ -321,7 +321,7 @@ def test_a_question_that_is_asked_here() -> None:
 
 def test_a_look_between() -> None:
     """Where the store has a question before its widget knows which it is, it stands there once all the while."""
-    talk, arriving = Talk(), ArrivingItem(HI)
+    talk, arriving = ConversationView(), ArrivingItem(HI)
     talk.show([], 0, arriving)
     alone = set(living)
     early = asked(a_turn(2, state="open", answer=None))
@@ -337,7 +337,7 @@ def test_a_look_between() -> None:
 
 def test_one_that_did_not_come_to_anything() -> None:
     """A question that the thread does not show after it has ended is closed."""
-    talk = Talk()
+    talk = ConversationView()
     talk.show([], 0, None)
     empty, arriving = set(living), ArrivingItem(HI)
     talk.show([], 0, arriving)
@@ -352,7 +352,7 @@ def test_one_that_did_not_come_to_anything() -> None:
 
 def test_the_head() -> None:
     """Above stands how many questions are not shown, with a button for them; in an empty thread what to do."""
-    talk = Talk()
+    talk = ConversationView()
 
     talk.show([asked(a_turn(31))], 1_031, None)
     read = Read(talk.children[0].value)

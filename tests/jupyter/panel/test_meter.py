@@ -14,8 +14,8 @@ import pytest
 from or_magic.chat.session import Session
 from or_magic.client.account import Credits, KeyState
 from or_magic.jupyter.panel.meter import Meter, Reading, balance_line, meter_html
-from or_magic.jupyter.panel.worker import Work
-from or_magic.ledger.records import Limit, NewTurn, Standing
+from or_magic.jupyter.panel.worker import Worker
+from or_magic.ledger.records import BudgetState, Limit, NewTurn
 from or_magic.ledger.store import Budgets
 from or_magic.money import PICO_PER_USD as USD
 from or_magic.money import format_usd, pico_usd
@@ -64,7 +64,7 @@ class Bench:
 
     def __init__(self, session: Session) -> None:
         self.failures: list[Exception] = []
-        self.work = Work(self.failures.append)
+        self.work = Worker(self.failures.append)
         self.meter = Meter(session, session.host.where, self.work)
         self.figures, self.button, self.balance = self.meter.children
 
@@ -103,7 +103,7 @@ def test_turn_and_notebook(session: Session, sandbox: Sandbox, bench: Bench) -> 
         answer = session.ask("hi", model="sandbox/essay", parameters={"max_tokens": 40}, history="none")
     bench.meter.refresh(answer)
 
-    turn, total = pico_usd(list(sandbox.book)[-1].cost_usd), pico_usd(sandbox.book.total_usd())
+    turn, total = pico_usd(list(sandbox.charges)[-1].cost_usd), pico_usd(sandbox.charges.total_usd())
     assert bench.told().split() == f"this turn {format_usd(turn)} sandbox {format_usd(total)}".split()
 
 
@@ -117,13 +117,13 @@ def test_nothing_is_sent_unasked(session: Session, sandbox: Sandbox, bench: Benc
 
 def test_budgets_of_the_place(session: Session, bench: Bench) -> None:
     """Each budget is told, with what answers under way hold back, and today's stands apart from the notebook's."""
-    place = session.host.where()
+    location = session.host.where()
     for scope, limit in (("notebook", USD), ("day", 4 * USD)):
-        Budgets(session.ledger).put(place.purse, session.service, scope, limit)
-    limits = session.budgeting().standings_of(place.purse, session.service, None)
+        Budgets(session.ledger).put(location.budget_scope, session.service, scope, limit)
+    limits = session.budgeting().standings_of(location.budget_scope, session.service, None)
     turn = NewTurn(
-        notebook=place.notebook,
-        purse=place.purse,
+        notebook=location.notebook,
+        budget_scope=location.budget_scope,
         cell_id=None,
         service=session.service,
         model_asked="a/b",
@@ -143,8 +143,8 @@ def test_budgets_of_the_place(session: Session, bench: Bench) -> None:
     ]
 
 
-def standing(spent: int, reserved: int = 0, limit: int = 100, scope: Any = "notebook") -> Standing:
-    return Standing(Limit(scope, limit * USD // 100), spent * USD // 100, reserved * USD // 100)
+def standing(spent: int, reserved: int = 0, limit: int = 100, scope: Any = "notebook") -> BudgetState:
+    return BudgetState(Limit(scope, limit * USD // 100), spent * USD // 100, reserved * USD // 100)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def standing(spent: int, reserved: int = 0, limit: int = 100, scope: Any = "note
     ],
     ids=["well", "below", "near", "used-up", "passed", "held-beyond", "of-nothing"],
 )
-def test_a_bar(budget: Standing, level: str, spent: int, held: int, text: str) -> None:
+def test_a_bar(budget: BudgetState, level: str, spent: int, held: int, text: str) -> None:
     """What is spent and what is held back never leave the bar; from 80 % and 100 % on it looks, and reads, another."""
     html = Read(meter_html(Reading("notebook", budget.spent, standings=(budget,))))
 

@@ -125,7 +125,7 @@ def test_typing_what_is_no_id_raises_nothing(picker: ModelPicker, session: Sessi
 
 
 def test_an_unknown_id_is_set_and_told(picker: ModelPicker, session: Session) -> None:
-    """An id that the catalogue does not know is set all the same, and the nearest ones are told."""
+    """An id that the catalog does not know is set all the same, and the nearest ones are told."""
     picker.field.value = "sandbox/ech"
 
     line = until(picker.line, "value", lambda line: "Nearest" in line)
@@ -180,7 +180,7 @@ def test_an_observer_may_set_another(picker: ModelPicker, session: Session) -> N
 
 
 def test_favourites_and_recent_models_are_offered_first(session: Session) -> None:
-    """The field offers the favourites, then the models that were asked last, then the catalogue's order, each once."""
+    """The field offers the favourites, then the models that were asked last, then the catalog's order, each once."""
     put_favourite(session.settings, "sandbox/json", is_one=True)
     session.ask("hi", model="sandbox/tools", show=False)
     session.ask("hi", model="sandbox/echo", show=False)
@@ -194,7 +194,7 @@ def test_favourites_and_recent_models_are_offered_first(session: Session) -> Non
 
 
 def test_at_most_a_thousand_are_offered(sandbox: Sandbox, session: Session) -> None:
-    """Of a large catalogue the field offers a thousand ids; the table has them all."""
+    """Of a large catalog the field offers a thousand ids; the table has them all."""
     sandbox.behave(models=3_000)
     try:
         picker = opened(ModelPicker(session))

@@ -18,8 +18,8 @@ from or_magic.jupyter.panel.promptbox import (
     MOST_NAMES,
     MOST_RECALLED,
     Attachment,
-    Inbox,
     PromptBox,
+    UploadBuffer,
     inert,
 )
 from or_magic.prompt.template import Expression, parse
@@ -39,7 +39,7 @@ class PageComm(BaseComm):
         self._reply_subshell_id = None
 
 
-class Page:
+class PanelPage:
     """A page that talks to a prompt box of its own, and what the box's callbacks were told."""
 
     def __init__(self) -> None:
@@ -71,8 +71,8 @@ class Page:
 
 
 @pytest.fixture
-def page() -> Page:
-    return Page()
+def page() -> PanelPage:
+    return PanelPage()
 
 
 def picture(kind: str = "PNG", side: int = 40) -> bytes:
@@ -85,7 +85,7 @@ def address(content: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(content).decode()}"
 
 
-def test_every_message_is_acknowledged_first(page: Page) -> None:
+def test_every_message_is_acknowledged_first(page: PanelPage) -> None:
     """The number of a message comes back before anything else is said."""
     page.say({"do": "remove", "n": 41, "file": ID})
     page.say({"do": "something else", "n": 42})
@@ -98,14 +98,14 @@ def test_every_message_is_acknowledged_first(page: Page) -> None:
     "message",
     [None, "send", {}, {"do": "send"}, {"do": "send", "n": "1", "text": "x"}, {"do": "send", "n": 1, "text": 5}],
 )
-def test_what_is_no_message_is_dropped(page: Page, message: object) -> None:
+def test_what_is_no_message_is_dropped(page: PanelPage, message: object) -> None:
     """What does not have the shape of a message calls nobody, and raises nothing."""
     page.say(message)
 
     assert page.told == []
 
 
-def test_after_each_publish_the_box_can_be_heard(page: Page) -> None:
+def test_after_each_publish_the_box_can_be_heard(page: PanelPage) -> None:
     """The note by which ipykernel would let the box wait for the cell's end is gone after a trait, and a message."""
     page.box.notice = "there"
     has_note_after_trait = "_reply_subshell_id" in vars(page.comm)
@@ -115,7 +115,7 @@ def test_after_each_publish_the_box_can_be_heard(page: Page) -> None:
     assert "_reply_subshell_id" not in vars(page.comm)
 
 
-def test_a_prompt_takes_its_files_along(page: Page) -> None:
+def test_a_prompt_takes_its_files_along(page: PanelPage) -> None:
     """Send tells the text and the files, which the box then no longer holds."""
     content = bytes(range(256)) * 10_000
     page.give(content, name="data.csv", mime="text/csv")
@@ -130,7 +130,7 @@ def test_a_prompt_takes_its_files_along(page: Page) -> None:
     assert page.box._inbox.held_bytes == 0
 
 
-def test_half_a_letter_is_no_error(page: Page) -> None:
+def test_half_a_letter_is_no_error(page: PanelPage) -> None:
     """Half of a surrogate pair, which no message can carry back, becomes a question mark."""
     page.say({"do": "send", "n": 1, "text": "a\ud83db"})
     page.comm.handle_msg({"content": {"data": {"method": "update", "state": {"draft": "\ud83d"}}}, "buffers": []})
@@ -140,7 +140,7 @@ def test_half_a_letter_is_no_error(page: Page) -> None:
     assert (page.box.draft, page.box.notice) == ("?", "?")
 
 
-def test_the_other_messages_reach_their_callbacks(page: Page) -> None:
+def test_the_other_messages_reach_their_callbacks(page: PanelPage) -> None:
     """Stop, Cancel and the question for names call what they are for, and so does the draft."""
     page.say({"do": "stop", "n": 1})
     page.say({"do": "cancel", "n": 2})
@@ -150,14 +150,14 @@ def test_the_other_messages_reach_their_callbacks(page: Page) -> None:
     assert page.told == [("stop",), ("cancel",), ("names", 7, "sa"), ("draft", "so")]
 
 
-def test_a_draft_is_not_echoed(page: Page) -> None:
+def test_a_draft_is_not_echoed(page: PanelPage) -> None:
     """What the page typed is not sent back to it: it would overwrite what was typed meanwhile."""
     page.comm.handle_msg({"content": {"data": {"method": "update", "state": {"draft": "so"}}}, "buffers": []})
 
     assert [each for each in page.comm.published if "draft" in each.get("state", {})] == []
 
 
-def test_names_are_offered_in_one_line_each(page: Page) -> None:
+def test_names_are_offered_in_one_line_each(page: PanelPage) -> None:
     """At most 50 names are offered, and none that has two lines or is endless."""
     names = [("a\nb", ""), ("x" * 201, ""), *((f"name_{number}", "int") for number in range(80))]
     page.box.offer(7, names)
@@ -167,7 +167,7 @@ def test_names_are_offered_in_one_line_each(page: Page) -> None:
     assert message["names"] == [[f"name_{number}", "int"] for number in range(MOST_NAMES)]
 
 
-def test_no_message_is_routed_by_its_id(page: Page) -> None:
+def test_no_message_is_routed_by_its_id(page: PanelPage) -> None:
     """No message of the box has a field `id`, by which ipykernel 7.4 would choose a thread for the answer."""
     page.give(b"x" * 10)
     page.give(b"x", name="again")
@@ -178,7 +178,7 @@ def test_no_message_is_routed_by_its_id(page: Page) -> None:
     assert not any("id" in each for each in page.heard())
 
 
-def test_put_fills_the_box_inert(page: Page) -> None:
+def test_put_fills_the_box_inert(page: PanelPage) -> None:
     """An earlier prompt comes with its files and without anything live, a prompt that comes back as it was typed."""
     file = Attachment(ID, "a.txt", 1, "text/plain", b"a")
     page.box.put("see {{ df }}", (file,))
@@ -190,7 +190,7 @@ def test_put_fills_the_box_inert(page: Page) -> None:
     assert page.heard()[-1] == {"do": "put", "text": "see {{ df }}", "focus": True}
 
 
-def test_clear_empties_the_box(page: Page) -> None:
+def test_clear_empties_the_box(page: PanelPage) -> None:
     """Nothing is left of the text and the files, also where the kernel does not know the text yet."""
     page.give(b"x" * 100)
     page.box.clear()
@@ -199,7 +199,7 @@ def test_clear_empties_the_box(page: Page) -> None:
     assert page.heard()[-1] == {"do": "put", "text": "", "focus": False}
 
 
-def test_the_newest_prompts_are_recalled(page: Page) -> None:
+def test_the_newest_prompts_are_recalled(page: PanelPage) -> None:
     """Of many earlier prompts the newest 50 are kept."""
     page.box.recall = [str(number) for number in range(70)]
 
@@ -216,7 +216,7 @@ def test_inert_text_has_no_expressions(text: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP"])
-def test_pictures_are_told_by_their_bytes(page: Page, kind: str) -> None:
+def test_pictures_are_told_by_their_bytes(page: PanelPage, kind: str) -> None:
     """What begins as a picture is shown as one, with its small picture, whatever its name."""
     thumb = address(picture())
     page.give(picture(kind), name="x.txt", thumb=thumb)
@@ -237,14 +237,14 @@ def test_pictures_are_told_by_their_bytes(page: Page, kind: str) -> None:
         "data:image/png;base64," + "A" * 70_000,
     ],
 )
-def test_small_pictures_are_looked_at(page: Page, thumb: str) -> None:
+def test_small_pictures_are_looked_at(page: PanelPage, thumb: str) -> None:
     """A small picture that is no PNG of at most 96 pixels is left out."""
     page.give(picture(), name="x.png", thumb=thumb)
 
     assert [card["thumb"] for card in page.box.attachments] == [""]
 
 
-def test_what_only_claims_to_be_a_picture_is_a_file(page: Page) -> None:
+def test_what_only_claims_to_be_a_picture_is_a_file(page: PanelPage) -> None:
     """A file that is called a picture and is none has no small picture."""
     page.give(b"<svg onload=alert(1)>", name="x.png", mime="image/png", thumb=address(picture()))
 
@@ -263,14 +263,14 @@ def test_what_only_claims_to_be_a_picture_is_a_file(page: Page) -> None:
         ("x" * 300 + ".pdf", "x" * 100 + "…" + "x" * 15 + ".pdf"),
     ],
 )
-def test_names_are_plain(page: Page, name: str, kept: str) -> None:
+def test_names_are_plain(page: PanelPage, name: str, kept: str) -> None:
     """A name has no folders and nothing invisible, and keeps its ending."""
     page.give(b"x", name=name)
 
     assert [card["name"] for card in page.box.attachments] == [kept]
 
 
-def test_equal_names_are_told_apart(page: Page) -> None:
+def test_equal_names_are_told_apart(page: PanelPage) -> None:
     """Three pasted pictures have three names."""
     for number in range(3):
         page.give(b"x", file=f"{number:016x}", name="image.png")
@@ -280,7 +280,7 @@ def test_equal_names_are_told_apart(page: Page) -> None:
 
 def test_limits_are_the_kernels_too() -> None:
     """A file that is too large, one too many, or too much together is refused with the figures."""
-    inbox = Inbox()
+    inbox = UploadBuffer()
     with pytest.raises(CommandError, match=r"b\.bin has 20\.01 MB; an attachment may have 20 MB"):
         inbox.begin(ID, name="b.bin", size=EACH_BYTES + 10_000)
     with pytest.raises(CommandError, match="may have 20 MB"):
@@ -298,13 +298,13 @@ def test_limits_are_the_kernels_too() -> None:
 def test_strange_ids_are_refused(id: str) -> None:
     """A file comes under a number that the page could have made."""
     with pytest.raises(CommandError, match="Attach it again"):
-        Inbox().begin(id, name="a", size=1)
+        UploadBuffer().begin(id, name="a", size=1)
 
 
 @pytest.mark.parametrize(("at", "piece"), [(1, b"x"), (-1, b"x"), (0, b""), (0, b"x" * 11)])
 def test_a_file_that_is_not_whole_is_dropped(at: int, piece: bytes) -> None:
     """A piece in the wrong place, or one too much, ends the file, and frees what was there of it."""
-    inbox = Inbox()
+    inbox = UploadBuffer()
     inbox.begin(ID, name="a.bin", size=10)
 
     with pytest.raises(CommandError, match=r"a\.bin did not arrive whole"):
@@ -312,7 +312,7 @@ def test_a_file_that_is_not_whole_is_dropped(at: int, piece: bytes) -> None:
     assert inbox.held_bytes == 0
 
 
-def test_the_page_is_told_why_a_file_is_refused(page: Page) -> None:
+def test_the_page_is_told_why_a_file_is_refused(page: PanelPage) -> None:
     """A piece of a file that nobody began is answered by a line for the user."""
     page.say({"do": "piece", "n": 1, "file": ID, "at": 0}, b"x")
 
@@ -322,7 +322,7 @@ def test_the_page_is_told_why_a_file_is_refused(page: Page) -> None:
 def test_files_of_a_page_that_left_are_freed() -> None:
     """What a page began to send, and then left, is dropped after a minute; what came whole stays."""
     now = [0.0]
-    inbox = Inbox(now=lambda: now[0])
+    inbox = UploadBuffer(now=lambda: now[0])
     inbox.begin(ID, name="half", size=10)
     inbox.add(ID, 0, b"12345")
     inbox.begin(ID[::-1], name="whole", size=1)
@@ -336,7 +336,7 @@ def test_files_of_a_page_that_left_are_freed() -> None:
     assert [each.name for each in inbox.attachments] == ["whole"]
 
 
-def test_a_file_is_removed_wherever_it_is(page: Page) -> None:
+def test_a_file_is_removed_wherever_it_is(page: PanelPage) -> None:
     """Remove drops a file that is here, and one that still arrives."""
     page.give(b"x" * 10)
     page.say({"do": "begin", "n": 1, "file": ID[::-1], "name": "b", "size": 5, "mime": "", "thumb": ""})
@@ -348,7 +348,7 @@ def test_a_file_is_removed_wherever_it_is(page: Page) -> None:
     assert page.box._inbox.held_bytes == 0
 
 
-def test_an_empty_file_is_a_file(page: Page) -> None:
+def test_an_empty_file_is_a_file(page: PanelPage) -> None:
     """A file without content is here as soon as it is begun."""
     page.give(b"", name="empty.txt")
 

@@ -14,7 +14,7 @@ import pytest
 from or_magic.chat.session import Session
 from or_magic.errors import CommandError
 from or_magic.jupyter.panel.settings_form import SHOWN, TOOLBOX, SettingsForm, answer_type, choices, tools_in, typed
-from or_magic.jupyter.panel.worker import Work
+from or_magic.jupyter.panel.worker import Worker
 from or_magic.sandbox import Behaviour, Sandbox, start
 from or_magic.settings.layers import Settings
 from or_magic.settings.parameters import PARAMETER_BY_NAME
@@ -33,7 +33,7 @@ def stations() -> list[str]:
     return []
 
 
-class Words(HTMLParser):
+class LineWords(HTMLParser):
     """The text of a piece of HTML, and its tags."""
 
     def __init__(self, html: str) -> None:
@@ -54,7 +54,7 @@ class Bench:
     def __init__(self, session: Session, names: Mapping[str, Any]) -> None:
         self.session, self.names = session, dict(names)
         self.failures: list[Exception] = []
-        self.work = Work(self.failures.append)
+        self.work = Worker(self.failures.append)
         self.form = SettingsForm(session, lambda: self.names, session.host.where, self.work)
 
     def settle(self) -> Bench:
@@ -103,7 +103,7 @@ class Bench:
 
     @property
     def summary(self) -> str:
-        return Words(self.form.children[0].children[1].value).text
+        return LineWords(self.form.children[0].children[1].value).text
 
     @property
     def trouble(self) -> str:
@@ -188,7 +188,7 @@ def test_a_wrong_value(bench: Bench) -> None:
     assert bench.session.settings.notebook == {"temperature": "0.4"}
     assert bench.control("temperature").value == "<b>3</b>"
     assert "0.4 stays set." in bench.line("temperature")
-    assert Words(bench.line("temperature")).tags == {"div"}
+    assert LineWords(bench.line("temperature")).tags == {"div"}
 
     bench.type("temperature", "0.4")
     assert ALERT not in bench.line("temperature")
@@ -276,9 +276,9 @@ def test_what_the_model_hears(bench: Bench, model: str, seen: set[str]) -> None:
     bench.refreshed()
 
     is_seen = {name: bench.is_seen(name) for name in ("temperature", "reasoning", "verbosity", "answer as")}
-    belt = bench.field("Run harmless tools without asking")
+    tool_settings = bench.field("Run harmless tools without asking")
     assert {name for name, each in is_seen.items() if each} == seen - {"tools"}
-    assert (belt.layout.display != "none") is ("tools" in seen)
+    assert (tool_settings.layout.display != "none") is ("tools" in seen)
     assert bench.is_seen("max_tokens")
     assert bench.is_seen("provider.order")
 
@@ -374,7 +374,7 @@ def test_a_setting_that_cannot_be_used(environment: dict[str, str], bench: Bench
     environment["OR_MAGIC_TEMPERATURE"] = "<i>hot</i>"
     bench.refreshed()
     assert ALERT in bench.trouble
-    assert Words(bench.trouble).tags == {"div"}
+    assert LineWords(bench.trouble).tags == {"div"}
 
     del environment["OR_MAGIC_TEMPERATURE"]
     assert bench.type("max_tokens", "7").trouble == ""

@@ -14,8 +14,8 @@ from or_magic.jupyter.panel.turn_html import (
     bar_html,
     error_html,
     foot_html,
-    left_behind_html,
     question_html,
+    snapshot_html,
 )
 from or_magic.ledger.records import Turn
 from or_magic.text import show_hidden
@@ -143,7 +143,7 @@ def test_nothing_of_a_question_acts(text: str) -> None:
 @pytest.mark.parametrize("text", TEXTS)
 def test_nothing_around_it_acts(text: str) -> None:
     """The same of errors, footers, the name of a thread, and what is left behind in the saved notebook."""
-    for html in (error_html(text), foot_html(text), left_behind_html([asked(*hostile_turns(text))], text)):
+    for html in (error_html(text), foot_html(text), snapshot_html([asked(*hostile_turns(text))], text)):
         read = Read(html)
         assert read.faults == []
         assert read.buttons == []

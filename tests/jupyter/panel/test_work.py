@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from or_magic.errors import Stopped
-from or_magic.jupyter.panel.worker import Work
+from or_magic.jupyter.panel.worker import Worker
 
 WAIT_S = 20
 
 
-def settle(work: Work) -> None:
+def settle(work: Worker) -> None:
     """Waits until all that was handed over is done."""
     done = threading.Event()
     work.do(done.set)
@@ -28,7 +28,7 @@ class Held:
     """Work whose thread is busy until it is let go."""
 
     def __init__(self, **options: Any) -> None:
-        self.work, self.begun, self._may_go = Work(**options), threading.Event(), threading.Event()
+        self.work, self.begun, self._may_go = Worker(**options), threading.Event(), threading.Event()
         self.work.do(self._hold)
         assert self.begun.wait(WAIT_S)
 
@@ -41,7 +41,7 @@ class Held:
         self._may_go.set()
 
 
-def thread_of(work: Work) -> threading.Thread:
+def thread_of(work: Worker) -> threading.Thread:
     """The thread that does the jobs."""
     found: list[threading.Thread] = []
     work.do(lambda: found.append(threading.current_thread()))
@@ -60,7 +60,7 @@ def fails(error: BaseException) -> Callable[[], object]:
 
 def test_in_order() -> None:
     """Jobs are done one after another in the order in which they came, all in one daemon thread with a name."""
-    work, done = Work(), list[Any]()
+    work, done = Worker(), list[Any]()
     for number in range(100):
         work.do(lambda number=number: done.append((number, threading.get_ident())))  # type: ignore[misc]
     settle(work)
@@ -79,7 +79,7 @@ def new_threads(before: list[threading.Thread]) -> list[str]:
 def test_no_thread_before_the_first() -> None:
     """Work that was given nothing has no thread, nor has it one when it was closed before."""
     before = threading.enumerate()
-    work = Work()
+    work = Worker()
     assert "or_magic panel" not in new_threads(before)
 
     work.close()
@@ -99,10 +99,10 @@ def test_nobody_waits() -> None:
 
 def test_from_many_threads() -> None:
     """What many threads hand over at once is done once each, and what one hands over in its order."""
-    work, done, gate = Work(), list[tuple[int, int]](), threading.Barrier(8)
+    work, done, middleware = Worker(), list[tuple[int, int]](), threading.Barrier(8)
 
     def hand_over(who: int) -> None:
-        gate.wait(WAIT_S)
+        middleware.wait(WAIT_S)
         for number in range(50):
             work.do(functools.partial(done.append, (who, number)))
 
@@ -130,7 +130,7 @@ def test_the_newest() -> None:
 
 def test_one_that_has_begun() -> None:
     """A job that has begun ends; one of the same kind that comes meanwhile is done after it."""
-    work, done, begun, may_end = Work(), list[str](), threading.Event(), threading.Event()
+    work, done, begun, may_end = Worker(), list[str](), threading.Event(), threading.Event()
 
     def first() -> None:
         begun.set()
@@ -163,7 +163,7 @@ def test_the_same_job_twice() -> None:
 
 def test_a_job_that_hands_over_another() -> None:
     """A job may hand over more; it is done after what was there before."""
-    work, done, ended = Work(), list[str](), threading.Event()
+    work, done, ended = Worker(), list[str](), threading.Event()
 
     def first() -> None:
         work.do(lambda: (done.append("third"), ended.set()))
@@ -180,7 +180,7 @@ def test_a_job_that_hands_over_another() -> None:
 def test_an_error(error: BaseException) -> None:
     """What a job raises, whatever it is, is told, and the next one is done in the same thread."""
     told: list[BaseException] = []
-    work = Work(told.append)
+    work = Worker(told.append)
     thread = thread_of(work)
 
     work.do(fails(error))
@@ -193,11 +193,11 @@ def test_an_error(error: BaseException) -> None:
 
 def test_an_error_that_cannot_be_told() -> None:
     """Where telling it fails too the thread goes on; without anybody to tell, nothing happens."""
-    work = Work(lambda error: 1 / 0)
+    work = Worker(lambda error: 1 / 0)
     work.do(fails(ValueError("x")))
     settle(work)
 
-    silent = Work()
+    silent = Worker()
     silent.do(fails(ValueError("x")))
     settle(silent)
 
@@ -220,7 +220,7 @@ def test_closing(newest: str) -> None:
 def test_work_that_nobody_has_any_more() -> None:
     """Work that is let go of keeps no thread alive, nor does its thread keep it; what was handed over is done."""
     done = threading.Event()
-    work = Work()
+    work = Worker()
     thread, gone = thread_of(work), weakref.ref(work)
     work.do(done.set)
     del work
@@ -239,7 +239,7 @@ def test_a_job_is_let_go_of() -> None:
         def job(self) -> None:
             pass
 
-    work, thing = Work(), Thing()
+    work, thing = Worker(), Thing()
     gone = weakref.ref(thing)
     work.do(thing.job)
     work.do(thing.job, newest="look")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from or_magic.jupyter.panel.turn_html import Asked
+from or_magic.jupyter.panel.turn_html import AskedQuestion
 from or_magic.ledger.records import Turn
 from or_magic.types import Message, Usage
 
@@ -23,5 +23,5 @@ def a_turn(id: int = 1, **changes: Any) -> Turn:
     return Turn(**(facts | changes))
 
 
-def asked(*turns: Turn, branches: tuple[int, ...] = ()) -> Asked:
-    return Asked(turns or (a_turn(),), branches or (turns[0].id if turns else 1,))
+def asked(*turns: Turn, branches: tuple[int, ...] = ()) -> AskedQuestion:
+    return AskedQuestion(turns or (a_turn(),), branches or (turns[0].id if turns else 1,))
