@@ -41,7 +41,14 @@ def old_ledger(location: str, steps: int) -> None:
             connection.execute(insert(tables.messages).values(hash=hash, parent=parent, role=message.role))
             part = {"message": hash, "position": 0, "kind": "text", "content": message.text}
             connection.execute(insert(tables.parts).values(part))
-        row = {"id": 1, "notebook": 1, "purse": "/old.ipynb", "service": REAL, "parameters": "{}", "state": "complete"}
+        row = {
+            "id": 1,
+            "notebook": 1,
+            "budget_scope": "/old.ipynb",
+            "service": REAL,
+            "parameters": "{}",
+            "state": "complete",
+        }
         row |= {"prompt": prompt, "answer": answer, "started_utc": now, "ended_utc": now}
         row |= {"cost_pico_usd": 42, "cost_source": "reported", "model_asked": "a/b", "cell_id": "c1"}
         connection.execute(insert(tables.turns).values(row))
