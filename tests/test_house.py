@@ -13,8 +13,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("ground",),
     ("settings", "client", "ledger"),
-    ("catalog",),
-    ("prompt",),
+    ("catalog", "prompt"),
     ("chat",),
     ("charts",),
     ("commands",),
@@ -24,7 +23,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 )
 FACE = {"__init__", "__main__", "python_api", "toolbox"}
 USES_THE_SANDBOX = {"jupyter", "face"}  # to start one
-STILL_UPWARD = {("commands", "jupyter"), ("prompt", "catalog")}  # on their way out
+STILL_UPWARD = {("commands", "jupyter")}  # on its way out
 HOMES = {
     "httpx": {"client/http.py"},
     "aiohttp": {"client/http.py"},

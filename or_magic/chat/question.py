@@ -165,14 +165,15 @@ def prepare(
     known = _known(models, asked) if answer_format != ANY_FORMAT else None
     check_output_kind(answer_format, known, models)
     given = {name: value.value for name, value in values.items()}
+    supported = known.supported_parameters if known is not None else None
     values |= {
-        name: ChosenValue(value, "-f or --schema") for name, value in answer_format.parameters(known, given).items()
+        name: ChosenValue(value, "-f or --schema") for name, value in answer_format.parameters(supported, given).items()
     }
     if tool_settings.tools.declarations:
         check_tools(models, asked)
         declared = [*given.get("tools", []), *tool_settings.tools.declarations]
         values["tools"] = ChosenValue(declared, "--tools")
-    told = "\n\n".join(filter(None, (system, answer_format.instruction(known, given))))
+    told = "\n\n".join(filter(None, (system, answer_format.instruction(supported, given))))
     composed = compose(asked, {name: value.value for name, value in values.items()})
     notes = [f"The model auto is now {DEFAULT_MODEL}."] if chosen.value == _OLD_AUTO else []
     notes += composed.notes

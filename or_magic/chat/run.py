@@ -227,8 +227,8 @@ class Ask:
         self.client: Client | None = None
         self.answer.notes, self.answer.parameters = question.notes, question.shareable
         self.answer.steps, self.answer.runs = question.steps, question.runs
-        self.answer.format, shape = question.answer_format.shown_as, question.answer_format.shape
-        self.answer.read = shape.read if shape is not None else None
+        self.answer.format, schema = question.answer_format.shown_as, question.answer_format.answer_schema
+        self.answer.read = schema.read if schema is not None else None
         self.turn_id = self._open_turn()
         self.answer.turn_id = self.turn_id
         self._host: Host = session.host if show else ScriptHost()
@@ -692,7 +692,7 @@ def _unforced(composed: Composed) -> Composed:
 
 def needs_follow_up(question: Question) -> bool:
     """Whether anything may follow its first answer."""
-    return bool(question.tool_settings.tools.functions) or question.answer_format.shape is not None
+    return bool(question.tool_settings.tools.functions) or question.answer_format.answer_schema is not None
 
 
 class FollowUp:
@@ -718,7 +718,7 @@ class FollowUp:
         """
         if self._question.tool_settings.tools.functions:
             answer = ToolLoop(self._session, self._question, self._ask, show=self._show).follow(answer)
-        return answer if self._question.answer_format.shape is None else self._fitting(answer)
+        return answer if self._question.answer_format.answer_schema is None else self._fitting(answer)
 
     def follow_late(self) -> Answer:
         """The same in the thread of the first answer. How it ends is in the last one, as for any in the background."""
@@ -727,7 +727,7 @@ class FollowUp:
         if self._question.tool_settings.tools.functions:
             last = ToolLoop(self._session, self._question, self._ask, show=self._show, first=self._first).follow_late()
         is_over = last.ending != "complete" or last.error is not None or self._first.is_stopped
-        if self._question.answer_format.shape is None or is_over:
+        if self._question.answer_format.answer_schema is None or is_over:
             return last
         try:
             return self._fitting(last)

@@ -18,15 +18,12 @@ import re
 import sys
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 from or_magic.errors import CommandError
 from or_magic.extracting import json_in
-
-if TYPE_CHECKING:
-    from or_magic.catalog.model import Model
 
 _WRAPPED = "value"
 _MOST_ERRORS = 3
@@ -249,7 +246,7 @@ def _short(value: Any) -> str:
 
 Format = Literal["text", "markdown", "code", "json", "math", "html", "image"]
 FORMATS: tuple[str, ...] = get_args(Format)
-_TOLD: Mapping[str, str] = {
+_INSTRUCTIONS: Mapping[str, str] = {
     "text": "Answer in plain text: no Markdown, no marks around words.",
     "markdown": "Answer in Markdown.",
     "code": (
@@ -265,46 +262,57 @@ _STRUCTURED = "structured_outputs"
 
 @dataclass(frozen=True, slots=True)
 class AnswerFormat:
-    """What an answer shall be.
+    """In which format an answer is asked for, and which schema its value fits.
 
     Attributes:
-        format: None where nothing was said of it.
-        shape: the value that it shall stand for; None for any.
+        format: None where none was asked for.
+        answer_schema: of the value that the answer stands for; None for any value.
     """
 
     format: Format | None = None
-    shape: AnswerSchema | None = None
+    answer_schema: AnswerSchema | None = None
 
     @property
     def shown_as(self) -> Format:
-        """How it is shown."""
-        return "json" if self.shape is not None else self.format or "markdown"
+        """The format in which the answer is shown: JSON where it has a schema, Markdown where nothing was asked for."""
+        return "json" if self.answer_schema is not None else self.format or "markdown"
 
-    def instruction(self, model: Model | None, parameters: Mapping[str, Any]) -> str:
-        """What the model is told of it, "" for nothing: of a schema only where no parameter keeps it to that."""
-        if self.shape is not None:
-            return "" if "response_format" in self.parameters(model, parameters) else self.shape.instruction
-        return _TOLD.get(self.format or "", "")
+    def instruction(self, supported: Collection[str] | None, given: Mapping[str, Any]) -> str:
+        """The sentence that asks the model for this format; "" where none is needed.
 
-    def parameters(self, model: Model | None, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The parameters that it adds to those that the user gave."""
+        A schema is written out only where no parameter of the request binds the model to it.
+
+        Args:
+            supported: the names of the parameters that the model supports; None where nobody knows the model.
+            given: the parameters that the user set, by name.
+        """
+        if self.answer_schema is not None:
+            return "" if "response_format" in self.parameters(supported, given) else self.answer_schema.instruction
+        return _INSTRUCTIONS.get(self.format or "", "")
+
+    def parameters(self, supported: Collection[str] | None, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters that this format adds to those that the user set.
+
+        Args:
+            supported: the names of the parameters that the model supports; None where nobody knows the model.
+            given: the parameters that the user set, by name.
+        """
         if self.format == "image" and "modalities" not in given:
             return {"modalities": ["image", "text"]}
-        if self.shape is None or "response_format" in given or model is None:
+        if self.answer_schema is None or "response_format" in given or _STRUCTURED not in (supported or ()):
             return {}
-        return {"response_format": self.shape.response_format} if _STRUCTURED in model.supported_parameters else {}
+        return {"response_format": self.answer_schema.response_format}
 
 
 ANY_FORMAT = AnswerFormat()
 
 
 def answer_format_of(format: str | None, schema: object) -> AnswerFormat:
-    """The form that arguments in Python name.
+    """The answer format that the arguments ``format`` and ``schema`` of the Python functions name.
 
     Raises:
-        CommandError: one of them is none, or they do not go together.
+        CommandError: one of them is none that exists, or they exclude each other.
     """
-
     if format is not None and format not in FORMATS:
         raise CommandError(f"format is {format!r}; it wants one of {', '.join(FORMATS)}.")
     if schema is None:
@@ -315,5 +323,5 @@ def answer_format_of(format: str | None, schema: object) -> AnswerFormat:
         schema = short_schema(schema, {})
         if schema is None:
             raise CommandError("schema is a text, but not of the form name: str, age: int.")
-    shape = schema if isinstance(schema, AnswerSchema) else schema_of(schema)
-    return AnswerFormat(cast("Format | None", format), shape)
+    answer_schema = schema if isinstance(schema, AnswerSchema) else schema_of(schema)
+    return AnswerFormat(cast("Format | None", format), answer_schema)

@@ -102,6 +102,7 @@ FILE = "settings file"
 ALIASES, PROMPTS = "aliases", "prompts"  # tables of the settings file
 FAVOURITES = "favourites"  # a list of model ids there
 NAMES = ("model", "base_url", *BY_NAME, *PARAMETER_BY_NAME)
+_IN_FILE = frozenset({*NAMES, ALIASES, PROMPTS, FAVOURITES})
 
 
 class Secret(str):
@@ -129,6 +130,160 @@ class ChosenValue:
     source: str
 
 
+@dataclass(frozen=True, slots=True)
+class ResolvedSettings:
+    """What is set at one moment, read once and checked: what a question is asked with from its beginning to its end.
+
+    Attributes:
+        model: the model id to ask, that of the alias where one was named; ``"account"`` where none is to be sent.
+        parameters: those that anybody set, by the API's names.
+        options: all of `options.OPTIONS` by name, as values.
+        base_url: the address to ask, checked.
+        timeouts: the options that the client obeys, as it takes them.
+        aliases: model ids by their short names.
+    """
+
+    model: Setting
+    parameters: Mapping[str, ChosenValue]
+    options: Mapping[str, float | bool | str]
+    base_url: Setting
+    timeouts: Timeouts
+    aliases: Mapping[str, str]
+    _key: Setting | None
+
+    @property
+    def service(self) -> str:
+        """The origin of the address, under which money is counted and keys are kept."""
+        return origin_of(self.base_url.value)
+
+    def key(self) -> Setting:
+        """The key that belongs to the address; for a server on this machine a dummy where none was given.
+
+        Raises:
+            MissingKeyError: there is none.
+        """
+        if self._key is None:
+            raise missing_key(self.service)
+        return self._key
+
+
+@dataclass(frozen=True, slots=True)
+class _Layers:
+    """What everybody who can set something says at one moment; each layer is read once. The nearest one wins."""
+
+    notebook: Mapping[str, str]
+    config: Mapping[str, Any]
+    file: Mapping[str, Any]
+    environment: Mapping[str, str]
+    named: Mapping[str, Mapping[str, str]]
+    keys: Mapping[str, Secret]
+
+    def model(self, flag: str | None) -> Setting:
+        chosen = self._first(
+            ("this cell", flag),
+            ("%openrouter model", self.notebook.get("model")),
+            *self._outer("model"),
+            ("default", DEFAULT_MODEL),
+        )
+        id = self.names_of(ALIASES).get(chosen.value)
+        return chosen if id is None else Setting(id, f"{chosen.source}: {chosen.value}")
+
+    def names_of(self, table: str) -> dict[str, str]:
+        in_file = self.file.get(table, {})
+        if not isinstance(in_file, Mapping) or not all(isinstance(text, str) for text in in_file.values()):
+            raise CommandError(f'In the settings file: [{table}] holds lines such as name = "text".')
+        return {**in_file, **self.named[table]}
+
+    def base_url(self) -> Setting:
+        setting = self._first(
+            ("%openrouter sandbox", self.notebook.get("sandbox_url")),
+            ("%openrouter set", self.notebook.get("base_url")),
+            ("%config", self.config.get("base_url")),
+            (FILE, self.file.get("base_url")),
+            ("OPENROUTER_BASE_URL", self.environment.get("OPENROUTER_BASE_URL")),
+            ("default", OPENROUTER),
+        )
+        if not _is_address(setting.value):
+            raise CommandError(
+                f"{setting.source} is {setting.value!r}, which is no address. It should look like {OPENROUTER}."
+            )
+        parts = urlsplit(setting.value)
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK and not self.option_value("plain_http"):
+            raise CommandError(
+                f"{setting.source} is {setting.value!r}: over plain http others could read the key and the text. "
+                "Use https, or allow it with %openrouter set plain_http on."
+            )
+        return setting
+
+    def option(self, name: str) -> Setting:
+        inner = ("%openrouter set", self.notebook.get(name))
+        return self._first(inner, *self._outer(name), ("default", BY_NAME[name].default))
+
+    def option_value(self, name: str) -> float | bool | str:
+        setting = self.option(name)
+        return BY_NAME[name].value(setting.value, setting.source)
+
+    def parameters(self, given: Mapping[str, Any]) -> dict[str, ChosenValue]:
+        chosen = {
+            name: ChosenValue(value, "this cell") for name, value in given.items() if name not in PARAMETER_BY_NAME
+        }
+        for parameter in PARAMETERS:
+            value = self._set(parameter)
+            if parameter.name in given:
+                value = ChosenValue(given[parameter.name], "this cell")
+            if value is not None and value.value is not UNSET:
+                chosen[parameter.name] = value
+        return chosen
+
+    def key(self, origin: str) -> Setting | None:
+        """The key that belongs to an origin; None where there is none."""
+        if given := self.keys.get(origin):
+            return Setting(given, "%openrouter key")
+        key = Secret(self.environment.get("OPENROUTER_API_KEY", "").strip())
+        if key and origin == origin_of(self.environment.get("OPENROUTER_BASE_URL") or OPENROUTER):
+            return Setting(key, "OPENROUTER_API_KEY")
+        return Setting("sk-or-none", "none needed") if urlsplit(origin).hostname in LOOPBACK else None
+
+    def resolved(self, model: str | None, parameters: Mapping[str, Any]) -> ResolvedSettings:
+        base_url, options = self.base_url(), {option.name: self.option_value(option.name) for option in OPTIONS}
+        return ResolvedSettings(
+            model=self.model(model),
+            parameters=self.parameters(parameters),
+            options=options,
+            base_url=base_url,
+            timeouts=timeouts_of(options),
+            aliases=self.names_of(ALIASES),
+            _key=self.key(origin_of(base_url.value)),
+        )
+
+    def _set(self, parameter: Parameter) -> ChosenValue | None:
+        """What the layers below a question say of a parameter."""
+        variable = f"OR_MAGIC_{parameter.plain_name.upper()}"
+        layers = (
+            ("%openrouter set", self.notebook.get(parameter.name)),
+            ("%config", self.config.get(parameter.plain_name)),
+            (FILE, self.file.get(parameter.name)),
+            (variable, self.environment.get(variable)),
+        )
+        for source, raw in layers:
+            if raw in (None, ""):
+                continue
+            take = parameter.parse if isinstance(raw, str) and source != FILE else parameter.check
+            return ChosenValue(take(raw, f"{source}: {parameter.name}"), source)
+        return None
+
+    def _outer(self, name: str) -> Iterator[tuple[str, str | None]]:
+        """The layers below the notebook, for what is kept as it was typed."""
+        yield "%config", self.config.get(name)
+        in_file, variable = self.file.get(name), f"OR_MAGIC_{name.upper()}"
+        yield FILE, None if in_file is None else _as_typed(in_file)
+        yield variable, self.environment.get(variable)
+
+    @staticmethod
+    def _first(*candidates: tuple[str, str | None]) -> Setting:
+        return next(Setting(value, source) for source, value in candidates if value)
+
+
 class Settings:
     """The settings of one notebook.
 
@@ -149,16 +304,21 @@ class Settings:
         self.named: dict[str, dict[str, str]] = {ALIASES: {}, PROMPTS: {}}
         self._keys: dict[str, Secret] = {}
 
+    def resolve(self, model: str | None = None, parameters: Mapping[str, Any] | None = None) -> ResolvedSettings:
+        """What is set now, for one question: the settings file, the environment and ``%config`` are read once.
+
+        Args:
+            model: the model that the question names.
+            parameters: those of the question, as their value types gave them; `UNSET` takes back what is set.
+
+        Raises:
+            CommandError: the settings file cannot be read, or whoever set something gave what cannot be its value.
+        """
+        return self._look().resolved(model, parameters or {})
+
     def model(self, flag: str | None = None) -> Setting:
         """The model id to ask, where an alias was named that of the alias; ``"account"`` where none is to be sent."""
-        chosen = self._first(
-            ("this cell", flag),
-            ("%openrouter model", self.notebook.get("model")),
-            *self._outer("model"),
-            ("default", DEFAULT_MODEL),
-        )
-        id = self.names_of(ALIASES).get(chosen.value)
-        return chosen if id is None else Setting(id, f"{chosen.source}: {chosen.value}")
+        return self._look().model(flag)
 
     def names_of(self, table: str) -> dict[str, str]:
         """What the user has named: `ALIASES` of models, or `PROMPTS`; the notebook's own on top of the file's.
@@ -166,10 +326,7 @@ class Settings:
         Raises:
             CommandError: the settings file cannot be read.
         """
-        in_file = self._file().get(table, {})
-        if not isinstance(in_file, Mapping) or not all(isinstance(text, str) for text in in_file.values()):
-            raise CommandError(f'In the settings file: [{table}] holds lines such as name = "text".')
-        return {**in_file, **self.named[table]}
+        return self._look().names_of(table)
 
     def prompt(self, name: str) -> str:
         """A named prompt.
@@ -211,30 +368,11 @@ class Settings:
         Raises:
             CommandError: it is no http(s) address, or plain http to another machine.
         """
-        setting = self._first(
-            ("%openrouter sandbox", self.notebook.get("sandbox_url")),
-            ("%openrouter set", self.notebook.get("base_url")),
-            ("%config", self._config().get("base_url")),
-            (FILE, self._file().get("base_url")),
-            ("OPENROUTER_BASE_URL", self._environment.get("OPENROUTER_BASE_URL")),
-            ("default", OPENROUTER),
-        )
-        if not _is_address(setting.value):
-            raise CommandError(
-                f"{setting.source} is {setting.value!r}, which is no address. It should look like {OPENROUTER}."
-            )
-        parts = urlsplit(setting.value)
-        if parts.scheme == "http" and parts.hostname not in LOOPBACK and not self.option_value("plain_http"):
-            raise CommandError(
-                f"{setting.source} is {setting.value!r}: over plain http others could read the key and the text. "
-                "Use https, or allow it with %openrouter set plain_http on."
-            )
-        return setting
+        return self._look().base_url()
 
     def option(self, name: str) -> Setting:
         """An option of `options.OPTIONS` as it was typed, and who set it; not yet checked."""
-        inner = ("%openrouter set", self.notebook.get(name))
-        return self._first(inner, *self._outer(name), ("default", BY_NAME[name].default))
+        return self._look().option(name)
 
     def option_value(self, name: str) -> float | bool | str:
         """The value of an option.
@@ -242,8 +380,7 @@ class Settings:
         Raises:
             CommandError: whoever set it gave what cannot be its value.
         """
-        setting = self.option(name)
-        return BY_NAME[name].value(setting.value, setting.source)
+        return self._look().option_value(name)
 
     def timeouts(self) -> Timeouts:
         """How long to wait and how often to try again.
@@ -251,7 +388,8 @@ class Settings:
         Raises:
             CommandError: one of the options has an impossible value.
         """
-        return timeouts_of({option.name: self.option_value(option.name) for option in OPTIONS})
+        look = self._look()
+        return timeouts_of({option.name: look.option_value(option.name) for option in OPTIONS})
 
     def parameters(self, given: Mapping[str, Any] | None = None) -> dict[str, ChosenValue]:
         """The parameters of a request that anybody set, by name; those that nobody set are not in it.
@@ -262,17 +400,7 @@ class Settings:
         Raises:
             CommandError: whoever set one gave what cannot be its value.
         """
-        given, config, file = given or {}, self._config(), self._file()
-        chosen = {
-            name: ChosenValue(value, "this cell") for name, value in given.items() if name not in PARAMETER_BY_NAME
-        }
-        for parameter in PARAMETERS:
-            value = self._set(parameter, config, file)
-            if parameter.name in given:
-                value = ChosenValue(given[parameter.name], "this cell")
-            if value is not None and value.value is not UNSET:
-                chosen[parameter.name] = value
-        return chosen
+        return self._look().parameters(given or {})
 
     def put(self, name: str, text: str) -> None:
         """Sets an option or a parameter for this notebook.
@@ -305,51 +433,29 @@ class Settings:
         Raises:
             MissingKeyError: there is none.
         """
-        origin = origin_of(self.base_url().value)
-        if given := self._keys.get(origin):
-            return Setting(given, "%openrouter key")
-        key = Secret(self._environment.get("OPENROUTER_API_KEY", "").strip())
-        if key and origin == origin_of(self._environment.get("OPENROUTER_BASE_URL") or OPENROUTER):
-            return Setting(key, "OPENROUTER_API_KEY")
-        if urlsplit(origin).hostname in LOOPBACK:
-            return Setting("sk-or-none", "none needed")
-        raise MissingKeyError(
-            f"No key for {origin}. Make one at openrouter.ai/settings/keys, then run %openrouter key (or set "
-            "OPENROUTER_API_KEY). To try without one: %openrouter sandbox."
-        )
+        look = self._look()
+        origin = origin_of(look.base_url().value)
+        key = look.key(origin)
+        if key is None:
+            raise missing_key(origin)
+        return key
 
-    def _set(self, parameter: Parameter, config: Mapping[str, str], file: Mapping[str, Any]) -> ChosenValue | None:
-        """What the layers below a question say of a parameter."""
-        variable = f"OR_MAGIC_{parameter.plain_name.upper()}"
-        layers = (
-            ("%openrouter set", self.notebook.get(parameter.name)),
-            ("%config", config.get(parameter.plain_name)),
-            (FILE, file.get(parameter.name)),
-            (variable, self._environment.get(variable)),
-        )
-        for source, raw in layers:
-            if raw in (None, ""):
-                continue
-            take = parameter.parse if isinstance(raw, str) and source != FILE else parameter.check
-            return ChosenValue(take(raw, f"{source}: {parameter.name}"), source)
-        return None
-
-    def _outer(self, name: str) -> Iterator[tuple[str, str | None]]:
-        """The layers below the notebook, for what is kept as it was typed."""
-        yield "%config", self._config().get(name)
-        in_file, variable = self._file().get(name), f"OR_MAGIC_{name.upper()}"
-        yield FILE, None if in_file is None else _as_typed(in_file)
-        yield variable, self._environment.get(variable)
-
-    def _file(self) -> Mapping[str, Any]:
+    def _look(self) -> _Layers:
         values = self.file.values()
-        if unknown := next((name for name in values if name not in (*NAMES, ALIASES, PROMPTS, FAVOURITES)), None):
+        if unknown := next((name for name in values if name not in _IN_FILE), None):
             raise CommandError(f"In the settings file: {no_such(unknown)}")
-        return values
+        environment = {
+            name: self._environment[name] for name in self._environment if name.startswith(("OR_MAGIC_", "OPENROUTER_"))
+        }
+        return _Layers(dict(self.notebook), self._config(), values, environment, self.named, self._keys)
 
-    @staticmethod
-    def _first(*candidates: tuple[str, str | None]) -> Setting:
-        return next(Setting(value, source) for source, value in candidates if value)
+
+def missing_key(origin: str) -> MissingKeyError:
+    """The error where there is no key for an origin."""
+    return MissingKeyError(
+        f"No key for {origin}. Make one at openrouter.ai/settings/keys, then run %openrouter key (or set "
+        "OPENROUTER_API_KEY). To try without one: %openrouter sandbox."
+    )
 
 
 def no_such(name: str) -> str:

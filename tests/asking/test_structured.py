@@ -177,6 +177,6 @@ def test_a_schema_and_another_format_do_not_go_together() -> None:
     """The user is told, instead of one of them being dropped."""
     with pytest.raises(CommandError, match="do not go together"):
         answer_format_of("code", Person)
-    assert answer_format_of("json", Address).shape is not None
+    assert answer_format_of("json", Address).answer_schema is not None
     assert schema_of(Literal["a"]).read('{"value": "a"}') == "a" == schema_of(Literal["a"]).read('"a"')
     assert schema_of(JSON_SCHEMA).is_strict

@@ -27,7 +27,7 @@ from . import tool_loop_parts
 from .tool_loop_parts import (
     ADD,
     ADDED,
-    BranchPoint,
+    Spot,
     add,
     ask,
     bad,
@@ -51,7 +51,7 @@ FULL = 6_000 * 4  # bytes of about 6,000 tokens
 
 
 @harmless
-def first_tag(spot: BranchPoint) -> str:
+def first_tag(spot: Spot) -> str:
     return f"{type(spot).__name__}: {spot.tags[0]}"
 
 
@@ -131,7 +131,7 @@ RESULTS = [
         "the result: pandas DataFrame, 2 rows x 2 columns.\n```csv\ncolumn,dtype,nulls\na,int64,0\nb,str,0\n```\n"
         "All rows follow.\n```csv\na,b\n1,x\n2,y\n```",
     ),
-    (BranchPoint(x=1, tags=["a"]), '{"x": 1.0, "tags": ["a"]}'),
+    (Spot(x=1, tags=["a"]), '{"x": 1.0, "tags": ["a"]}'),
     ({"a": [1, None]}, '{"a": [1, null]}'),
     (None, "None"),
     (figure(), "[an image, which this model cannot see]"),

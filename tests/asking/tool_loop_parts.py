@@ -27,7 +27,7 @@ harmless = or_magic.tool(approve=False)
 ADD, ADDED = '{"a": 1, "b": 2}', "3"
 
 
-class BranchPoint(pydantic.BaseModel):
+class Spot(pydantic.BaseModel):
     x: float
     tags: list[str]
 
