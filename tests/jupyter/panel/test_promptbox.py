@@ -358,3 +358,14 @@ def test_an_empty_file_is_a_file(page: PanelPage) -> None:
 def test_attachments_keep_their_bytes_to_themselves() -> None:
     """What a file holds does not show in its repr."""
     assert "secret" not in repr(Attachment(ID, "a", 6, "", b"secret"))
+
+
+def test_a_sent_prompt_has_left_the_box() -> None:
+    """Whoever is told of a prompt finds the box empty, whatever it held before, so that what fails can come back."""
+    seen: list[tuple[str, str]] = []
+    box = PromptBox(on_send=lambda text, attachments: seen.append((text, box.draft)))
+    box.set_state({"draft": "Why?"})
+
+    box._heard(box, {"do": "send", "text": "Why?", "n": 1}, [])
+
+    assert seen == [("Why?", "")]
