@@ -91,7 +91,7 @@ def test_a_failed_branch_leaves_what_was_there(kernel: Kernel, sandbox: Sandbox)
     kernel.run("turns = or_magic.conversation().turns\npanel._pressed({'do': 'again', 'turn': str(turns[0].id)})")
     assert kernel.value("wait(lambda: 'The answer that was there stands.' in panel.box.notice)") is True
     assert kernel.value("[t.prompt.text for t in or_magic.conversation()]") == ["first", "second"]
-    assert kernel.value("[len(spot.branches) for spot in panel.spots]") == [2, 1]
+    assert kernel.value("[len(spot.branches) for spot in panel.branch_points]") == [2, 1]
 
 
 def test_what_is_closed_hears_nothing(kernel: Kernel, sandbox: Sandbox) -> None:
@@ -143,7 +143,7 @@ def test_what_is_said_is_to_be_seen(kernel: Kernel, sandbox: Sandbox) -> None:
     kernel.run("%openrouter ask first")
     kernel.run("%openrouter ask second")
     kernel.run("panel.box.observe(lambda change: seen.append((change['new'][:18], panel.box.draft)), 'editing')")
-    kernel.run("panel.box.observe(lambda change: seen.append((change['new'][:9], len(panel.spots))), 'notice')")
+    kernel.run("panel.box.observe(lambda change: seen.append((change['new'][:9], len(panel.branch_points))), 'notice')")
     kernel.run("panel._pressed({'do': 'edit', 'turn': '1'})")
     assert kernel.value("wait(lambda: seen)") == [("Editing question 1", "first")]
     kernel.run("panel._pressed({'do': 'undo', 'turn': '2'})")

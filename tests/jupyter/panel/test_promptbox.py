@@ -360,12 +360,13 @@ def test_attachments_keep_their_bytes_to_themselves() -> None:
     assert "secret" not in repr(Attachment(ID, "a", 6, "", b"secret"))
 
 
-def test_a_sent_prompt_has_left_the_box() -> None:
-    """Whoever is told of a prompt finds the box empty, whatever it held before, so that what fails can come back."""
-    seen: list[tuple[str, str]] = []
-    box = PromptBox(on_send=lambda text, attachments: seen.append((text, box.draft)))
-    box.set_state({"draft": "Why?"})
+def test_a_sent_prompt_has_left_the_box(page: PanelPage) -> None:
+    """Whoever is told of a prompt finds the box empty, so that one which fails can come back; the page is not told."""
+    drafts: list[str] = []
+    page.box._on_send = lambda text, files: drafts.append(page.box.draft)
+    page.comm.handle_msg({"content": {"data": {"method": "update", "state": {"draft": "Why?"}}}, "buffers": []})
 
-    box._heard(box, {"do": "send", "text": "Why?", "n": 1}, [])
+    page.say({"do": "send", "n": 1, "text": "Why?"})
 
-    assert seen == [("Why?", "")]
+    assert drafts == [""]
+    assert [each for each in page.comm.published if "draft" in each.get("state", {})] == []
