@@ -34,26 +34,26 @@ def jobs(context: NotebookContext, text: str) -> None:
             f"%openrouter jobs takes nothing more; {text!r} was typed. To stop one: %openrouter stop ID."
         )
     under_way = context.session.jobs()
-    for ask in under_way:
-        answer = next((step.answer for step in context.session.steps_after(ask)), ask.answer)
+    for job in under_way:
+        answer = job.newest
         model = answer.model or answer.model_asked or "the account's model"
-        print(f"{ask.turn_id:>6}  {model}  {time.monotonic() - answer.sent_at:.0f} s  {len(answer.text):,} characters")
+        print(f"{job.turn_id:>6}  {model}  {time.monotonic() - answer.sent_at:.0f} s  {len(answer.text):,} characters")
     print("%openrouter stop ID stops one, %openrouter stop all of them." if under_way else "Nothing is under way.")
 
 
 def stop(context: NotebookContext, text: str) -> None:
     """``%openrouter stop [ID|all]``: stops answers in the background; alone, the only one there is."""
     under_way = context.session.jobs()
-    wanted = under_way if text == "all" else [ask for ask in under_way if text in ("", str(ask.turn_id))]
+    wanted = under_way if text == "all" else [job for job in under_way if text in ("", str(job.turn_id))]
     if not under_way:
         raise CommandError("Nothing is under way in the background.")
     if not wanted:
         raise CommandError(f"There is no {text!r} under way. %openrouter jobs lists them.")
     if not text and len(wanted) > 1:
         raise CommandError(f"{len(wanted)} answers are under way: %openrouter stop ID, or stop all.")
-    for ask in wanted:
-        ask.stop()
-        print(f"Stopped {ask.turn_id} after about {ask.answer.about_tokens:,} tokens, which are kept.")
+    for job in wanted:
+        job.stop()
+        print(f"Stopped {job.turn_id} after about {job.answer.about_tokens:,} tokens, which are kept.")
 
 
 _VALUES = re.compile(r"(?<!\S)--values(?!\S)")

@@ -47,7 +47,7 @@ def limits(context: NotebookContext, text: str) -> pd.DataFrame:
 def _warn(context: NotebookContext, credits: Credits) -> None:
     """Says where a budget allows more than the account has."""
     location, session = context.host.where(), context.session
-    standings = session.budgeting().standings_of(location.budget_scope, session.service, None)
+    standings = session.budget_check().standings_of(location.budget_scope, session.service, None)
     most = max((each.rest for each in standings), default=0)
     if most > pico_usd(credits.left_usd):
         left, allowed = (format_usd(amount) for amount in (pico_usd(credits.left_usd), most))
@@ -211,7 +211,7 @@ def _show(context: NotebookContext, thread_id: int | None) -> None:
     from or_magic.chat.budget import told
 
     location, session = context.host.where(), context.session
-    standings = session.budgeting().standings_of(location.budget_scope, session.service, thread_id)
+    standings = session.budget_check().standings_of(location.budget_scope, session.service, thread_id)
     for each in standings:
         print(f"{_NAMES[each.limit.scope]}: {told(each)}")
     if not standings:

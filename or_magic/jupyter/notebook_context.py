@@ -320,9 +320,7 @@ class NotebookContext:
             "answer_format": answer_format,
         } | options
         if asked.values.get("dry_run"):
-            from or_magic.chat.estimates import dry_run
-
-            print(strip_terminal(dry_run(self.session, content, **given)))
+            print(strip_terminal(self.session.dry_run(content, **given)))
             return None
         before = self.session.last_of_caller
         try:

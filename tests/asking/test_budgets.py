@@ -12,7 +12,6 @@ import pytest
 
 from or_magic.chat.budget import told, without_bound
 from or_magic.chat.costs import costs
-from or_magic.chat.estimates import dry_run
 from or_magic.chat.footer import footer_text
 from or_magic.chat.session import Session
 from or_magic.errors import BudgetError, ServiceError
@@ -209,7 +208,7 @@ def test_a_cost_that_is_not_known_stays_held_back(session: Session, sandbox: San
         session.ask("hi", model="sandbox/cut", parameters={"max_tokens": 100})
 
     location = session.host.where()
-    (standing,) = session.budgeting().standings_of(location.budget_scope, session.service, None)
+    (standing,) = session.budget_check().standings_of(location.budget_scope, session.service, None)
     assert standing.reserved > 0
     assert "held back" in told(standing)
 
@@ -250,7 +249,7 @@ def test_a_dry_run(session: Session, sandbox: Sandbox) -> None:
     session.ask("My name is Ada.", model="sandbox/echo")
     before = len(chats(sandbox))
 
-    shown = dry_run(session, "Who am I?", model="sandbox/routed", parameters={"max_tokens": 100}, system="Be brief.")
+    shown = session.dry_run("Who am I?", model="sandbox/routed", parameters={"max_tokens": 100}, system="Be brief.")
 
     assert len(chats(sandbox)) == before
     assert len(session.ledger.turns()) == 1

@@ -75,7 +75,7 @@ def worst_and_cost(session: Session) -> tuple[int, int, int]:
 def worst_of(session: Session, max_tokens: int) -> int:
     from or_magic.types import Message
 
-    case = session.budgeting().worst_case(
+    case = session.budget_check().worst_case(
         "sandbox/echo", {"max_tokens": max_tokens}, (Message.of_text("user", PROMPT),), 0
     )
     return case.pico_usd(max_tokens)
@@ -131,11 +131,11 @@ def test_a_killed_process_holds_nothing_back(session: Session, sandbox: Sandbox,
     again = Session(InFolder(tmp_path), Settings(environment(sandbox, tmp_path)))
     again.ask(PROMPT, model="sandbox/echo", history="none")
 
-    (standing,) = again.budgeting().standings_of(str(tmp_path), again.service, None)
+    (standing,) = again.budget_check().standings_of(str(tmp_path), again.service, None)
     give_up_at = time.monotonic() + 60
     while standing.reserved and time.monotonic() < give_up_at:
         time.sleep(0.2)
-        (standing,) = again.budgeting().standings_of(str(tmp_path), again.service, None)
+        (standing,) = again.budget_check().standings_of(str(tmp_path), again.service, None)
     assert standing.reserved == 0
     assert not [turn for turn in again.ledger.turns() if turn.state == "open"]
     again.close()

@@ -434,7 +434,7 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
 
     def _look(self) -> None:
         """What is there now, drawn where it differs."""
-        with self.session.at(self._standing):
+        with self.session.use_host(self._standing):
             self.spots = Branches(self.session.ledger).spots(self.notebook, None, self.attempt)
             asked = self.asked(self.spots[-self.talk.shown :])
             threads = self.session.threads.of(self.notebook)
@@ -489,7 +489,7 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
         """What sending the box would cost; nothing is said of what cannot be sent yet."""
         line = ""
         if text.strip():
-            with contextlib.suppress(OrMagicError), self.session.at(self._standing):
+            with contextlib.suppress(OrMagicError), self.session.use_host(self._standing):
                 content = content_of_draft(text, (), self._names())
                 form = self.form.answer_form()
                 question = self.session.question(content, None, None, None, None, None, form, is_draft=True)
@@ -520,7 +520,7 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
         if "turn" in facts and not turn.isdecimal():
             raise CommandError(f"{turn!r} is no turn.")
         self.say("")
-        with self.session.at(self._standing):
+        with self.session.use_host(self._standing):
             ACTIONS[action](self, int(turn or 0), facts.get("name", ""))
         return None
 
@@ -529,7 +529,7 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
 
     def _leave(self) -> None:
         """Renews what a saved notebook shows: what has ended; what arrives comes later, once."""
-        with self.session.at(self._standing):
+        with self.session.use_host(self._standing):
             shown = self.asked(self.spots[-self.talk.shown :])
             asked = [each for each in shown if each.last.state != "open"]
             self._left.renew(asked, self.session.threads.current_name(self.notebook))

@@ -275,7 +275,7 @@ class PanelQuestion:
         again = wish.again
         known = {"cell_id": again.cell_id, "ask_number": again.ask_number} if again is not None else {}
         try:
-            with self._session.at(self._host(item=self.item, request=f"panel:{uuid.uuid4().hex}", **known)):
+            with self._session.use_host(self._host(item=self.item, request=f"panel:{uuid.uuid4().hex}", **known)):
                 self._first = self._send(wish)
         except (Exception, Stopped) as error:  # told in the panel: nobody waits for this thread
             if not self._has_ended:
