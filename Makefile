@@ -16,13 +16,14 @@ define install
 	  touch $(VENV)/.installed-$(1); }
 endef
 
-.PHONY: help demo lab test lint types tests notebooks chromium postgres soak bench pictures clean
+.PHONY: help demo lab test lint types tests notebooks chromium postgres soak bench trace pictures clean
 
 help:
 	@echo "make demo      run notebooks/01_first_cell.ipynb and watch the answer stream in (no key needed)"
 	@echo "make lab       JupyterLab on the notebooks (with the sandbox where there is no key)"
 	@echo "make test      lint, types, tests, browser, notebooks"
 	@echo "make soak      the long tests    make bench   the benchmarks    make pictures   docs/pictures"
+	@echo "make trace     the way of a cell through the sources"
 
 demo:
 	$(call install,lab)
@@ -75,6 +76,10 @@ bench:
 	@$(MAKE) --no-print-directory chromium
 	$(BIN)/python -m tests.benchmarks
 	$(BIN)/python -m pytest -q -s -m bench tests/browser
+
+trace:
+	$(call install,test)
+	@$(BIN)/python -m tests.trace_cell
 
 pictures:
 	$(call install,test)
