@@ -16,14 +16,14 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from or_magic.answer import Answer
 from or_magic.chat.history import check_length, goes_on
 from or_magic.chat.host import FooterData, Host, ScriptHost, View
 from or_magic.chat.payment import Draft, End, Payment, record_unsent
-from or_magic.chat.question import Question, Services, TurnPosition, messages_of, next_step, second_try
+from or_magic.chat.question import Question, TurnPosition, messages_of, next_step, second_try
 from or_magic.chat.replay import Replayer, events_of
 from or_magic.chat.tools import INTERRUPTED, REFUSED, Runner, failed
 from or_magic.client import background
@@ -34,29 +34,39 @@ from or_magic.ledger.records import Settled
 from or_magic.money import format_usd
 from or_magic.types import Ending, Event, ImagePart, TextDelta, ToolCall, ToolResultPart, ToolRun
 
+if TYPE_CHECKING:
+    from or_magic.catalog.source import CatalogSource
+    from or_magic.ledger.store import Ledger
+
 _CLOSING_S = 2.0
 _MOST_FAILURES = 3
 _BUDGET_NAMES = {"notebook": "", "day": "today", "thread": "thread", "all": "all today"}
 _NOTHING_SENT = "Stopped before anything was sent. Nothing was charged."
 
 
-class RunServices(Services, Protocol):
-    """What a run needs besides the ledger and the catalog."""
+@dataclass(frozen=True, slots=True)
+class RunServices:
+    """What a question is run with, composed once for it by whoever asks.
 
+    Attributes:
+        ledger: that of the settings.
+        models: the catalog of the service that is asked.
+        run: names the session in the turns that it makes.
+        replayer: which questions are answered from the ledger.
+        approved: the code of tools whose calls the user has allowed for good; grows.
+        next_position: where a question stands that follows one of the same cell.
+        note_opened: told, in the thread that asked, that a turn is in the ledger now.
+        tell_watchers: told, in any thread, that something has changed that others may show.
+    """
+
+    ledger: Ledger
+    models: CatalogSource
+    run: str
+    replayer: Replayer
     approved: set[object]
-
-    @property
-    def replayer(self) -> Replayer:
-        """Which questions are answered from the ledger."""
-
-    def next_position(self, position: TurnPosition) -> TurnPosition:
-        """Where a question stands that follows one of the same cell."""
-
-    def note_opened(self, answer: Answer, question: Question) -> None:
-        """A turn is in the ledger now; called in the thread that asked."""
-
-    def tell_watchers(self) -> None:
-        """Something has changed that others may show; called in any thread."""
+    next_position: Callable[[TurnPosition], TurnPosition]
+    note_opened: Callable[[Answer, Question], None]
+    tell_watchers: Callable[[], None]
 
 
 @dataclass(slots=True)
