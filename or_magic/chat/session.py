@@ -411,19 +411,17 @@ class Session:
             raise
         finally:
             if not job.is_in_background:
-                self._end(job)
+                self._jobs.remove(job)
+                self.tell_watchers()
 
         def end(last: Answer) -> None:
             first.release(last)
-            self._end(job)
+            self._jobs.remove(job)
             on_last(last)
+            self.tell_watchers()
 
         run.follow_in_background(end)
         return first
-
-    def _end(self, job: Job) -> None:
-        self._jobs.remove(job)
-        self.tell_watchers()
 
     def _thread(self, notebook: str, thread: str | None, which: WhichHistory) -> tuple[str | None, str | None]:
         """The thread that a question goes on, and the thread's system prompt; None for none."""

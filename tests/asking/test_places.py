@@ -82,16 +82,16 @@ def test_leaving(opened: Callable[..., Session]) -> None:
     own, outer, inner = first.host, ScriptHost(), ScriptHost()
 
     def fail() -> None:
-        with first.at(inner):
+        with first.use_host(inner):
             assert first.host is inner
             assert second.host is not inner
             raise ZeroDivisionError
 
-    with first.at(outer):
+    with first.use_host(outer):
         with pytest.raises(ZeroDivisionError):
             fail()
         assert first.host is outer
-        with second.at(inner):
+        with second.use_host(inner):
             assert (first.host, second.host) == (outer, inner)
     assert first.host is own
 
