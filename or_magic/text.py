@@ -1,11 +1,13 @@
-"""Untrusted text, made fit to be shown: one line, a terminal, an excerpt; and text between fences."""
+"""Text, made fit to be shown: shortened to a line, safe in a page and in a terminal; and the nearest known word."""
 
 from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterable
 
-LINE_MAX = 500  # characters of a one-line text
+LINE_MAX = 500  # characters of a line that is shown in a page
+MESSAGE_MAX = 300  # characters of a text that is quoted in a message
 _BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # they let a text be read in another order than it has
 _HIDDEN = re.compile(f"[\x00-\x1f\x7f-\x9f\u200b\u2028\u2029\ufeff\ud800-\udfff{_BIDI}]")
 # A string sequence that never ends is not taken whole: what follows it would be hidden. Its ESC goes all the same.
@@ -72,9 +74,6 @@ def finished_terminal_length(text: str) -> int:
     return len(text) if found is None else found.start()
 
 
-_LONGEST = 300
-
-
 def excerpt(body: bytes) -> str:
     """The beginning of a body as one line without markup, to be quoted in a message; "" where it is empty."""
     text = body[:4000].decode("utf-8", "replace")
@@ -83,7 +82,29 @@ def excerpt(body: bytes) -> str:
     return one_line(text)
 
 
-def one_line(text: str) -> str:
-    """The text on one line, without control characters, cut to what can be read at a glance."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 8 * _LONGEST]).split())
-    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+def shorten(text: str, longest: int) -> str:
+    """The text on one line: runs of white space become one space.
+
+    One of more than `longest` characters is cut, and ends in an ellipsis, which is the last of these characters.
+    """
+    line = " ".join(text.split())
+    return line if len(line) <= longest else f"{line[: longest - 1].rstrip()}…"
+
+
+def one_line(text: str, longest: int = MESSAGE_MAX) -> str:
+    """An untrusted text to be quoted in a message: on one line, without control characters, shortened."""
+    start = text[: 8 * longest]
+    return shorten(start if start.isprintable() else "".join(c if c.isprintable() else " " for c in start), longest)
+
+
+def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """The known word that is most like a mistyped one; None where none is like it.
+
+    Args:
+        word: what was typed.
+        known: the words that exist.
+        cutoff: how alike they must be, from 0 (anything) to 1 (equal).
+    """
+    import difflib
+
+    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=cutoff)), None)
