@@ -9,34 +9,26 @@ import contextlib
 import re
 import types
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from or_magic.catalog.search import ranked
 from or_magic.chat.tools import SERVER_TOOLS
-from or_magic.commands.arguments import FLAGS, Flag
+from or_magic.commands.arguments import FLAGS, flag_of
 from or_magic.errors import OrMagicError
-from or_magic.ledger.records import Replay
-from or_magic.prompt.answer_formats import FORMATS
 from or_magic.settings.layers import ALIASES, NAMES, PROMPTS
 from or_magic.settings.options import BY_NAME
-from or_magic.settings.parameters import PARAMETERS
+from or_magic.settings.parameters import PARAMETER_BY_NAME, PARAMETERS, UNSET_WORD
 
 if TYPE_CHECKING:
     from or_magic.jupyter.notebook_context import NotebookContext
 
 _LINE = re.compile(r"^\s*(?:[A-Za-z_]\w*\s*=\s*)?%(?P<mark>%?)(?:openrouter|or)(?:\s+(?P<rest>.*))?$")
-_WORD = re.compile(r"[a-z0-9_]+")
 _MOST = 200
 _ID_FLAGS = ("--model", "-m", "--fallback")
 _TOOLBOX = ("variables", "describe", "python")
 _MODEL_FLAGS = "--free --vision --tools --structured --reasoning --min-context --max-price --author --since".split()
 _MODEL_FLAGS += "--modality --sort --limit --job --user --refresh".split()
 _AFTER: dict[str, tuple[str, ...]] = {
-    "--format": FORMATS,
-    "-f": FORMATS,
-    "--history": ("thread", "run", "none"),
-    "--replay": get_args(Replay),
     "--sort": ("price", "context", "newest", "intelligence", "value", "name"),
     "--modality": ("text", "image", "file", "audio", "video"),
     "chart": ("context", "intelligence", "history", "spending"),
@@ -52,8 +44,7 @@ _AFTER: dict[str, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(NamedTuple):
     """A text to be put in, and what it is: a price, a kind."""
 
     text: str
@@ -110,7 +101,7 @@ def _in_cell(context: NotebookContext, before: list[str], word: str) -> Iterable
     flag, equals, value = word.partition("=")
     if equals:
         return [Completed(f"{flag}={each.text}", each.what) for each in _values(context, flag, value)]
-    if last.startswith("-") and (flag_of := _flag(last)) is not None and flag_of.value:
+    if last.startswith("-") and (known := flag_of(last)) is not None and known.shown:
         return _values(context, last, word)
     return _ids(context, word)
 
@@ -150,24 +141,9 @@ def _settings(context: NotebookContext, before: list[str], word: str) -> Iterabl
     name = before[0].replace("-", "_")
     if name == "model":
         return _ids(context, word)
-    parameter = next((each for each in PARAMETERS if each.name == name), None)
-    words = _choices(parameter.kind.shown) if parameter is not None else _option_words(name)
-    return _matching(word, map(Completed, [*words, "unset"]))
-
-
-def _option_words(name: str) -> list[str]:
-    option = BY_NAME.get(name)
-    if option is None:
-        return []
-    return (
-        ["on", "off"]
-        if option.default in ("on", "off")
-        else re.findall(
-            r"\b(?:restart|always|never|thread|run|"
-            r"none|full|brief)\b",
-            option.help,
-        )
-    )
+    setting = BY_NAME.get(name) or PARAMETER_BY_NAME.get(name)
+    words = setting.type.choices if setting is not None else ()
+    return _matching(word, map(Completed, [*words, UNSET_WORD]))
 
 
 def _flags(context: NotebookContext, before: list[str]) -> Iterator[Completed]:
@@ -178,38 +154,29 @@ def _flags(context: NotebookContext, before: list[str]) -> Iterator[Completed]:
     for flag in FLAGS:
         is_heard = flag.parameter is None or not flag.parameter.ability or not heard
         if (is_heard or (flag.parameter and flag.parameter.ability in heard)) and flag.name not in before:
-            yield Completed(flag.name, flag.value.lower() if flag.value.isalpha() else "")
-
-
-def _flag(name: str) -> Flag | None:
-    return next((flag for flag in FLAGS if name in (flag.name, flag.short)), None)
+            yield Completed(flag.name, flag.shown.lower() if flag.shown.isalpha() else "")
 
 
 def _values(context: NotebookContext, name: str, word: str) -> Iterable[Completed]:
     """What may stand behind a flag."""
-    if name in _ID_FLAGS:
-        return _ids(context, word)
-    if name == "--thread":
-        return _matching(word, _threads(context))
-    if name == "--prompt":
-        return _matching(word, map(Completed, context.session.settings.names_of(PROMPTS)))
-    if name == "--schema":
-        return _matching(word, (Completed(each) for each in _types(context)))
-    if name == "--tools":
-        earlier, comma, begun = word.rpartition(",")
-        named = earlier.split(",")
-        found = _matching(begun, (each for each in _functions(context) if each.text not in named))
-        return [Completed(f"{earlier}{comma}{each.text}", each.what) for each in found]
-    if name in _AFTER:
-        return _matching(word, map(Completed, _AFTER[name]))
-    flag = _flag(name)
-    return _matching(word, map(Completed, _choices(flag.value) if flag is not None else ()))
-
-
-def _choices(shown: str) -> list[str]:
-    """The words that a value may be, out of how it is shown in the help: ``low|high|JSON``."""
-    words = shown.split("|")
-    return [word for word in words if _WORD.fullmatch(word)] if len(words) > 1 else []
+    flag = flag_of(name)
+    if flag is None:
+        return ()
+    match flag.type.names:
+        case "model":
+            return _ids(context, word)
+        case "thread":
+            return _matching(word, _threads(context))
+        case "prompt":
+            return _matching(word, map(Completed, context.session.settings.names_of(PROMPTS)))
+        case "schema":
+            return _matching(word, (Completed(each) for each in _types(context)))
+        case "tool":
+            earlier, comma, begun = word.rpartition(",")
+            named = earlier.split(",")
+            found = _matching(begun, (each for each in _functions(context) if each.text not in named))
+            return [Completed(f"{earlier}{comma}{each.text}", each.what) for each in found]
+    return _matching(word, map(Completed, flag.type.choices))
 
 
 def _types(context: NotebookContext) -> Iterator[str]:

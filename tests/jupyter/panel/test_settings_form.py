@@ -383,7 +383,7 @@ def test_a_setting_that_cannot_be_used(environment: dict[str, str], bench: Bench
 
 def test_kinds() -> None:
     """Lists are offered where a value is one of some words; a value is shown as it would be typed."""
-    offered = {name for name in SHOWN if choices(PARAMETER_BY_NAME[name].kind)}
+    offered = {name for name in SHOWN if choices(PARAMETER_BY_NAME[name].type)}
     assert {*SHOWN} - offered == {"temperature", "max_tokens", "models", "provider.order"}
     for value, text in ((True, "on"), (["a", "b"], "a,b"), ({"a": 1}, '{"a": 1}'), (0.2, "0.2")):
         assert typed(value) == text
