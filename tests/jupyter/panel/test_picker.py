@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import traitlets
 
-from or_magic.catalog.model import decode_models
+from or_magic.catalog.decoding import decode_models
 from or_magic.catalog.table import models_table
 from or_magic.chat.session import Session
 from or_magic.errors import CommandError
