@@ -24,7 +24,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 )
 FACE = {"__init__", "__main__", "python_api", "toolbox"}
 USES_THE_SANDBOX = {"jupyter", "face"}  # to start one
-STILL_UPWARD = {("commands", "jupyter"), ("prompt", "catalog")}  # on their way out
+STILL_UPWARD = {("prompt", "catalog")}  # on their way out
 HOMES = {
     "httpx": {"client/http.py"},
     "aiohttp": {"client/http.py"},
