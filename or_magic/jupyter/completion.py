@@ -20,7 +20,7 @@ from or_magic.settings.options import BY_NAME
 from or_magic.settings.parameters import PARAMETER_BY_NAME, PARAMETERS, UNSET_WORD
 
 if TYPE_CHECKING:
-    from or_magic.jupyter.notebook_context import NotebookContext
+    from or_magic.jupyter.notebook_context import JupyterContext
 
 _LINE = re.compile(r"^\s*(?:[A-Za-z_]\w*\s*=\s*)?%(?P<mark>%?)(?:openrouter|or)(?:\s+(?P<rest>.*))?$")
 _MOST = 200
@@ -51,16 +51,16 @@ class Completed(NamedTuple):
     what: str = ""
 
 
-def matcher_of(context: NotebookContext) -> Callable[[Any], Any]:
+def matcher_of(context: JupyterContext) -> Callable[[Any], Any]:
     """A matcher for ``ip.Completer.custom_matchers``."""
     from IPython.core.completer import SimpleCompletion, context_matcher
 
     @context_matcher()  # type: ignore[untyped-decorator]  # IPython's
-    def openrouter_matcher(context: Any) -> dict[str, Any]:
+    def openrouter_matcher(typed: Any) -> dict[str, Any]:
         """Completes what stands behind ``%openrouter`` and ``%%openrouter``."""
-        lines = context.full_text.split("\n")
-        line = lines[context.cursor_line][: context.cursor_position] if context.cursor_line < len(lines) else ""
-        found = completions(context, line, is_first=context.cursor_line == 0)
+        lines = typed.full_text.split("\n")
+        line = lines[typed.cursor_line][: typed.cursor_position] if typed.cursor_line < len(lines) else ""
+        found = completions(context, line, is_first=typed.cursor_line == 0)
         if found is None:
             return {"completions": []}
         word, listed = found
@@ -71,7 +71,7 @@ def matcher_of(context: NotebookContext) -> Callable[[Any], Any]:
     return matcher
 
 
-def completions(context: NotebookContext, line: str, *, is_first: bool) -> tuple[str, list[Completed]] | None:
+def completions(context: JupyterContext, line: str, *, is_first: bool) -> tuple[str, list[Completed]] | None:
     """The word before the cursor and what it may become; None where the line is no command of ours.
 
     Args:
@@ -94,7 +94,7 @@ def _words(text: str) -> list[str]:
     return words if words and not text[-1:].isspace() else [*words, ""]
 
 
-def _in_cell(context: NotebookContext, before: list[str], word: str) -> Iterable[Completed]:
+def _in_cell(context: JupyterContext, before: list[str], word: str) -> Iterable[Completed]:
     last = before[-1] if before else ""
     if word.startswith("-") and "=" not in word:
         return _matching(word, _flags(context, before))
@@ -106,7 +106,7 @@ def _in_cell(context: NotebookContext, before: list[str], word: str) -> Iterable
     return _ids(context, word)
 
 
-def _in_line(context: NotebookContext, before: list[str], word: str) -> Iterable[Completed]:
+def _in_line(context: JupyterContext, before: list[str], word: str) -> Iterable[Completed]:
     from or_magic.commands.registry import COMMANDS
 
     if not before:
@@ -133,7 +133,7 @@ def _in_line(context: NotebookContext, before: list[str], word: str) -> Iterable
     return _matching(word, map(Completed, _AFTER.get(name, ())))
 
 
-def _settings(context: NotebookContext, before: list[str], word: str) -> Iterable[Completed]:
+def _settings(context: JupyterContext, before: list[str], word: str) -> Iterable[Completed]:
     """Names of settings, then the values that one may have."""
     if not before:
         helps = {**{name: option.help for name, option in BY_NAME.items()}, **{p.name: p.help for p in PARAMETERS}}
@@ -146,7 +146,7 @@ def _settings(context: NotebookContext, before: list[str], word: str) -> Iterabl
     return _matching(word, map(Completed, [*words, UNSET_WORD]))
 
 
-def _flags(context: NotebookContext, before: list[str]) -> Iterator[Completed]:
+def _flags(context: JupyterContext, before: list[str]) -> Iterator[Completed]:
     """The flags that are not on the line yet, without those that the model does not hear."""
     model = next((word for word in before if "/" in word), None) or context.session.settings.model().value
     known = context.session.models.here(model)
@@ -157,7 +157,7 @@ def _flags(context: NotebookContext, before: list[str]) -> Iterator[Completed]:
             yield Completed(flag.name, flag.shown.lower() if flag.shown.isalpha() else "")
 
 
-def _values(context: NotebookContext, name: str, word: str) -> Iterable[Completed]:
+def _values(context: JupyterContext, name: str, word: str) -> Iterable[Completed]:
     """What may stand behind a flag."""
     flag = flag_of(name)
     if flag is None:
@@ -179,14 +179,14 @@ def _values(context: NotebookContext, name: str, word: str) -> Iterable[Complete
     return _matching(word, map(Completed, flag.type.choices))
 
 
-def _types(context: NotebookContext) -> Iterator[str]:
+def _types(context: JupyterContext) -> Iterator[str]:
     """The user's own classes, which may be schemas."""
     for name, value in list(context.shell.user_ns.items()):
         if isinstance(value, type) and not name.startswith("_"):
             yield name
 
 
-def _functions(context: NotebookContext) -> Iterator[Completed]:
+def _functions(context: JupyterContext) -> Iterator[Completed]:
     """The user's own functions, which may be tools; then the toolbox, and those that the service runs."""
     hidden = context.shell.user_ns_hidden
     for name, value in list(context.shell.user_ns.items()):
@@ -196,12 +196,12 @@ def _functions(context: NotebookContext) -> Iterator[Completed]:
     yield from (Completed(f"openrouter:{name}", "run by the service") for name in SERVER_TOOLS)
 
 
-def _threads(context: NotebookContext) -> list[Completed]:
+def _threads(context: JupyterContext) -> list[Completed]:
     threads = context.session.threads.of(context.host.where().notebook)
     return [Completed(thread.name, "current" if thread.is_current else "thread") for thread in threads]
 
 
-def _ids(context: NotebookContext, word: str) -> list[Completed]:
+def _ids(context: JupyterContext, word: str) -> list[Completed]:
     """Aliases, then the ids that hold the word, the best and the cheapest first, each with its price."""
     aliases = context.session.settings.names_of(ALIASES)
     listed = [Completed(name, id) for name, id in aliases.items() if word in name]

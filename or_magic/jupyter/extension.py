@@ -16,7 +16,7 @@ from or_magic.commands.registry import help_text, run_line
 from or_magic.errors import CommandError
 from or_magic.jupyter.completion import matcher_of
 from or_magic.jupyter.hosts import ShellHost, answer_display_html
-from or_magic.jupyter.notebook_context import NotebookContext
+from or_magic.jupyter.notebook_context import JupyterContext
 from or_magic.settings.layers import Settings
 from or_magic.settings.options import BY_NAME, OPTIONS
 from or_magic.settings.parameters import PARAMETERS
@@ -47,7 +47,7 @@ class OpenRouterMagics(_Configured):  # type: ignore[misc]  # its base is made f
         super().__init__(shell)
         host = ShellHost(shell)
         session = Session(host, Settings(config=self._config))
-        self.context = NotebookContext(shell, session, host)
+        self.context = JupyterContext(shell, session, host, new_panel)
         self.matcher: Any = None
 
     def _config(self) -> dict[str, str]:
@@ -63,12 +63,14 @@ class OpenRouterMagics(_Configured):  # type: ignore[misc]  # its base is made f
         """
         if cell is None:
             return run_line(self.context, line)
-        asked = self.context.flags(line)
+        from or_magic.commands import cells
+
+        asked = cells.cell_line(self.context, line)
         if asked.wants_help:
             return print(help_text())
         if not cell.strip() and not any(asked.values.get(name) for name in ("prompt", "image", "file")):
             raise CommandError("The cell is empty: the prompt stands below the first line.")
-        self.context.ask(cell.removesuffix("\n"), asked, first_line=2)
+        cells.ask(self.context, cell.removesuffix("\n"), asked, first_line=2)
         return None
 
     def close(self) -> None:
@@ -76,6 +78,13 @@ class OpenRouterMagics(_Configured):  # type: ignore[misc]  # its base is made f
         self.context.session.close()
         if self.context.sandbox is not None:
             self.context.sandbox.close()
+
+
+def new_panel(context: JupyterContext) -> object:
+    """The panel of a notebook; its widgets are imported for the first one."""
+    from or_magic.jupyter.panel.panel import Panel
+
+    return Panel(context)
 
 
 def conversation_html(shown: Any) -> str:

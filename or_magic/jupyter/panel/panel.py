@@ -46,7 +46,7 @@ from or_magic.text import sendable
 from or_magic.types import Message
 
 if TYPE_CHECKING:
-    from or_magic.jupyter.notebook_context import NotebookContext
+    from or_magic.jupyter.notebook_context import JupyterContext
 
 
 def again(panel: Panel, turn_id: TurnId, name: str) -> None:
@@ -241,11 +241,11 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
         CommandError: the extension is not loaded.
     """
 
-    def __init__(self, context: NotebookContext | None = None) -> None:
+    def __init__(self, context: JupyterContext | None = None) -> None:
         found = context or loaded_context()
         if found is None:
             raise CommandError("The panel needs the extension: run %load_ext or_magic first.")
-        self.context: NotebookContext = found
+        self.context: JupyterContext = found
         self.session = self.context.session
         self._loop = running_loop()
         self._is_display = self.context.host.location.front_end() != "headless"
