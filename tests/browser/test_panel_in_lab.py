@@ -448,14 +448,14 @@ def test_without_any_magic(open_notebook: OpenNotebook, sandbox: Sandbox) -> Non
 def test_reading_while_it_arrives(open_notebook: OpenNotebook, sandbox: Sandbox) -> None:
     """The view follows the end, stays where a reader has scrolled to, and nothing around it moves."""
     page = opened(open_notebook, "panel_scroll", model="sandbox/essay")
-    talk = page.panel().locator(".orm-talk")
+    talk = page.panel().locator(".orm-conversation")
     places = [page.box().bounding_box()["y"]]
     page.send("Tell me about streaming")
-    page.page.wait_for_function("() => document.querySelector('.orm-talk').scrollTop > 200")
+    page.page.wait_for_function("() => document.querySelector('.orm-conversation').scrollTop > 200")
     places.append(page.box().bounding_box()["y"])
     talk.hover()
     page.page.mouse.wheel(0, -2000)
-    page.page.wait_for_function("() => document.querySelector('.orm-talk').scrollTop === 0")
+    page.page.wait_for_function("() => document.querySelector('.orm-conversation').scrollTop === 0")
     page.see("What it costs")
     page.wait()
     places.append(page.box().bounding_box()["y"])
@@ -465,7 +465,7 @@ def test_reading_while_it_arrives(open_notebook: OpenNotebook, sandbox: Sandbox)
     page.run("%openrouter model sandbox/echo")
     page.ask("short")
     at_end = "talk => talk.scrollHeight - talk.scrollTop - talk.clientHeight < 40"
-    page.page.wait_for_function(f"() => ({at_end})(document.querySelector('.orm-talk'))")
+    page.page.wait_for_function(f"() => ({at_end})(document.querySelector('.orm-conversation'))")
     assert (page.complaints, page.lab.outward) == ([], [])
 
 

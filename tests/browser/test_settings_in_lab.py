@@ -20,12 +20,12 @@ MADE = """
 from IPython.display import HTML, display
 from or_magic.jupyter.panel import meter as meters, settings_form as forms
 from or_magic.jupyter.panel.worker import free
-from or_magic.jupyter.panel.worker import Work
+from or_magic.jupyter.panel.worker import Worker
 
 ip = get_ipython()
 context = ip.magics_manager.registry['OpenRouterMagics'].context
 place = context.host.where()
-work = Work(lambda error: open('failures.txt', 'a').write(repr(error)))
+work = Worker(lambda error: open('failures.txt', 'a').write(repr(error)))
 form = forms.SettingsForm(context.session, lambda: ip.user_ns, lambda: place, work)
 meter = meters.Meter(context.session, lambda: place, work)
 display(HTML(f'<style>{forms.CSS}{meters.CSS}</style>'))

@@ -121,8 +121,16 @@ class View {
     heard.then(() => (this.sent = null));
     this.notice.drop("send", "file");
     this.names.close();
+    this.empty();
+  }
+
+  /** The kernel empties its draft by itself when it hears of the prompt. A message that says so would come after one
+   *  that gives a prompt back which cannot be sent. */
+  empty() {
+    clearTimeout(this.timer);
+    this.timer = 0;
     this.fill("");
-    this.save();
+    this.model.set("draft", "");
   }
 
   /** Whether the prompt can be sent now, and what is told where it cannot. */

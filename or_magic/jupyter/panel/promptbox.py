@@ -357,6 +357,7 @@ class PromptBox(anywidget.AnyWidget):
             case {"do": "send", "text": str(text)}:
                 attachments = self._inbox.take()
                 self._show_attachments()
+                self.set_state({"draft": ""})  # as if the page had said so: it may hold what was typed since by now
                 self._on_send(sendable(text), attachments)
             case {"do": "stop"}:
                 self._on_stop()

@@ -358,3 +358,15 @@ def test_an_empty_file_is_a_file(page: PanelPage) -> None:
 def test_attachments_keep_their_bytes_to_themselves() -> None:
     """What a file holds does not show in its repr."""
     assert "secret" not in repr(Attachment(ID, "a", 6, "", b"secret"))
+
+
+def test_a_sent_prompt_has_left_the_box(page: PanelPage) -> None:
+    """Whoever is told of a prompt finds the box empty, so that one which fails can come back; the page is not told."""
+    drafts: list[str] = []
+    page.box._on_send = lambda text, files: drafts.append(page.box.draft)
+    page.comm.handle_msg({"content": {"data": {"method": "update", "state": {"draft": "Why?"}}}, "buffers": []})
+
+    page.say({"do": "send", "n": 1, "text": "Why?"})
+
+    assert drafts == [""]
+    assert [each for each in page.comm.published if "draft" in each.get("state", {})] == []

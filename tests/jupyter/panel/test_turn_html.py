@@ -225,3 +225,11 @@ def test_how_it_ended() -> None:
     assert "Its kernel was ended while it arrived." in Read(asked_html(asked(a_turn(state="interrupted")))).text
     assert "arriving in a cell …" in open
     assert "cost" not in open
+
+
+def test_the_earlier_turns_of_an_answer_that_is_read_from_the_ledger() -> None:
+    """The line under it says how many earlier turns were sent along, and no tokens, which are not kept."""
+    html = asked_html(asked(a_turn(history_turns=3)))
+
+    assert "· 3 turns · $" in html
+    assert "tokens" not in html
