@@ -18,7 +18,6 @@ from or_magic.errors import CommandError, ModelNotFoundError
 from . import tool_loop_parts
 from .tool_loop_parts import add, ask
 
-sandbox = tool_loop_parts.sandbox
 opened = tool_loop_parts.opened
 session = tool_loop_parts.session
 

@@ -22,17 +22,11 @@ from or_magic.errors import (
     NoEndpointsError,
     ProviderError,
 )
-from or_magic.sandbox import Behaviour, Sandbox, start
+from or_magic.sandbox import Sandbox
 from or_magic.settings.layers import Settings
 
 BASE = Decimal("0.000002")  # what sandbox/routed costs a prompt token at the provider sandbox
 PROMPT = "one two three"
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with start(behaviour=Behaviour(pace=0, first_token_s=0)) as running:
-        yield running
 
 
 @pytest.fixture

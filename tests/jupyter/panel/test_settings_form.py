@@ -15,7 +15,7 @@ from or_magic.chat.session import Session
 from or_magic.errors import CommandError
 from or_magic.jupyter.panel.settings_form import SHOWN, TOOLBOX, SettingsForm, answer_type, choices, tools_in, typed
 from or_magic.jupyter.panel.worker import Worker
-from or_magic.sandbox import Behaviour, Sandbox, start
+from or_magic.sandbox import Sandbox
 from or_magic.settings.layers import Settings
 from or_magic.settings.parameters import PARAMETER_BY_NAME
 
@@ -108,12 +108,6 @@ class Bench:
     @property
     def trouble(self) -> str:
         return str(self.form.children[1].children[0].value)
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with start(behaviour=Behaviour(pace=0, first_token_s=0)) as running:
-        yield running
 
 
 @pytest.fixture
