@@ -128,7 +128,7 @@ def test_what_has_no_price(session: Session) -> None:
 
 
 @pytest.mark.parametrize(
-    ("foreseen", "line"),
+    ("preview", "line"),
     [
         (
             CostEstimate(1_240, 2 * 10**8, 11 * 10**8, 12 * 10**9, 9_000, 500),
