@@ -23,7 +23,7 @@ from or_magic.jupyter.panel.worker import free
 from or_magic.jupyter.panel.worker import Work
 
 ip = get_ipython()
-desk = ip.magics_manager.registry['OpenRouterMagics'].desk
+desk = ip.magics_manager.registry['OpenRouterMagics'].context
 place = desk.host.where()
 work = Work(lambda error: open('failures.txt', 'a').write(repr(error)))
 form = forms.SettingsForm(desk.session, lambda: ip.user_ns, lambda: place, work)

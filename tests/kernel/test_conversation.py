@@ -331,7 +331,7 @@ def test_too_long(start: Start, sandbox: Sandbox) -> None:
     kernel = start()
     kernel.run("%openrouter endpoints sandbox/memory")
     kernel.run(
-        "magics = get_ipython().magics_manager.registry['OpenRouterMagics']; magics.desk.session.models.catalog()"
+        "magics = get_ipython().magics_manager.registry['OpenRouterMagics']; magics.context.session.models.catalog()"
     )
     long = "word " * 6000
     cell(kernel, "a", long, "sandbox/echo")
