@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import re
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from or_magic.catalog.search import ranked
@@ -51,24 +51,19 @@ class Completed(NamedTuple):
     what: str = ""
 
 
-def matcher_of(context: JupyterContext) -> Callable[[Any], Any]:
-    """A matcher for ``ip.Completer.custom_matchers``."""
-    from IPython.core.completer import SimpleCompletion, context_matcher
+def matches(context: JupyterContext, line: str, *, is_first: bool) -> dict[str, Any]:
+    """What IPython's completer gets from a matcher: the completions of the word before the cursor, in their order.
 
-    @context_matcher()  # type: ignore[untyped-decorator]  # IPython's
-    def openrouter_matcher(typed: Any) -> dict[str, Any]:
-        """Completes what stands behind ``%openrouter`` and ``%%openrouter``."""
-        lines = typed.full_text.split("\n")
-        line = lines[typed.cursor_line][: typed.cursor_position] if typed.cursor_line < len(lines) else ""
-        found = completions(context, line, is_first=typed.cursor_line == 0)
-        if found is None:
-            return {"completions": []}
-        word, listed = found
-        texts = [SimpleCompletion(each.text, type=each.what or None) for each in listed[:_MOST]]
-        return {"completions": texts, "matched_fragment": word, "suppress": True, "ordered": True}
+    The arguments are those of `completions`.
+    """
+    from IPython.core.completer import SimpleCompletion
 
-    matcher: Callable[[Any], Any] = openrouter_matcher
-    return matcher
+    found = completions(context, line, is_first=is_first)
+    if found is None:
+        return {"completions": []}
+    word, listed = found
+    texts = [SimpleCompletion(each.text, type=each.what or None) for each in listed[:_MOST]]
+    return {"completions": texts, "matched_fragment": word, "suppress": True, "ordered": True}
 
 
 def completions(context: JupyterContext, line: str, *, is_first: bool) -> tuple[str, list[Completed]] | None:

@@ -307,7 +307,7 @@ class _Layers:
             (self.environment.get(variable), variable, True),
         )
         for raw, source, is_typed in layers:
-            if not _is_unset(raw):
+            if not is_unset(raw):
                 yield raw.strip() if is_typed and isinstance(raw, str) else raw, source, is_typed
 
     def _outer(self, name: str) -> Iterator[tuple[str, Any]]:
@@ -316,7 +316,7 @@ class _Layers:
 
     @staticmethod
     def _first(*candidates: tuple[str, Any]) -> Setting:
-        source, value = next((source, value) for source, value in candidates if not _is_unset(value))
+        source, value = next((source, value) for source, value in candidates if not is_unset(value))
         if not isinstance(value, str):
             raise CommandError(f"{source} is {value!r}; it wants a text.")
         return Setting(value, source)
@@ -520,7 +520,7 @@ def no_such(name: str) -> str:
     return f"There is no {name!r}. {hint}"
 
 
-def _is_unset(value: Any) -> bool:
+def is_unset(value: Any) -> bool:
     """Whether a layer says nothing: None, or a text that is empty."""
     return value is None or (isinstance(value, str) and not value.strip())
 
