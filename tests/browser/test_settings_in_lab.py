@@ -24,10 +24,10 @@ from or_magic.jupyter.panel.worker import Worker
 
 ip = get_ipython()
 context = ip.magics_manager.registry['OpenRouterMagics'].context
-place = context.host.where()
+location = context.host.where()
 work = Worker(lambda error: open('failures.txt', 'a').write(repr(error)))
-form = forms.SettingsForm(context.session, lambda: ip.user_ns, lambda: place, work)
-meter = meters.Meter(context.session, lambda: place, work)
+form = forms.SettingsForm(context.session, lambda: ip.user_ns, lambda: location, work)
+meter = meters.Meter(context.session, lambda: location, work)
 display(HTML(f'<style>{forms.CSS}{meters.CSS}</style>'))
 def stations(): 'The weather stations.'
 display(form, meter)

@@ -220,7 +220,7 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
 
     def _ask(self, text: str, attachments: tuple[Attachment, ...]) -> None:
         content = functools.partial(self._content, text, attachments)
-        request = PanelRequest(content, self.form.answer_form, self.tool_settings, again=self.editing)
+        request = PanelRequest(content, self.form.answer_format, self.tool_settings, again=self.editing)
         give_back = functools.partial(self._give_back, text, attachments, self.editing, self.box.editing)
         self._cancel()
         self.box.recall = [*self.box.recall, text]
@@ -331,8 +331,8 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
         if text.strip():
             with contextlib.suppress(OrMagicError), self.session.use_host(self._idle_host):
                 content = content_of_draft(text, (), self._names())
-                form = self.form.answer_form()
-                question = self.session.question(content, None, None, None, None, None, form, is_draft=True)
+                format = self.form.answer_format()
+                question = self.session.question(content, None, None, None, None, None, format, is_draft=True)
                 line = cost_line(estimate_cost(self.session, question, is_offline=True, location=self.where()))
                 line += ", besides what is attached" if self.box.attachments else ""
         self.box.estimate = line
@@ -419,7 +419,9 @@ def _weakly(panel: Panel) -> Callable[..., None]:
 def again(panel: Panel, turn_id: TurnId, name: str) -> None:
     """Asks a question again, as another branch, with the model and settings of now."""
     turn = panel.session.ledger.turn(turn_id)
-    request = PanelRequest(lambda: Content(turn.prompt.parts), panel.form.answer_form, panel.tool_settings, again=turn)
+    request = PanelRequest(
+        lambda: Content(turn.prompt.parts), panel.form.answer_format, panel.tool_settings, again=turn
+    )
     panel.begin(request, turn.prompt)
 
 

@@ -30,7 +30,7 @@ from or_magic.text import sendable
 if TYPE_CHECKING:
     from or_magic.chat.session import Session
 
-_MOST_OFFERED = 1_000  # ids, in a browser's own list
+_OFFERED_MAX = 1_000  # ids, in a browser's own list
 _NO_ITABLES = "The table of models needs itables 2.2 or newer."
 _ABILITIES = {
     "free": "Models that cost nothing",
@@ -224,7 +224,7 @@ class ModelPicker(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no type
 def _offered(*ids: Any) -> tuple[str, ...]:
     """The ids, each once, as far as a browser's list can take them."""
     known = dict.fromkeys(sendable(id) for some in ids for id in some)
-    return tuple(known)[:_MOST_OFFERED]
+    return tuple(known)[:_OFFERED_MAX]
 
 
 def _worker_of(picker: ModelPicker) -> Worker:

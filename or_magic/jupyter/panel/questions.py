@@ -43,11 +43,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _LIMIT = SizeLimit()
-_MOST_NAMES = 50
-_MOST_KEYS = 1_000
+_NAMES_MAX = 50
+_KEYS_MAX = 1_000
 _DATA = ";base64,"
 _KINDS: Mapping[type, str] = {ImagePart: "image", SoundPart: "sound", VideoPart: "film"}
-_PYTHONS_OWN = (types.GetSetDescriptorType, types.MemberDescriptorType)
+_OF_PYTHON = (types.GetSetDescriptorType, types.MemberDescriptorType)
 # What a type has, read past its metaclass, which may be the user's.
 _NAME, _BASES, _VARIABLES = (vars(type)[name] for name in ("__name__", "__mro__", "__dict__"))
 
@@ -276,7 +276,7 @@ def names_for(prefix: str, names: Mapping[str, Any], hidden: Iterable[str]) -> l
         found = _attributes(owner, names[owner], attribute) if owner in names else iter(())
     else:
         found = _variables(typed, names, frozenset(hidden))
-    return [each for each, _ in zip(found, range(_MOST_NAMES), strict=False)]
+    return [each for each, _ in zip(found, range(_NAMES_MAX), strict=False)]
 
 
 def _variables(typed: str, names: Mapping[str, Any], hidden: frozenset[str]) -> Iterator[tuple[str, str]]:
@@ -302,7 +302,7 @@ def _attributes(owner: str, value: Any, typed: str) -> Iterator[tuple[str, str]]
 def _own(value: Any, of_types: list[Mapping[str, Any]]) -> list[Any]:
     """What a value has itself; nothing where its ``__dict__`` is a property of the user's."""
     where = next((variables["__dict__"] for variables in of_types if "__dict__" in variables), None)
-    found = object.__getattribute__(value, "__dict__") if type(where) in _PYTHONS_OWN else None
+    found = object.__getattribute__(value, "__dict__") if type(where) in _OF_PYTHON else None
     return list(found) if type(found) is dict else []
 
 
@@ -312,7 +312,7 @@ def _is_public(name: object) -> bool:
 
 def _keys(owner: str, value: Any, typed: str) -> Iterator[tuple[str, str]]:
     kind = "key" if type(value) is dict else "column"
-    for key in itertools.islice(list(value) if kind == "key" else _columns(value), _MOST_KEYS):
+    for key in itertools.islice(list(value) if kind == "key" else _columns(value), _KEYS_MAX):
         if type(key) is str and key.startswith(typed):
             yield f"{owner}[{key!r}]", kind
 

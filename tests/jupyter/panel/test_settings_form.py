@@ -319,7 +319,7 @@ def test_the_answers_type(bench: Bench) -> None:
     """A type's name is taken as it was typed, and gives the form; what is none, or clashes, is not, and it is said."""
     bench.type("answer as", "Person")
     assert bench.form.schema_text == "Person"
-    shape = bench.form.answer_form().answer_schema
+    shape = bench.form.answer_format().answer_schema
     assert shape is not None
     assert shape.name == "Person"
 
