@@ -142,7 +142,7 @@ def read(session: Session, location: Location, last: Answer | None) -> Reading:
     service = session.service
     thread = next((each.id for each in session.threads.of(location.notebook) if each.is_current), None)
     spent = session.ledger.spent(location.budget_scope, service)
-    standings = session.budgeting().standings_of(location.budget_scope, service, thread)
+    standings = session.budget_check().standings_of(location.budget_scope, service, thread)
     name = SANDBOX if is_sandbox(session, last) else location.budget_scope_name
     return Reading(name, spent.pico_usd, spent.unknown, standings, _cost(last) if last is not None else "")
 

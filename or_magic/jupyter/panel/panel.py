@@ -54,7 +54,7 @@ from or_magic.text import sendable
 from or_magic.types import Message
 
 if TYPE_CHECKING:
-    from or_magic.jupyter.notebook_context import NotebookContext
+    from or_magic.jupyter.notebook_context import JupyterContext
 
 _BUSY = "An answer is on its way: wait for it, or stop it."
 _WHILE_BUSY = frozenset({"copy", "bind", "earlier", "approve"})  # what can be done meanwhile
@@ -78,11 +78,11 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
         CommandError: the extension is not loaded.
     """
 
-    def __init__(self, context: NotebookContext | None = None) -> None:
+    def __init__(self, context: JupyterContext | None = None) -> None:
         found = context or loaded_context()
         if found is None:
             raise CommandError("The panel needs the extension: run %load_ext or_magic first.")
-        self.context: NotebookContext = found
+        self.context: JupyterContext = found
         self.session = self.context.session
         self._loop = running_loop()
         self._is_display = self.context.host.location.front_end() != "headless"
@@ -271,7 +271,7 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
 
     def _look(self) -> None:
         """What is there now, drawn where it differs."""
-        with self.session.at(self._idle_host):
+        with self.session.use_host(self._idle_host):
             self.branch_points = Branches(self.session.ledger).spots(self.notebook, None, self.attempt)
             asked = self.questions(self.branch_points[-self.conversation.shown :])
             threads = self.session.threads.of(self.notebook)
@@ -328,7 +328,7 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
         """What sending the box would cost; nothing is said of what cannot be sent yet."""
         line = ""
         if text.strip():
-            with contextlib.suppress(OrMagicError), self.session.at(self._idle_host):
+            with contextlib.suppress(OrMagicError), self.session.use_host(self._idle_host):
                 content = content_of_draft(text, (), self._names())
                 format = self.form.answer_format()
                 question = self.session.question(content, None, None, None, None, None, format, is_draft=True)
@@ -358,7 +358,7 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
         if "turn" in facts and not turn.isdecimal():
             raise CommandError(f"{turn!r} is no turn.")
         self.say("")
-        with self.session.at(self._idle_host):
+        with self.session.use_host(self._idle_host):
             line = ACTIONS[name](self, int(turn or 0), facts.get("name", ""))
         if line:
             self._look()
@@ -370,7 +370,7 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
 
     def _renew_snapshot(self) -> None:
         """Renews what a saved notebook shows: the questions that have ended; one that is open comes in at its end."""
-        with self.session.at(self._idle_host):
+        with self.session.use_host(self._idle_host):
             shown = self.questions(self.branch_points[-self.conversation.shown :])
             ended = [each for each in shown if each.last.state != "open"]
             self._snapshot.renew(ended, self.session.threads.current_name(self.notebook))

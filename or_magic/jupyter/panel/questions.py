@@ -112,7 +112,7 @@ class PanelQuestion:
         again = request.again
         cell = {"cell_id": again.cell_id, "ask_number": again.ask_number} if again is not None else {}
         try:
-            with self._session.at(self._host(item=self.item, request=f"panel:{uuid.uuid4().hex}", **cell)):
+            with self._session.use_host(self._host(item=self.item, request=f"panel:{uuid.uuid4().hex}", **cell)):
                 self._first = self._send(request)
         except (Exception, Stopped) as error:  # told in the panel: nobody waits for this thread
             if not self._has_ended:

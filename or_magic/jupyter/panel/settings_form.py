@@ -30,7 +30,7 @@ from or_magic.prompt.answer_formats import FORMATS, AnswerFormat, answer_format_
 from or_magic.prompt.template import value_of
 from or_magic.settings.layers import ACCOUNT_MODEL, DEFAULT_MODEL, ChosenValue
 from or_magic.settings.parameters import PARAMETER_BY_NAME, Parameter
-from or_magic.settings.value_types import Choice, Either, Kind, Switch
+from or_magic.settings.value_types import Choice, Either, Switch, ValueType
 from or_magic.text import escape_text, shorten
 
 CSS = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
@@ -125,7 +125,7 @@ class SettingsForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
         def job() -> None:
             self._put(parameter)
 
-        if words := choices(parameter.kind):
+        if words := choices(parameter.type):
             return self._field(widgets.Dropdown, parameter.name, job, options=options(words))
         return self._field(widgets.Text, parameter.name, job)
 
@@ -195,7 +195,7 @@ class SettingsForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
 
     def _look_at(self, parameter: Parameter, field: Field, chosen: ChosenValue | None, model: Model | None) -> None:
         own = self._session.settings.notebook.get(parameter.name, "")
-        if own and choices(parameter.kind):
+        if own and choices(parameter.type):
             with contextlib.suppress(CommandError):
                 own = typed(parameter.parse(own, parameter.name))
         unset = f"{NOT_SET}, such as {parameter.example}" if isinstance(field.control, widgets.Text) else NOT_SET
@@ -341,12 +341,12 @@ def options(words: Iterable[str]) -> list[tuple[str, str]]:
     return [(NOT_SET, ""), *((word, word) for word in words)]
 
 
-def choices(kind: Kind) -> tuple[str, ...]:
+def choices(kind: ValueType) -> tuple[str, ...]:
     """The words that a value can be; () where it can be more than some words and objects."""
     if isinstance(kind, Switch):
         return ("on", "off")
     if isinstance(kind, Either):
-        return next((each.words for each in kind.kinds if isinstance(each, Choice)), ())
+        return next((each.words for each in kind.types if isinstance(each, Choice)), ())
     return kind.words if isinstance(kind, Choice) else ()
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from or_magic.answer import Answer
 from or_magic.chat.footer import footer_text
 from or_magic.chat.host import FooterData
+from or_magic.chat.question import can_go_on
 from or_magic.chat.replay import answer_of, runs_between
-from or_magic.chat.run import can_go_on
 from or_magic.jupyter.html.answers import answer_html, images_html, tool_html
 from or_magic.jupyter.live import new_id, status_html
 from or_magic.ledger.records import Turn, TurnId

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import traitlets
 
-from or_magic.catalog.model import decode_models
+from or_magic.catalog.decoding import decode_models
 from or_magic.catalog.table import models_table
 from or_magic.chat.session import Session
 from or_magic.errors import CommandError
@@ -22,17 +22,12 @@ from or_magic.ledger.spending import RecentModels
 from or_magic.sandbox import Behaviour, Sandbox, start
 from or_magic.settings.layers import Settings
 from or_magic.text import sendable
-from tests.jupyter.hostile_texts import HOSTILE
+from tests.cases import check_none
+from tests.jupyter.hostile_texts import hostile_cases
 from tests.kernel.conftest import Kernel
 
 PATIENCE_S = 30.0
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    """A sandbox with 60 models."""
-    with start(behaviour=Behaviour(pace=0, first_token_s=0, models=60)) as running:
-        yield running
+pytestmark = pytest.mark.sandbox(models=60)
 
 
 @pytest.fixture
@@ -363,23 +358,19 @@ def test_a_broken_settings_file_is_told(session: Session) -> None:
     picker.close()
 
 
-@pytest.mark.parametrize("kind", sorted(HOSTILE))
-def test_hostile_names_are_text(kind: str) -> None:
+def test_hostile_names_are_text() -> None:
     """Names and ids that a service made up to act are text in the card, in the line and in the table."""
-    texts = map(sendable, HOSTILE[kind].values())  # pandas takes no half of a surrogate pair
-    rows = [{"id": f"a/{text}", "name": text, "created": 1} for text in texts]
-    body = json.dumps({"data": rows}).encode()
-    catalog = decode_models(body)
+    cases = {name: sendable(text) for name, text in hostile_cases()}  # pandas takes no half of a surrogate pair
+    body = json.dumps({"data": [{"id": f"a/{text}", "name": text, "created": 1} for text in cases.values()]}).encode()
+    ours = ('<div class="orm-', "</div>", "<code>", "</code>", "<ul>", "</ul>", "<li>", "</li>")
+    told = {}
+    for name, model in zip(cases, decode_models(body).models, strict=True):
+        told[name] = card_html(model, [model.name, f"  {model.id}", model.name]) + line_html(model.id)
+        for tag in (*ours, '<span class="orm-badge">', "</span>"):
+            told[name] = told[name].replace(tag, "")
 
-    cards = "".join(card_html(model, [model.name, f"  {model.id}", model.name]) for model in catalog.models)
-    cards += "".join(line_html(model.id) for model in catalog.models)
-    table = models_widget(models_table(body), "key")._dt_args["data_json"]
-
-    told = cards.replace('<div class="orm-', "").replace("</div>", "").replace("<code>", "").replace("</code>", "")
-    for ours in ("<ul>", "</ul>", "<li>", "</li>", '<span class="orm-badge">', "</span>"):
-        told = told.replace(ours, "")
-    assert "<" not in told
-    assert "<" not in table
+    check_none({name: "<" in html and html for name, html in told.items()})
+    assert "<" not in models_widget(models_table(body), "key")._dt_args["data_json"]
 
 
 def test_rows_know_their_places() -> None:
