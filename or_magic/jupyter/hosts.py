@@ -19,9 +19,7 @@ from or_magic.chat.host import Approval, FooterData, Location, View, asked, unap
 from or_magic.chat.reenter import wait_for
 from or_magic.content import fenced
 from or_magic.errors import ToolError
-from or_magic.jupyter.html.answers import answer_html, tool_html, tool_line
 from or_magic.jupyter.html.highlight import stylesheet
-from or_magic.jupyter.html.markdown import render
 from or_magic.jupyter.kernel import ShellLocation, run_in_main, running_loop
 from or_magic.jupyter.live import Frame, LiveView, new_id, status_html
 from or_magic.jupyter.provenance import provenance_metadata as provenance
@@ -76,6 +74,8 @@ class ShellHost:
 
     def show_tool(self, run: ToolRun) -> None:
         """What a tool gave, below what it has printed: a line, and the rest folded away."""
+        from or_magic.jupyter.html.answers import tool_html, tool_line
+
         if self.location.front_end() == "terminal":
             print(strip_terminal(tool_line(run)))
             return
@@ -100,6 +100,8 @@ class ShellHost:
         if self.location.front_end() == "terminal":
             print(strip_terminal(code))
             return
+        from or_magic.jupyter.html.markdown import render
+
         html = render(fenced(code, language), answer_id=new_id())
         display(_bundle(_styled(html), code), raw=True)
 
@@ -159,6 +161,8 @@ class HeadlessView:
 
     def close(self, answer: Answer, footer_data: FooterData) -> None:
         """The whole answer and its footer."""
+        from or_magic.jupyter.html.answers import answer_html
+
         footer = footer_text(answer, footer_data, times=False)
         html = _styled(answer_html(answer, answer_id=self._id, times=False) + (status_html(footer) if footer else ""))
         text = f"{answer.text}\n\n{footer}".strip("\n") if footer else answer.text
@@ -170,6 +174,8 @@ class HeadlessView:
 
 def answer_display_html(answer: Answer) -> str:
     """An answer that is the value of a cell, as safe HTML."""
+    from or_magic.jupyter.html.answers import answer_html
+
     return _styled(answer_html(answer, answer_id=new_id()))
 
 
