@@ -129,7 +129,7 @@ def estimate_cost(
     if id is None or id.startswith(_PRESET):
         return CostEstimate(draft.sent.tokens, note=f"the {'service' if id is None else 'preset'} picks the model")
     try:
-        model = session.models.here(id) if is_offline else session.models.model(id)
+        model = session.models.stored(id) if is_offline else session.models.model(id)
         if model is None:
             is_known = not is_offline or session.models.is_cached
             why = f"the catalog has no {id}" if is_known else "no catalog is here yet"

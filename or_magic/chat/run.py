@@ -679,7 +679,7 @@ class ToolLoop:
 
     def _sees_images(self) -> bool:
         id = self._question.composed.model
-        known = self._session.models.here(id) if id is not None else None
+        known = self._session.models.stored(id) if id is not None else None
         return known is not None and known.takes_images
 
 

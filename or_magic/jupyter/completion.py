@@ -173,7 +173,7 @@ def _option_words(name: str) -> list[str]:
 def _flags(context: NotebookContext, before: list[str]) -> Iterator[Completed]:
     """The flags that are not on the line yet, without those that the model does not hear."""
     model = next((word for word in before if "/" in word), None) or context.session.settings.model().value
-    known = context.session.models.here(model)
+    known = context.session.models.stored(model)
     heard = known.supported_parameters if known is not None and not known.is_router else frozenset()
     for flag in FLAGS:
         is_heard = flag.parameter is None or not flag.parameter.ability or not heard
@@ -244,8 +244,8 @@ def _ids(context: NotebookContext, word: str) -> list[Completed]:
         return listed
     base, colon, variant = word.partition(":")
     places = ranked(word, completion_index.ids, (), completion_index.prices)[:_MOST]
-    listed += [Completed(completion_index.ids[location], completion_index.told[location]) for location in places]
-    if colon and base in completion_index.places:
+    listed += [Completed(completion_index.ids[location], completion_index.price_texts[location]) for location in places]
+    if colon and base in completion_index.known_ids:
         listed += [Completed(f"{base}:{each}") for each in ("nitro", "floor", "online") if each.startswith(variant)]
     return listed
 

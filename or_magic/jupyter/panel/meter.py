@@ -158,7 +158,7 @@ def is_sandbox(session: Session, last: Answer | None) -> bool:
         return True
     settings = session.settings
     told = (settings.base_url().source, settings.model().value)
-    return any(SANDBOX in each for each in told) or session.models.here(_VOICE) is not None
+    return any(SANDBOX in each for each in told) or session.models.stored(_VOICE) is not None
 
 
 def meter_html(reading: Reading) -> str:
