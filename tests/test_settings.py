@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from or_magic.errors import CommandError, MissingKeyError
@@ -68,3 +70,55 @@ def test_a_key_hides_in_every_repr() -> None:
     settings.give_key("sk-or-secret")
 
     assert "secret" not in f"{settings.key()!r} {vars(settings)['_keys']!r}"
+
+
+class _Counted(dict):  # type: ignore[type-arg]
+    """An environment that counts how often each name is read."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        self.looks: dict[str, int] = {}
+
+    def __getitem__(self, name: str) -> str:
+        self.looks[name] = self.looks.get(name, 0) + 1
+        return str(super().__getitem__(name))
+
+
+def test_all_is_resolved_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resolve stats the settings file once and reads %config and each variable once; nothing in it changes later."""
+    file = tmp_path / "settings.toml"
+    file.write_text('retries = 5\n[aliases]\nfast = "a/b"\n')
+    environment = _Counted({"OR_MAGIC_SETTINGS": str(file), "OR_MAGIC_SEED": "7", "OR_MAGIC_MODEL": "fast"})
+    configs: list[int] = []
+    settings = Settings(environment, lambda: configs.append(1) or {"top_k": "4"})
+    stats: list[object] = []
+    stat = Path.stat
+    monkeypatch.setattr(Path, "stat", lambda path, **options: stats.append(path) or stat(path, **options))
+
+    resolved = settings.resolve(parameters={"temperature": 0.2})
+    settings.notebook["top_k"] = "9"
+
+    assert (len(stats), len(configs), set(environment.looks.values())) == (1, 1, {1})
+    assert resolved.model == Setting("a/b", "OR_MAGIC_MODEL: fast")
+    assert {name: chosen.value for name, chosen in resolved.parameters.items()} == {
+        "temperature": 0.2,
+        "top_k": 4,
+        "seed": 7,
+    }
+    assert (resolved.timeouts.retries, resolved.options["retries"], resolved.options["live"]) == (5, 5, True)
+    assert (resolved.service, dict(resolved.aliases)) == ("https://openrouter.ai", {"fast": "a/b"})
+    with pytest.raises(MissingKeyError, match=r"No key for https://openrouter\.ai"):
+        resolved.key()
+
+
+def test_a_resolved_key_stays_with_its_origin() -> None:
+    """What was resolved holds the key of its own address, whatever is set afterwards."""
+    settings = Settings({"OPENROUTER_API_KEY": "sk-or-secret"})
+
+    resolved = settings.resolve()
+    settings.notebook["base_url"] = "https://other.example/v1"
+
+    assert resolved.key().value == "sk-or-secret"
+    assert "secret" not in repr(resolved)
+    with pytest.raises(MissingKeyError):
+        settings.resolve().key()

@@ -7,21 +7,18 @@ is the same, its address another. Then whatever no turn needs is deleted, and th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, or_, select, update
 
 from or_magic.ledger.history import path_rows
-from or_magic.ledger.messages import keep_message, let_go, messages_at
+from or_magic.ledger.messages import keep_message, let_go, messages_at, portions
 from or_magic.ledger.records import TurnId
 from or_magic.ledger.schema import messages, notebooks, threads, turns
 from or_magic.ledger.store import Ledger, notebook_id
 from or_magic.types import Message
-
-T = TypeVar("T")
-_PORTION = 500
 
 
 class Deletion:
@@ -112,11 +109,11 @@ def _drop_threads(connection: Connection, doomed: ColumnElement[bool]) -> None:
 
 def _delete(connection: Connection, doomed: list[TurnId]) -> None:
     ends: list[str] = []
-    for portion in _portions(doomed):
+    for portion in portions(doomed):
         rows = connection.execute(select(turns.c.prompt, turns.c.answer).where(turns.c.id.in_(portion)))
         ends += [hash for row in rows for hash in (row.answer, row.prompt) if hash]
     _cut(connection, doomed)
-    for portion in _portions(doomed):
+    for portion in portions(doomed):
         connection.execute(delete(turns).where(turns.c.id.in_(portion)))
     ends += _transplant(connection, ends)
     for hash in ends:
@@ -125,7 +122,7 @@ def _delete(connection: Connection, doomed: list[TurnId]) -> None:
 
 def _cut(connection: Connection, doomed: list[TurnId]) -> None:
     """Nothing that stays names what goes."""
-    for portion in _portions(doomed):
+    for portion in portions(doomed):
         named = ((turns, "previous"), (turns, "displaced"), (turns, "replayed_from"))
         for table, name in (*named, (threads, "tip"), (threads, "undone")):
             connection.execute(update(table).where(table.c[name].in_(portion)).values({name: None}))
@@ -158,9 +155,9 @@ def _standing_upon(connection: Connection, lost: list[str]) -> list[Row[Any]]:
     below = set(lost)
     while below:
         children: set[str] = set()
-        for portion in _portions(sorted(below)):
+        for portion in portions(sorted(below)):
             children |= set(connection.scalars(select(messages.c.hash).where(messages.c.parent.in_(portion))))
-        for portion in _portions(sorted(children)):
+        for portion in portions(sorted(children)):
             mine = or_(turns.c.prompt.in_(portion), turns.c.answer.in_(portion))
             for row in connection.execute(select(turns.c.id, turns.c.prompt, turns.c.answer).where(mine)):
                 found[row.id] = row
@@ -196,7 +193,3 @@ def _staying(connection: Connection, chain: list[tuple[str, Message]]) -> Iterat
 def _is_of_a_turn(connection: Connection, hash: str) -> bool:
     query = select(turns.c.id).where(or_(turns.c.prompt == hash, turns.c.answer == hash))
     return connection.execute(query.limit(1)).first() is not None
-
-
-def _portions(ids: Sequence[T]) -> Iterator[Sequence[T]]:
-    return (ids[begin : begin + _PORTION] for begin in range(0, len(ids), _PORTION))

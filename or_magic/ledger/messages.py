@@ -26,7 +26,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, assert_never
+from typing import Any, Literal, TypeVar, assert_never
 
 from sqlalchemy import Connection, Row, delete, insert, select
 
@@ -63,6 +63,7 @@ PartKind = Literal[
     "video",
     "refusal",
 ]
+T = TypeVar("T")
 _PURPOSE = "or_magic message 1"
 
 
@@ -154,7 +155,7 @@ def _netstring(text: str) -> bytes:
     return b"%d:%b," % (len(encoded), encoded)
 
 
-_HASHES_PER_QUERY = 500  # SQLite allows 999 parameters where it is old
+_VALUES_PER_QUERY = 500  # SQLite allows 999 parameters where it is old
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +199,7 @@ def let_go(connection: Connection, hash: str | None) -> None:
 def messages_at(connection: Connection, hashes: Iterable[str]) -> dict[str, KeptMessage]:
     """The messages at these addresses; one that is not there is left out."""
     found: dict[str, KeptMessage] = {}
-    for portion in _portions(dict.fromkeys(hashes)):
+    for portion in portions(dict.fromkeys(hashes)):
         contents = _parts_at(connection, portion)
         for row in connection.execute(select(messages).where(messages.c.hash.in_(portion))):
             found[row.hash] = KeptMessage(row.parent, Message(row.role, tuple(contents[row.hash])))
@@ -237,7 +238,8 @@ def _parts_at(connection: Connection, hashes: list[str]) -> dict[str, list[Part]
     return contents
 
 
-def _portions(hashes: Iterable[str]) -> Iterator[list[str]]:
-    rest = iter(hashes)
-    while portion := list(itertools.islice(rest, _HASHES_PER_QUERY)):
+def portions(values: Iterable[T]) -> Iterator[list[T]]:
+    """Values in lists that are short enough for the ``IN`` of one query."""
+    rest = iter(values)
+    while portion := list(itertools.islice(rest, _VALUES_PER_QUERY)):
         yield portion

@@ -255,9 +255,14 @@ def _add_budgets(connection: Connection) -> None:
     Index("turns_of_model", turns.c.service, turns.c.model_asked, turns.c.id).create(connection)
 
 
+def _add_kind(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE turns ADD COLUMN kind TEXT"))
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _make_first_tables,
     _add_all_kinds_of_parts_and_catalogs,
     _add_threads,
     _add_budgets,
+    _add_kind,
 )

@@ -24,6 +24,7 @@ State = Literal["open", "interrupted"] | Ending
 Scope = Literal["notebook", "day", "thread", "all", "cell"]
 Replay = Literal["restart", "always", "never"]
 WhichHistory = Literal["thread", "run", "none"]
+CHAT = "chat"  # the kind of a turn that is part of a conversation
 MAIN = "main"  # the thread that a notebook begins with
 IMPORTED = "imported"  # the service, and the run, of turns that were not asked here: no money is counted under it
 
@@ -84,6 +85,7 @@ class NewTurn:
         prompt_bytes: of all text that is sent, in UTF-8.
         request_hash: equal for requests whose answers stand for each other; None where it stands for no other.
         replayed_from: the turn whose answer is given again; None for a question that is asked.
+        kind: what is paid for: ``chat``, or another kind of request that costs.
     """
 
     notebook: str
@@ -104,6 +106,7 @@ class NewTurn:
     prompt_bytes: int | None = None
     request_hash: str | None = None
     replayed_from: TurnId | None = None
+    kind: str = CHAT
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,19 @@ class HistorySlice:
     thread_id: int | None = None
     previous: TurnId | None = None
     displaced: TurnId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What the ledger knows before a question is asked.
+
+    Attributes:
+        history: where the question would stand, with the earlier turns that are sent along.
+        limits: the budgets that are set for its budget scope, its service and its thread; () where none is.
+    """
+
+    history: HistorySlice
+    limits: tuple[Limit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +323,7 @@ class Turn:
     reserved_pico_usd: int | None
     estimated_pico_usd: int | None
     replayed_from: TurnId | None
+    kind: str
 
     def __repr__(self) -> str:
         asked, answered = _short(self.prompt.text), _short(self.answer.text) if self.answer else ""
@@ -355,6 +372,19 @@ class SpentTotal:
     pico_usd: int
     turns: int
     unknown: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What the money of a budget scope is after a turn has ended.
+
+    Attributes:
+        spent: what was paid out of its budget scope at its service, this turn included.
+        states: how the limits stand that were asked for, in their order.
+    """
+
+    spent: SpentTotal
+    states: tuple[BudgetState, ...] = ()
 
 
 def _short(text: str, length: int = 60) -> str:

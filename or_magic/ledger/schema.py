@@ -165,6 +165,7 @@ turns = Table(
     Column("answer_bytes", BigInteger),  # of the text that came
     Column("request_hash", Text),  # equal for requests whose answers stand for each other; see chat/replay.py
     Column("replayed_from", BigInteger),  # the turn whose answer was given again, at no cost
+    Column("kind", Text),  # what is paid for, such as chat; NULL in turns of an older ledger is chat
 )
 budgets = Table(
     "budgets",

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import platformdirs
 import psutil
@@ -34,7 +34,7 @@ from sqlalchemy import (
 from or_magic.errors import BudgetError, StoreError
 from or_magic.ledger.databases import SCHEMES, Store, StoreFile, StoreServer
 from or_magic.ledger.history import keep_path, open_thread, settle, slice_history
-from or_magic.ledger.messages import keep_message, let_go, messages_of
+from or_magic.ledger.messages import keep_message, let_go, messages_of, portions
 from or_magic.ledger.migrations import migrate
 from or_magic.ledger.records import (
     IMPORTED,
@@ -43,8 +43,10 @@ from or_magic.ledger.records import (
     Limit,
     NewTurn,
     Opened,
+    Outlook,
     Progress,
     Scope,
+    Settled,
     SpentTotal,
     State,
     Turn,
@@ -153,9 +155,6 @@ def _host() -> str:
     return socket.gethostname().replace("/", "-")
 
 
-_IDS_PER_QUERY = 500
-
-
 class Ledger:
     """What notebooks asked, were answered and paid. Made by `Ledger.open`.
 
@@ -199,8 +198,24 @@ class Ledger:
         with self.store.reading() as connection:
             return slice_history(connection, notebook_id(connection, turn.notebook), turn)
 
-    def open_turn(self, turn: NewTurn) -> Opened:
-        """Writes down a question that is about to be sent; from now on the thread ends with it.
+    def outlook(self, turn: NewTurn) -> Outlook:
+        """Where a question would stand if it were asked now, what would be sent along, and the budgets that are set.
+
+        Changes nothing. One transaction.
+
+        Raises:
+            StoreError: the ledger cannot be read.
+        """
+        with self.store.reading() as connection:
+            history = slice_history(connection, notebook_id(connection, turn.notebook), turn)
+            return Outlook(history, kept_limits(connection, turn.budget_scope, turn.service, history.thread_id))
+
+    def open_turn(self, turn: NewTurn, history: HistorySlice | None = None) -> Opened:
+        """Writes down a question that is about to be sent; from now on the thread ends with it. One transaction.
+
+        Args:
+            history: what `outlook` has told. It is taken as it is, and is the `Opened.history_slice`, if the thread
+                still ends where it did then; else the ledger is read anew, as without it.
 
         Raises:
             BudgetError: one of ``turn.limits`` would be passed if it cost ``turn.worst_pico_usd``.
@@ -210,7 +225,8 @@ class Ledger:
         with self.store.writing() as connection:
             notebook = made_notebook(connection, turn.notebook)
             reserve(connection, turn, notebook)
-            history_slice = slice_history(connection, notebook, turn)
+            is_current = history is not None and _still_ends_there(connection, notebook, turn, history)
+            history_slice = history if is_current and history else slice_history(connection, notebook, turn)
             row = row_of(turn) | {"notebook": notebook, "prompt": keep_path(connection, history_slice, turn.prompt)}
             row |= {"started_utc": now, "seen_utc": now, "owner": this_process()}
             row |= {
@@ -233,23 +249,50 @@ class Ledger:
             StoreError: it cannot be written, or there is no such turn.
         """
         with self.store.writing() as connection:
-            if self._unfinished(connection, turn_id, "open") is None:
+            if self._unfinished(connection, turn_id) is None:
                 return
             seen = {"seen_utc": datetime.now(UTC)}
             _update(connection, turn_id, columns_of(progress) | partial_columns(progress) | seen)
 
-    def finish_turn(self, turn_id: TurnId, progress: Progress, ending: Ending, error: str | None) -> None:
-        """Writes down how the turn ended, and its answer if any text or reasoning arrived.
+    @overload
+    def finish_turn(
+        self, turn_id: TurnId, progress: Progress, ending: Ending, error: str | None, *, limits: None = None
+    ) -> None: ...
+    @overload
+    def finish_turn(
+        self, turn_id: TurnId, progress: Progress, ending: Ending, error: str | None, *, limits: tuple[Limit, ...]
+    ) -> Settled: ...
+    def finish_turn(
+        self,
+        turn_id: TurnId,
+        progress: Progress,
+        ending: Ending,
+        error: str | None,
+        *,
+        limits: tuple[Limit, ...] | None = None,
+    ) -> Settled | None:
+        """Writes down how the turn ended, and its answer if any text or reasoning arrived. One transaction.
 
-        The first ending wins: on a finished turn this does nothing. That its process was found dead is no ending.
+        The first ending wins: a finished turn stays as it is. That its process was found dead is no ending.
+
+        Args:
+            limits: the budgets whose state is wanted, () for the sum alone; None where nothing is to be summed.
+
+        Returns:
+            What was spent by then, and how `limits` stand; None where `limits` is None.
 
         Raises:
             StoreError: it cannot be written (the last checkpoint stands), or there is no such turn.
         """
         with self.store.writing() as connection:
-            turn = self._unfinished(connection, turn_id, "open", "interrupted")
-            if turn is not None:
+            turn = self._row(connection, turn_id)
+            if turn.state in ("open", "interrupted"):
                 _finish(connection, turn, progress, ending, error)
+            if limits is None:
+                return None
+            spent = spent_in(connection, turn.budget_scope, turn.service)
+            states = (standing(connection, limit, turn.budget_scope, turn.service, turn.thread) for limit in limits)
+            return Settled(spent, tuple(states))
 
     def mark_interrupted(self) -> int:
         """Ends the turns whose process has died, with what their last checkpoint had; how many there were.
@@ -264,7 +307,7 @@ class Ledger:
         marked = 0
         for turn_id in dead:
             with self.store.writing() as connection:
-                turn = self._unfinished(connection, turn_id, "open")
+                turn = self._unfinished(connection, turn_id)
                 if turn is not None:
                     arrived = partial_progress(turn)
                     _finish(connection, turn, arrived, "interrupted", "its process was killed")
@@ -300,8 +343,8 @@ class Ledger:
             StoreError: the ledger cannot be read.
         """
         found: dict[TurnId, Turn] = {}
-        for begin in range(0, len(ids), _IDS_PER_QUERY):
-            query = _all_turns().where(turns.c.id.in_(ids[begin : begin + _IDS_PER_QUERY]))
+        for some in portions(ids):
+            query = _all_turns().where(turns.c.id.in_(some))
             found |= {turn.id: turn for turn in self._turns(query)}
         return [found[id] for id in ids if id in found]
 
@@ -328,7 +371,7 @@ class Ledger:
             StoreError: it cannot be written, or there is no such turn.
         """
         with self.store.writing() as connection:
-            turn = self._unfinished(connection, turn_id, "open")
+            turn = self._unfinished(connection, turn_id)
             if turn is None:
                 return
             at = turn.prompt
@@ -364,11 +407,15 @@ class Ledger:
         """Lets go of the file. A late checkpoint still finds its way in."""
         self.store.close()
 
-    def _unfinished(self, connection: Connection, turn_id: TurnId, *states: State) -> Row[Any] | None:
+    def _unfinished(self, connection: Connection, turn_id: TurnId) -> Row[Any] | None:
+        row = self._row(connection, turn_id)
+        return row if row.state == "open" else None
+
+    def _row(self, connection: Connection, turn_id: TurnId) -> Row[Any]:
         row = connection.execute(select(turns).where(turns.c.id == turn_id)).one_or_none()
         if row is None:
             raise self._no_turn(turn_id)
-        return row if row.state in states else None
+        return row
 
     def _turns(self, query: Select[Any]) -> list[Turn]:
         with self.store.reading() as connection:
@@ -396,6 +443,22 @@ def _store_at(location: str | Path | None) -> Store:
             f"OR_MAGIC_STORE names {what}; a ledger is kept in a file or in a postgresql:// database. Name one of them."
         )
     return StoreFile(Path(location))
+
+
+def _still_ends_there(connection: Connection, notebook: int, turn: NewTurn, history: HistorySlice) -> bool:
+    """Whether a thread has not changed since this was read of it, and nothing of it was deleted."""
+    if turn.thread is None:
+        return history.thread_id is None
+    query = select(threads.c.id, threads.c.tip).where(threads.c.notebook == notebook, threads.c.name == turn.thread)
+    thread = connection.execute(query).one_or_none()
+    if thread is None:
+        return history == HistorySlice()
+    if (thread.id, thread.tip) != (history.thread_id, history.displaced):
+        return False
+    named = {exchange.turn_id for exchange in history.context} | {history.previous} - {None}
+    return len(named) == sum(
+        connection.scalar(select(func.count()).where(turns.c.id.in_(some))) or 0 for some in portions(named)
+    )
 
 
 def _was_said() -> ColumnElement[bool]:
@@ -461,6 +524,14 @@ def _update(connection: Connection, turn_id: TurnId, columns: dict[str, Any]) ->
     connection.execute(update(turns).where(turns.c.id == turn_id).values(columns))
 
 
+def kept_limits(connection: Connection, budget_scope: str, service: str, thread_id: int | None) -> tuple[Limit, ...]:
+    """The budgets that a question of this budget scope on this thread is under. Inside a caller's transaction."""
+    query = select(budgets).where(budgets.c.budget_scope == budget_scope, budgets.c.service == service)
+    scopes: dict[str, Scope] = {"notebook": "notebook", "day": "day", f"thread:{thread_id}": "thread"}
+    rows = {row.scope: row.limit_pico_usd for row in connection.execute(query)}
+    return tuple(Limit(scope, rows[name]) for name, scope in scopes.items() if name in rows)
+
+
 class Budgets:
     """The budgets of budget scopes (notebooks, or folders) at services.
 
@@ -498,11 +569,8 @@ class Budgets:
         Raises:
             StoreError: it cannot be read.
         """
-        query = select(budgets).where(budgets.c.budget_scope == budget_scope, budgets.c.service == service)
-        scopes: dict[str, Scope] = {"notebook": "notebook", "day": "day", f"thread:{thread_id}": "thread"}
         with self._store.reading() as connection:
-            rows = {row.scope: row.limit_pico_usd for row in connection.execute(query)}
-        return tuple(Limit(scope, rows[name]) for name, scope in scopes.items() if name in rows)
+            return kept_limits(connection, budget_scope, service, thread_id)
 
     def standings(
         self, budget_scope: str, service: str, thread_id: int | None, limits: tuple[Limit, ...]

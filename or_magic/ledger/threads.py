@@ -18,12 +18,12 @@ from sqlalchemy import Connection, Row, Select, insert, select, update
 
 from or_magic.errors import CommandError, StoreError
 from or_magic.ledger.history import path_rows, thread_query
+from or_magic.ledger.messages import portions
 from or_magic.ledger.records import MAIN, Thread, TurnId
 from or_magic.ledger.schema import messages, notebooks, threads, turns
 from or_magic.ledger.store import Ledger, made_notebook, notebook_id
 
 _LONGEST_NAME = 80
-_PER_QUERY = 500
 _ON_PATH = ("complete", "open")  # the others keep their place, and are not part of the conversation
 _NOTHING_TO_REDO = "There is nothing to redo: nothing was undone since the last answer."
 
@@ -52,6 +52,20 @@ class Threads:
     def current_name(self, notebook: str) -> str:
         """The thread that the notebook's cells work in."""
         return next((thread.name for thread in self.of(notebook) if thread.is_current), MAIN)
+
+    def current(self, notebook: str, name: str | None = None) -> tuple[str, str | None]:
+        """A thread's name and its system prompt, which is None where it has none.
+
+        Args:
+            name: None for the thread that the notebook's cells work in: before the first question that is `MAIN`.
+                A thread of another name need not exist; it has no system prompt then.
+
+        Raises:
+            StoreError: the ledger cannot be read.
+        """
+        with self._store.reading() as connection:
+            row = find_thread(connection, notebook, name)
+        return (name or MAIN, None) if row is None else (row.name, row.system)
 
     def path(self, notebook: str, name: str | None = None) -> list[TurnId]:
         """The turns of a thread's conversation, the oldest first: those that ended well, and those under way.
@@ -269,8 +283,7 @@ def _counts(row: Row[Any]) -> bool:
 def _questions(connection: Connection, path: list[Row[Any]]) -> list[list[Row[Any]]]:
     """The turns of a path, those together that one question made: what tools gave is the prompt of its next step."""
     steps: set[str] = set()
-    for begin in range(0, len(path), _PER_QUERY):
-        prompts = [row.prompt for row in path[begin : begin + _PER_QUERY]]
+    for prompts in portions(row.prompt for row in path):
         of_tools = select(messages.c.hash).where(messages.c.hash.in_(prompts), messages.c.role == "tool")
         steps |= set(connection.scalars(of_tools))
     found: list[list[Row[Any]]] = []
@@ -337,7 +350,7 @@ class Branches:
             StoreError: the ledger cannot be read.
         """
         with self._store.reading() as connection:
-            found = _thread(connection, notebook, thread)
+            found = find_thread(connection, notebook, thread)
             if found is None:
                 return []
             path = [row for row in path_rows(connection, found.tip) if row.state in ("complete", "open")]
@@ -360,7 +373,7 @@ class Branches:
             StoreError: there is no such turn or thread, or it cannot be written.
         """
         with self._store.writing() as connection:
-            found = _thread(connection, notebook, thread)
+            found = find_thread(connection, notebook, thread)
             row = connection.execute(select(turns).where(turns.c.id == turn_id)).one_or_none()
             if found is None or row is None:
                 raise StoreError(f"There is no turn {turn_id} in this thread. Look again: %openrouter history.")
@@ -370,7 +383,8 @@ class Branches:
             return turn_id if is_attempt else None
 
 
-def _thread(connection: Connection, notebook: str, name: str | None) -> Row[Any] | None:
+def find_thread(connection: Connection, notebook: str, name: str | None) -> Row[Any] | None:
+    """The row of a notebook's thread (None: its current one); None where there is none."""
     id = notebook_id(connection, notebook)
     rows = [] if id is None else connection.execute(thread_query(id)).all()
     return next((row for row in rows if (row.is_current if name is None else row.name == name)), None)
@@ -379,9 +393,9 @@ def _thread(connection: Connection, notebook: str, name: str | None) -> Row[Any]
 def _tool_prompts(connection: Connection, prompts: list[str]) -> set[str]:
     """Which of these prompts are what tools gave."""
     found: set[str] = set()
-    for begin in range(0, len(prompts), _PER_QUERY):
-        some = messages.c.hash.in_(prompts[begin : begin + _PER_QUERY])
-        found |= set(connection.scalars(select(messages.c.hash).where(some, messages.c.role == "tool")))
+    for some in portions(prompts):
+        of_tools = select(messages.c.hash).where(messages.c.hash.in_(some), messages.c.role == "tool")
+        found |= set(connection.scalars(of_tools))
     return found
 
 
@@ -414,8 +428,8 @@ def _place(row: Row[Any]) -> tuple[TurnId | None, int | None]:
 
 def _some(connection: Connection, column: Any, values: list[TurnId]) -> list[Row[Any]]:
     found: list[Row[Any]] = []
-    for begin in range(0, len(values), _PER_QUERY):
-        found += connection.execute(_asked().where(column.in_(values[begin : begin + _PER_QUERY]))).all()
+    for some in portions(values):
+        found += connection.execute(_asked().where(column.in_(some))).all()
     return found
 
 

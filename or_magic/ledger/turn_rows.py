@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from or_magic.ledger.messages import KeptMessage, kind_and_content, part_of
-from or_magic.ledger.records import NewTurn, Progress, Turn
+from or_magic.ledger.records import CHAT, NewTurn, Progress, Turn
 from or_magic.types import Message, Usage
 
 _LARGEST_INTEGER = 2**63 - 1
@@ -31,6 +31,7 @@ def row_of(turn: NewTurn) -> dict[str, Any]:
         "prompt_bytes": turn.prompt_bytes,
         "request_hash": turn.request_hash,
         "replayed_from": turn.replayed_from,
+        "kind": turn.kind,
     }
 
 
@@ -116,6 +117,7 @@ def turn_of(row: Row[Any], messages: Mapping[str, KeptMessage]) -> Turn:
         reserved_pico_usd=row.reserved_pico_usd if row.cost_pico_usd is None else None,
         estimated_pico_usd=row.estimated_pico_usd,
         replayed_from=row.replayed_from,
+        kind=row.kind or CHAT,
     )
 
 

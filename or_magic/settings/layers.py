@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,17 @@ import platformdirs
 
 from or_magic.endpoint import LOOPBACK, Timeouts, origin_of
 from or_magic.errors import CommandError, MissingKeyError
-from or_magic.settings.options import BY_NAME, OPTIONS
-from or_magic.settings.parameters import PARAMETER_BY_NAME, PARAMETERS, UNSET, Parameter
+from or_magic.settings.options import BY_NAME, default_values
+from or_magic.settings.parameters import (
+    PARAMETER_BY_NAME,
+    PARAMETER_BY_PLAIN_NAME,
+    PARAMETERS,
+    UNSET,
+    UNSET_WORD,
+    Parameter,
+)
+from or_magic.settings.value_types import as_typed
+from or_magic.text import nearest
 
 _NAME = "settings.toml"
 
@@ -102,6 +110,7 @@ FILE = "settings file"
 ALIASES, PROMPTS = "aliases", "prompts"  # tables of the settings file
 FAVOURITES = "favourites"  # a list of model ids there
 NAMES = ("model", "base_url", *BY_NAME, *PARAMETER_BY_NAME)
+_IN_FILE = frozenset({*NAMES, ALIASES, PROMPTS, FAVOURITES})
 
 
 class Secret(str):
@@ -123,34 +132,61 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class ChosenValue:
-    """The value of a parameter, as its kind gave it, and who set it."""
+    """The value of a parameter, as its type gave it, and who set it."""
 
     value: Any
     source: str
 
 
-class Settings:
-    """The settings of one notebook.
+@dataclass(frozen=True, slots=True)
+class ResolvedSettings:
+    """What is set at one moment, read once and checked: what a question is asked with from its beginning to its end.
 
-    Args:
-        environment: the process's environment, read anew at each look, so that ``%env`` counts.
-        config: gives what ``%config`` holds now (name to text, "" for "not set"; dots are underscores).
+    Attributes:
+        model: the model id to ask, that of the alias where one was named; ``"account"`` where none is to be sent.
+        parameters: those that anybody set, by the API's names.
+        options: all of `options.OPTIONS` by name, as values.
+        base_url: the address to ask, checked.
+        timeouts: the options that the client obeys, as it takes them.
+        aliases: model ids by their short names.
     """
 
-    def __init__(
-        self,
-        environment: Mapping[str, str] = os.environ,
-        config: Callable[[], Mapping[str, str]] = dict,
-    ) -> None:
-        self._environment = environment
-        self._config = config
-        self._files: dict[str | None, SettingsFile] = {}
-        self.notebook: dict[str, str] = {}
-        self.named: dict[str, dict[str, str]] = {ALIASES: {}, PROMPTS: {}}
-        self._keys: dict[str, Secret] = {}
+    model: Setting
+    parameters: Mapping[str, ChosenValue]
+    options: Mapping[str, float | bool | str]
+    base_url: Setting
+    timeouts: Timeouts
+    aliases: Mapping[str, str]
+    _key: Setting | None
 
-    def model(self, flag: str | None = None) -> Setting:
-        """The model id to ask, where an alias was named that of the alias; ``"account"`` where none is to be sent."""
+    @property
+    def service(self) -> str:
+        """The origin of the address, under which money is counted and keys are kept."""
+        return origin_of(self.base_url.value)
+
+    def key(self) -> Setting:
+        """The key that belongs to the address; for a server on this machine a dummy where none was given.
+
+        Raises:
+            MissingKeyError: there is none.
+        """
+        if self._key is None:
+            raise missing_key(self.service)
+        return self._key
+
+
+@dataclass(frozen=True, slots=True)
+class _Layers:
+    """What everybody who can set something says at one moment; each layer is read once. The nearest one wins."""
+
+    notebook: Mapping[str, str]
+    config: Mapping[str, Any]
+    file: Mapping[str, Any]
+    environment: Mapping[str, str]
+    named: Mapping[str, Mapping[str, str]]
+    keys: Mapping[str, Secret]
+
+    def model(self, flag: str | None) -> Setting:
         chosen = self._first(
             ("this cell", flag),
             ("%openrouter model", self.notebook.get("model")),
@@ -161,15 +197,175 @@ class Settings:
         return chosen if id is None else Setting(id, f"{chosen.source}: {chosen.value}")
 
     def names_of(self, table: str) -> dict[str, str]:
+        in_file = self.file.get(table, {})
+        if not isinstance(in_file, Mapping) or not all(isinstance(text, str) for text in in_file.values()):
+            raise CommandError(f'In the settings file: [{table}] holds lines such as name = "text".')
+        return {**in_file, **self.named[table]}
+
+    def base_url(self) -> Setting:
+        setting = self._first(
+            ("%openrouter sandbox", self.notebook.get("sandbox_url")),
+            ("%openrouter set", self.notebook.get("base_url")),
+            ("%config", self.config.get("base_url")),
+            (FILE, self.file.get("base_url")),
+            ("OPENROUTER_BASE_URL", self.environment.get("OPENROUTER_BASE_URL")),
+            ("default", OPENROUTER),
+        )
+        if not _is_address(setting.value):
+            raise CommandError(
+                f"{setting.source} is {setting.value!r}, which is no address. It should look like {OPENROUTER}."
+            )
+        parts = urlsplit(setting.value)
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK and not self.option_value("plain_http"):
+            raise CommandError(
+                f"{setting.source} is {setting.value!r}: over plain http others could read the key and the text. "
+                "Use https, or allow it with %openrouter set plain_http on."
+            )
+        return setting
+
+    def option(self, name: str) -> Setting:
+        raw, source, _ = self._chosen(name)
+        return Setting(as_typed(raw), source)
+
+    def option_value(self, name: str) -> float | bool | str:
+        raw, source, is_typed = self._chosen(name)
+        return BY_NAME[name].value(raw, source, is_typed=is_typed)
+
+    def parameters(self, given: Mapping[str, Any]) -> dict[str, ChosenValue]:
+        chosen = {name: value for name, value in given.items() if name not in PARAMETER_BY_NAME}
+        chosen = {name: ChosenValue(value, "this cell") for name, value in chosen.items()}
+        said = self._names()
+        for parameter in PARAMETERS:
+            value = None
+            if parameter.name in given:
+                value = ChosenValue(given[parameter.name], "this cell")
+            elif parameter.name in said:
+                value = self._set(parameter)
+            if value is not None and value.value is not UNSET:
+                chosen[parameter.name] = value
+        return chosen
+
+    def options(self) -> dict[str, float | bool | str]:
+        """All of `options.OPTIONS` by name, as values."""
+        said = self._names()
+        return default_values() | {name: self.option_value(name) for name in BY_NAME if name in said}
+
+    def key(self, origin: str) -> Setting | None:
+        """The key that belongs to an origin; None where there is none."""
+        if given := self.keys.get(origin):
+            return Setting(given, "%openrouter key")
+        key = Secret(self.environment.get("OPENROUTER_API_KEY", "").strip())
+        if key and origin == origin_of(self.environment.get("OPENROUTER_BASE_URL") or OPENROUTER):
+            return Setting(key, "OPENROUTER_API_KEY")
+        return Setting("sk-or-none", "none needed") if urlsplit(origin).hostname in LOOPBACK else None
+
+    def resolved(self, model: str | None, parameters: Mapping[str, Any]) -> ResolvedSettings:
+        base_url, options = self.base_url(), self.options()
+        return ResolvedSettings(
+            model=self.model(model),
+            parameters=self.parameters(parameters),
+            options=options,
+            base_url=base_url,
+            timeouts=timeouts_of(options),
+            aliases=self.names_of(ALIASES),
+            _key=self.key(origin_of(base_url.value)),
+        )
+
+    def _names(self) -> set[str]:
+        """The options and parameters of which any layer says something: few of the hundred that exist."""
+        plain = {*self.config, *(name.removeprefix("OR_MAGIC_").lower() for name in self.environment)}
+        known = (PARAMETER_BY_PLAIN_NAME[name].name for name in plain if name in PARAMETER_BY_PLAIN_NAME)
+        return plain.union(self.notebook, self.file, known)
+
+    def _set(self, parameter: Parameter) -> ChosenValue | None:
+        """What the layers below a question say of a parameter."""
+        is_own = PARAMETER_BY_PLAIN_NAME[parameter.plain_name] is parameter
+        for raw, source, is_typed in self._said(parameter.name, parameter.plain_name if is_own else ""):
+            if raw == UNSET_WORD:
+                return ChosenValue(UNSET, source)
+            value = parameter.type.read(raw, f"{source}: {parameter.name}", is_typed=is_typed)
+            return ChosenValue(value, source)
+        return None
+
+    def _chosen(self, name: str) -> tuple[Any, str, bool]:
+        """An option as it was given, who gave it, and whether it was typed; `UNSET_WORD` stands for the default."""
+        default = BY_NAME[name].default, "default", True
+        said = next(self._said(name, name), default)
+        return default if said[0] == UNSET_WORD else said
+
+    def _said(self, name: str, plain_name: str) -> Iterator[tuple[Any, str, bool]]:
+        """What the layers below a question say of a name: the value, who gave it, whether it was typed.
+
+        Args:
+            plain_name: its name with underscores alone; "" where it has none of its own.
+        """
+        variable = f"OR_MAGIC_{plain_name.upper()}"
+        layers = (
+            (self.notebook.get(name), "%openrouter set", True),
+            (self.config.get(plain_name), "%config", True),
+            (self.file.get(name), FILE, False),
+            (self.environment.get(variable), variable, True),
+        )
+        for raw, source, is_typed in layers:
+            if not is_unset(raw):
+                yield raw.strip() if is_typed and isinstance(raw, str) else raw, source, is_typed
+
+    def _outer(self, name: str) -> Iterator[tuple[str, Any]]:
+        """What the layers below the notebook say of a name, which is a text."""
+        return ((source, raw) for raw, source, _ in self._said(name, name) if source != "%openrouter set")
+
+    @staticmethod
+    def _first(*candidates: tuple[str, Any]) -> Setting:
+        source, value = next((source, value) for source, value in candidates if not is_unset(value))
+        if not isinstance(value, str):
+            raise CommandError(f"{source} is {value!r}; it wants a text.")
+        return Setting(value, source)
+
+
+class Settings:
+    """The settings of one notebook.
+
+    Args:
+        environment: the process's environment, read anew at each look, so that ``%env`` counts.
+        config: gives what ``%config`` holds now, by name with underscores for dots: texts or other values of Python;
+            "" and None stand for "not set".
+    """
+
+    def __init__(
+        self,
+        environment: Mapping[str, str] = os.environ,
+        config: Callable[[], Mapping[str, Any]] = dict,
+    ) -> None:
+        self._environment = environment
+        self._config = config
+        self._files: dict[str | None, SettingsFile] = {}
+        self.notebook: dict[str, str] = {}
+        self.named: dict[str, dict[str, str]] = {ALIASES: {}, PROMPTS: {}}
+        self._keys: dict[str, Secret] = {}
+
+    def resolve(self, model: str | None = None, parameters: Mapping[str, Any] | None = None) -> ResolvedSettings:
+        """What is set now, for one question: the settings file, the environment and ``%config`` are read once.
+
+        Args:
+            model: the model that the question names.
+            parameters: those of the question, as their types gave them; `UNSET` takes back what is set.
+
+        Raises:
+            CommandError: the settings file cannot be read, or whoever set something gave what cannot be its value.
+        """
+        return self._look().resolved(model, parameters or {})
+
+    def model(self, flag: str | None = None) -> Setting:
+        """The model id to ask, where an alias was named that of the alias; ``"account"`` where none is to be sent."""
+        return self._look().model(flag)
+
+    def names_of(self, table: str) -> dict[str, str]:
         """What the user has named: `ALIASES` of models, or `PROMPTS`; the notebook's own on top of the file's.
 
         Raises:
             CommandError: the settings file cannot be read.
         """
-        in_file = self._file().get(table, {})
-        if not isinstance(in_file, Mapping) or not all(isinstance(text, str) for text in in_file.values()):
-            raise CommandError(f'In the settings file: [{table}] holds lines such as name = "text".')
-        return {**in_file, **self.named[table]}
+        return self._look().names_of(table)
 
     def prompt(self, name: str) -> str:
         """A named prompt.
@@ -179,10 +375,15 @@ class Settings:
         """
         prompts = self.names_of(PROMPTS)
         if name not in prompts:
-            near = difflib.get_close_matches(name, prompts, n=1, cutoff=0.5)
-            hint = f"Did you mean {near[0]}?" if near else f"%openrouter prompt {name} TEXT makes it."
+            near = nearest(name, prompts, cutoff=0.5)
+            hint = f"Did you mean {near}?" if near else f"%openrouter prompt {name} TEXT makes it."
             raise CommandError(f"There is no prompt {name!r}. {hint}")
         return prompts[name]
+
+    @property
+    def aliases(self) -> Container[str]:
+        """The short names of models; the settings file is read when one is looked for, and not before."""
+        return _Names(self, ALIASES)
 
     @property
     def file(self) -> SettingsFile:
@@ -211,30 +412,11 @@ class Settings:
         Raises:
             CommandError: it is no http(s) address, or plain http to another machine.
         """
-        setting = self._first(
-            ("%openrouter sandbox", self.notebook.get("sandbox_url")),
-            ("%openrouter set", self.notebook.get("base_url")),
-            ("%config", self._config().get("base_url")),
-            (FILE, self._file().get("base_url")),
-            ("OPENROUTER_BASE_URL", self._environment.get("OPENROUTER_BASE_URL")),
-            ("default", OPENROUTER),
-        )
-        if not _is_address(setting.value):
-            raise CommandError(
-                f"{setting.source} is {setting.value!r}, which is no address. It should look like {OPENROUTER}."
-            )
-        parts = urlsplit(setting.value)
-        if parts.scheme == "http" and parts.hostname not in LOOPBACK and not self.option_value("plain_http"):
-            raise CommandError(
-                f"{setting.source} is {setting.value!r}: over plain http others could read the key and the text. "
-                "Use https, or allow it with %openrouter set plain_http on."
-            )
-        return setting
+        return self._look().base_url()
 
     def option(self, name: str) -> Setting:
         """An option of `options.OPTIONS` as it was typed, and who set it; not yet checked."""
-        inner = ("%openrouter set", self.notebook.get(name))
-        return self._first(inner, *self._outer(name), ("default", BY_NAME[name].default))
+        return self._look().option(name)
 
     def option_value(self, name: str) -> float | bool | str:
         """The value of an option.
@@ -242,8 +424,7 @@ class Settings:
         Raises:
             CommandError: whoever set it gave what cannot be its value.
         """
-        setting = self.option(name)
-        return BY_NAME[name].value(setting.value, setting.source)
+        return self._look().option_value(name)
 
     def timeouts(self) -> Timeouts:
         """How long to wait and how often to try again.
@@ -251,28 +432,18 @@ class Settings:
         Raises:
             CommandError: one of the options has an impossible value.
         """
-        return timeouts_of({option.name: self.option_value(option.name) for option in OPTIONS})
+        return timeouts_of(self._look().options())
 
     def parameters(self, given: Mapping[str, Any] | None = None) -> dict[str, ChosenValue]:
         """The parameters of a request that anybody set, by name; those that nobody set are not in it.
 
         Args:
-            given: those of this question, as their kinds gave them; `UNSET` takes back what lower layers set.
+            given: those of this question, as their types gave them; `UNSET` takes back what lower layers set.
 
         Raises:
             CommandError: whoever set one gave what cannot be its value.
         """
-        given, config, file = given or {}, self._config(), self._file()
-        chosen = {
-            name: ChosenValue(value, "this cell") for name, value in given.items() if name not in PARAMETER_BY_NAME
-        }
-        for parameter in PARAMETERS:
-            value = self._set(parameter, config, file)
-            if parameter.name in given:
-                value = ChosenValue(given[parameter.name], "this cell")
-            if value is not None and value.value is not UNSET:
-                chosen[parameter.name] = value
-        return chosen
+        return self._look().parameters(given or {})
 
     def put(self, name: str, text: str) -> None:
         """Sets an option or a parameter for this notebook.
@@ -305,62 +476,53 @@ class Settings:
         Raises:
             MissingKeyError: there is none.
         """
-        origin = origin_of(self.base_url().value)
-        if given := self._keys.get(origin):
-            return Setting(given, "%openrouter key")
-        key = Secret(self._environment.get("OPENROUTER_API_KEY", "").strip())
-        if key and origin == origin_of(self._environment.get("OPENROUTER_BASE_URL") or OPENROUTER):
-            return Setting(key, "OPENROUTER_API_KEY")
-        if urlsplit(origin).hostname in LOOPBACK:
-            return Setting("sk-or-none", "none needed")
-        raise MissingKeyError(
-            f"No key for {origin}. Make one at openrouter.ai/settings/keys, then run %openrouter key (or set "
-            "OPENROUTER_API_KEY). To try without one: %openrouter sandbox."
-        )
+        look = self._look()
+        origin = origin_of(look.base_url().value)
+        key = look.key(origin)
+        if key is None:
+            raise missing_key(origin)
+        return key
 
-    def _set(self, parameter: Parameter, config: Mapping[str, str], file: Mapping[str, Any]) -> ChosenValue | None:
-        """What the layers below a question say of a parameter."""
-        variable = f"OR_MAGIC_{parameter.plain_name.upper()}"
-        layers = (
-            ("%openrouter set", self.notebook.get(parameter.name)),
-            ("%config", config.get(parameter.plain_name)),
-            (FILE, file.get(parameter.name)),
-            (variable, self._environment.get(variable)),
-        )
-        for source, raw in layers:
-            if raw in (None, ""):
-                continue
-            take = parameter.parse if isinstance(raw, str) and source != FILE else parameter.check
-            return ChosenValue(take(raw, f"{source}: {parameter.name}"), source)
-        return None
-
-    def _outer(self, name: str) -> Iterator[tuple[str, str | None]]:
-        """The layers below the notebook, for what is kept as it was typed."""
-        yield "%config", self._config().get(name)
-        in_file, variable = self._file().get(name), f"OR_MAGIC_{name.upper()}"
-        yield FILE, None if in_file is None else _as_typed(in_file)
-        yield variable, self._environment.get(variable)
-
-    def _file(self) -> Mapping[str, Any]:
+    def _look(self) -> _Layers:
         values = self.file.values()
-        if unknown := next((name for name in values if name not in (*NAMES, ALIASES, PROMPTS, FAVOURITES)), None):
+        if unknown := next((name for name in values if name not in _IN_FILE), None):
             raise CommandError(f"In the settings file: {no_such(unknown)}")
-        return values
+        environment = {
+            name: self._environment[name] for name in self._environment if name.startswith(("OR_MAGIC_", "OPENROUTER_"))
+        }
+        return _Layers(dict(self.notebook), self._config(), values, environment, self.named, self._keys)
 
-    @staticmethod
-    def _first(*candidates: tuple[str, str | None]) -> Setting:
-        return next(Setting(value, source) for source, value in candidates if value)
+
+class _Names:
+    """The names in a table of the settings file, read when one is looked for."""
+
+    __slots__ = ("_settings", "_table")
+
+    def __init__(self, settings: Settings, table: str) -> None:
+        self._settings, self._table = settings, table
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._settings.names_of(self._table)
+
+
+def missing_key(origin: str) -> MissingKeyError:
+    """The error where there is no key for an origin."""
+    return MissingKeyError(
+        f"No key for {origin}. Make one at openrouter.ai/settings/keys, then run %openrouter key (or set "
+        "OPENROUTER_API_KEY). To try without one: %openrouter sandbox."
+    )
 
 
 def no_such(name: str) -> str:
     """One line about a name that is none, with the nearest."""
-    near = difflib.get_close_matches(name.lower().replace("-", "_").lstrip("_"), NAMES, n=1, cutoff=0.5)
-    hint = f"Did you mean {near[0]}?" if near else "%openrouter help flags lists all."
+    near = nearest(name.lower().replace("-", "_").lstrip("_"), NAMES, cutoff=0.5)
+    hint = f"Did you mean {near}?" if near else "%openrouter help flags lists all."
     return f"There is no {name!r}. {hint}"
 
 
-def _as_typed(value: Any) -> str:
-    return ("on" if value else "off") if isinstance(value, bool) else str(value)
+def is_unset(value: Any) -> bool:
+    """Whether a layer says nothing: None, or a text that is empty."""
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _is_address(url: str) -> bool:

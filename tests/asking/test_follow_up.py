@@ -23,7 +23,6 @@ from or_magic.types import Event, TextDelta
 from . import tool_loop_parts
 from .tool_loop_parts import add, chats, write_file
 
-sandbox = tool_loop_parts.sandbox
 opened = tool_loop_parts.opened
 session = tool_loop_parts.session
 
@@ -71,7 +70,7 @@ class Late:
 
     def __init__(self, session: Session, text: str = "hi", **options: Any) -> None:
         self._lasts: queue.SimpleQueue[Answer] = queue.SimpleQueue()
-        options = {"model": "sandbox/json", "form": FORM} | options
+        options = {"model": "sandbox/json", "answer_format": FORM} | options
         self.first = session.ask(text, in_background=True, on_last=self._lasts.put, **options)
 
     def last(self) -> Answer:
@@ -227,13 +226,13 @@ def test_tools_and_then_a_schema(session: Session, sandbox: Sandbox) -> None:
 
 
 CASES: dict[str, tuple[dict[str, Any], str]] = {
-    "plain": ({"model": "sandbox/echo", "form": answer_format_of(None, None)}, "complete"),
-    "tools": ({"model": "sandbox/tools", "belt": ToolSettings(tools_of([add]), 10, True)}, "complete"),
+    "plain": ({"model": "sandbox/echo", "answer_format": answer_format_of(None, None)}, "complete"),
+    "tools": ({"model": "sandbox/tools", "tool_settings": ToolSettings(tools_of([add]), 10, True)}, "complete"),
     "schema": ({}, "complete"),
     "schema twice": ({"text": WRONG}, "complete"),
     "refused": ({"model": "foo/bar"}, "failed"),
-    "refused without more": ({"model": "foo/bar", "form": answer_format_of(None, None)}, "failed"),
-    "cut": ({"model": "sandbox/cut", "form": answer_format_of(None, None)}, "failed"),
+    "refused without more": ({"model": "foo/bar", "answer_format": answer_format_of(None, None)}, "failed"),
+    "cut": ({"model": "sandbox/cut", "answer_format": answer_format_of(None, None)}, "failed"),
 }
 
 

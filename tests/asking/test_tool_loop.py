@@ -17,7 +17,6 @@ from PIL import Image
 
 import or_magic
 from or_magic.chat.conversation import Conversation
-from or_magic.chat.estimates import dry_run
 from or_magic.chat.session import Session
 from or_magic.chat.tools import tools_of
 from or_magic.ledger.records import Turn
@@ -27,7 +26,7 @@ from . import tool_loop_parts
 from .tool_loop_parts import (
     ADD,
     ADDED,
-    BranchPoint,
+    Spot,
     add,
     ask,
     bad,
@@ -43,7 +42,6 @@ from .tool_loop_parts import (
     write_file,
 )
 
-sandbox = tool_loop_parts.sandbox
 opened = tool_loop_parts.opened
 session = tool_loop_parts.session
 
@@ -51,7 +49,7 @@ FULL = 6_000 * 4  # bytes of about 6,000 tokens
 
 
 @harmless
-def first_tag(spot: BranchPoint) -> str:
+def first_tag(spot: Spot) -> str:
     return f"{type(spot).__name__}: {spot.tags[0]}"
 
 
@@ -131,7 +129,7 @@ RESULTS = [
         "the result: pandas DataFrame, 2 rows x 2 columns.\n```csv\ncolumn,dtype,nulls\na,int64,0\nb,str,0\n```\n"
         "All rows follow.\n```csv\na,b\n1,x\n2,y\n```",
     ),
-    (BranchPoint(x=1, tags=["a"]), '{"x": 1.0, "tags": ["a"]}'),
+    (Spot(x=1, tags=["a"]), '{"x": 1.0, "tags": ["a"]}'),
     ({"a": [1, None]}, '{"a": [1, null]}'),
     (None, "None"),
     (figure(), "[an image, which this model cannot see]"),
@@ -267,7 +265,7 @@ def test_how_it_reads(session: Session, sandbox: Sandbox) -> None:
     called, given = '[calls add({"a": 1, "b": 2})]', "[a tool gave] 3"
     assert next(turn.answer.said for turn in talk if turn.answer) == called
     assert f"> add\n{called}\n" in str(talk)
-    preview = dry_run(session, "and now?", model="sandbox/tools")
+    preview = session.dry_run("and now?", model="sandbox/tools")
     assert f"assistant: {called}\n  tool: {given}\n" in preview
 
 

@@ -60,7 +60,7 @@ def conversation(number: int) -> Iterator[tuple[Any, dict[str, Any]]]:
             yield messages, {"hash": hash, "parent": parent, "role": role}
             yield parts, {"message": hash, "position": 0, "kind": "text", "content": text}
             hashes.append(parent := hash)
-        row = {"id": id, "notebook": number, "purse": f"/{number}.ipynb", "service": SERVICE, "parameters": "{}"}
+        row = {"id": id, "notebook": number, "budget_scope": f"/{number}.ipynb", "service": SERVICE, "parameters": "{}"}
         row |= {"state": "complete", "prompt": hashes[0], "answer": hashes[1], "started_utc": NOW, "ended_utc": NOW}
         row |= {"thread": number, "previous": id - 1 if location else None, "cell_id": f"c{location}", "ask_number": 0}
         row |= {"cost_pico_usd": 1_000, "cost_source": "reported", "prompt_tokens": 9, "completion_tokens": 3}

@@ -321,7 +321,7 @@ def test_a_long_thread(file_ledger: Ledger) -> None:
     """A path that is longer than one query can name is whole, and each question knows its versions."""
     first, count = say(file_ledger), 1_050
     with file_ledger.store.writing() as connection:
-        row = dict(connection.execute(select(turns)).mappings().one())
+        row = dict(zip(turns.c.keys(), connection.execute(select(turns)).one(), strict=True))
         copies = [row | {"id": id, "previous": id - 1} for id in range(first + 1, first + count)]
         connection.execute(insert(turns), copies)
         connection.execute(update(threads).values(tip=copies[-1]["id"]))

@@ -12,13 +12,15 @@ from sqlalchemy import insert
 from or_magic.errors import StoreError
 from or_magic.ledger import schema as tables
 from or_magic.ledger.audit import verify
+from or_magic.ledger.catalog_cache import CatalogCache
 from or_magic.ledger.messages import message_hash
 from or_magic.ledger.migrations import MIGRATIONS
+from or_magic.ledger.records import Limit, SpentTotal
 from or_magic.ledger.store import Ledger, _store_at
 from or_magic.ledger.threads import Threads
 from or_magic.types import Message
 
-from .samples import REAL, ask
+from .samples import REAL, ask, question
 
 ASKED = Message.of_text("user", "What was first?")
 ANSWERED = Message.of_text("assistant", "This.")
@@ -41,7 +43,14 @@ def old_ledger(location: str, steps: int) -> None:
             connection.execute(insert(tables.messages).values(hash=hash, parent=parent, role=message.role))
             part = {"message": hash, "position": 0, "kind": "text", "content": message.text}
             connection.execute(insert(tables.parts).values(part))
-        row = {"id": 1, "notebook": 1, "purse": "/old.ipynb", "service": REAL, "parameters": "{}", "state": "complete"}
+        row = {
+            "id": 1,
+            "notebook": 1,
+            "budget_scope": "/old.ipynb",
+            "service": REAL,
+            "parameters": "{}",
+            "state": "complete",
+        }
         row |= {"prompt": prompt, "answer": answer, "started_utc": now, "ended_utc": now}
         row |= {"cost_pico_usd": 42, "cost_source": "reported", "model_asked": "a/b", "cell_id": "c1"}
         connection.execute(insert(tables.turns).values(row))
@@ -92,3 +101,32 @@ def test_a_migration_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with sqlite3.connect(location) as connection:
         assert connection.execute("SELECT max(number) FROM migrations").fetchone() == (2,)
     connection.close()
+
+
+def test_a_ledger_that_an_earlier_release_has_written(tmp_path: Path) -> None:
+    """A file that commit 07e60c7 wrote opens sound and whole, and goes on: its turns, threads, budgets and sums."""
+    location, ada, other = tmp_path / "ledger.sqlite", "/home/ada/notes.ipynb", "/home/ada/other.ipynb"
+    with sqlite3.connect(location) as connection:
+        connection.executescript((Path(__file__).parent / "schema_4.sql").read_text(encoding="utf-8"))
+    connection.close()
+
+    ledger = Ledger.open(location)
+
+    threads = Threads(ledger)
+    assert verify(ledger) == []
+    assert [turn.kind for turn in ledger.turns()] == ["chat"] * 8
+    assert ledger.turn(2).prompt.text == "And at night? \x00\ud83d"
+    assert [turn.state for turn in ledger.turns(ada)] == ["complete"] * 3 + ["failed", "stopped", "complete"]
+    assert ledger.spent(ada, REAL) == SpentTotal(63, 6, 2)
+    assert ledger.outlook(question(thread="main", cell_id="new")).limits == (
+        Limit("notebook", 1000),
+        Limit("thread", 500),
+    )
+    assert (threads.current(ada), threads.current(ada, "main")) == (("draft", "Be kind."), ("main", None))
+    assert CatalogCache(ledger.store).days(REAL, "models") == ["2026-11-28"]
+    assert ledger.mark_interrupted() == 1
+    assert threads.path(other) == []
+    new = ask(ledger, thread="draft", cell_id="c7")
+    assert threads.path(ada) == [6, new]
+    assert verify(ledger) == []
+    ledger.close()

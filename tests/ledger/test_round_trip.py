@@ -90,7 +90,7 @@ def test_any_turn(shared: Ledger, asked: NewTurn, checkpoint: Progress, progress
     shared.finish_turn(turn_id, progress, "failed", progress.text)
 
     turn = shared.turn(turn_id)
-    for name in ("notebook", "purse", "cell_id", "service", "model_asked", "parameters", "system", "prompt"):
+    for name in ("notebook", "budget_scope", "cell_id", "service", "model_asked", "parameters", "system", "prompt"):
         assert getattr(turn, name) == getattr(asked, name)
     assert (turn.answer, turn.error) == (progress.message, progress.text)
     for name in ("generation_id", "model", "provider", "usage", "finish_reason", "seconds"):

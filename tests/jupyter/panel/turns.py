@@ -13,7 +13,7 @@ from or_magic.types import Message, Usage
 def a_turn(id: int = 1, **changes: Any) -> Turn:
     """A turn that ended well."""
     facts: dict[str, Any] = dict.fromkeys(Turn.__dataclass_fields__)
-    facts |= {"id": id, "notebook": "/n.ipynb", "purse": "/n.ipynb", "service": "https://openrouter.ai"}
+    facts |= {"id": id, "notebook": "/n.ipynb", "budget_scope": "/n.ipynb", "service": "https://openrouter.ai"}
     facts |= {"model_asked": "a/b", "model": "a/b", "provider": "Prov", "service_tier": "", "parameters": {}}
     facts |= {"prompt": Message.of_text("user", "Why?"), "prompt_hash": "p", "between": (), "run": "", "ask_number": 0}
     facts |= {"answer": Message.of_text("assistant", "Rayleigh."), "answer_hash": "a", "generation_id": "gen-1"}
