@@ -2,7 +2,7 @@
 
 A chart is Vega-Lite. JupyterLab draws version 5 by itself, without the network, so the specification is given as that
 (altair makes it; its own renderers fetch version 6 from the network); GitHub, nbconvert and the rest take the PNG. The
-background is clear and the letters are grey, which reads on a light page and on a dark one.
+background is clear and the letters are gray, which reads on a light page and on a dark one.
 """
 
 from __future__ import annotations

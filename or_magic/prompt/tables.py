@@ -3,9 +3,9 @@
 Nothing is rounded; the model and the user are told what is left out. The table itself is never copied: of ten million
 rows only those are read that are shown, and each column is passed over once for its nulls and its range.
 
-Each library is asked in its own words. narwhals, which speaks to all three, would lose what the text is for: the labels
-of a pandas index, names of columns that occur twice (it refuses them), RecordBatch, and the names of dtypes (int64,
-Int64 and int64[pyarrow] are all Int64 to it, object and str are String, periods and intervals Unknown).
+Each library has a class of its own. narwhals, which has one interface to all three, would lose what the text is for:
+the labels of a pandas index and the names of dtypes (int64, Int64 and int64[pyarrow] are all Int64 to it, object and
+str are String, periods and intervals Unknown); it refuses a RecordBatch and names of columns that occur twice.
 """
 
 from __future__ import annotations
