@@ -1,8 +1,8 @@
-"""The catalog of the service that is asked: fetched when needed, kept on disk, at hand when there is no network.
+"""The catalog of the service that is asked: fetched when it is needed, kept on disk for when there is no network.
 
 A copy is fresh for an hour. An older one is used at once and refreshed in the background. Of several kernels one
-fetches, the others wait for it. What is asked for is the service's public list; neither a key nor anything else of the
-user's goes along.
+fetches, the others wait for it. What is fetched is the service's public list; neither the key nor anything else of the
+user is sent with the request.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as NotYet
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 from or_magic.catalog.decoding import decode_endpoints, decode_models, decode_providers
 from or_magic.catalog.model import Catalog, Model, ModelEndpoint, Provider
-from or_magic.catalog.search import CompletionIndex, priced
+from or_magic.catalog.search import CompletionIndex, priced_id
 from or_magic.client import background
 from or_magic.client.background import wait_for
 from or_magic.client.client import Client
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 FRESH_S = 3600.0
 _MODELS, _PROVIDERS = "/models", "/providers"
-_CLAIM_S = 30.0  # how long a process may fetch before others no longer count on it
+_CLAIM_S = 30.0  # how long a process may fetch before others no longer rely on it
 _OTHERS_S = 5.0  # how long to wait for what another process fetches; it may have been killed
-_AGAIN_S = 60.0  # how long after a failed refresh another is tried
+_RETRY_S = 60.0  # how long after a failed refresh another is tried
 _HINT_S = 3.0  # how long a mistyped id may wait for the ids that are near
 
 
@@ -49,7 +49,7 @@ class _Copy:
 
     @property
     def age_s(self) -> float:
-        """Below 0 where a clock was wrong, then or now."""
+        """The age in seconds; below 0 where a clock was wrong, then or now."""
         return (datetime.now(UTC) - self.fetched_utc).total_seconds()
 
     @property
@@ -63,17 +63,17 @@ class _Refresh:
     begun_at: float  # time.monotonic()
 
     @property
-    def is_spent(self) -> bool:
-        """It has failed, some time ago."""
-        return self.fetch.done() and time.monotonic() > self.begun_at + _AGAIN_S
+    def may_be_repeated(self) -> bool:
+        """Whether it has ended, and long enough ago for another one."""
+        return self.fetch.done() and time.monotonic() > self.begun_at + _RETRY_S
 
 
 class CatalogSource:
-    """The catalog of whatever service is set. Used from the thread that asks.
+    """The catalog of the service that is set now. Used from the thread that asks.
 
     Args:
-        public: gives a client of the service that is set now; it needs no key.
-        keyed: the same with the user's key, for what the service tells the user alone.
+        public: gives a client of the service; it needs no key.
+        keyed: gives a client of the service with the user's key, for the lists that only the user may see.
         ledger: gives the ledger, in which copies are kept.
 
     Attributes:
@@ -95,7 +95,7 @@ class CatalogSource:
         """All models. The first time, and without a copy on disk, it waits for the service.
 
         Args:
-            patience_s: how long to wait at most; None for as long as the settings say.
+            timeout_s: how long to wait at most; None for as long as the settings say.
 
         Raises:
             ServiceError: there is no copy, and none can be fetched.
@@ -108,7 +108,7 @@ class CatalogSource:
         return copy.catalog
 
     def body(self) -> bytes:
-        """The same as it came from the service.
+        """The body of the service's answer from which `catalog` is decoded.
 
         Raises:
             ServiceError: there is no copy, and none can be fetched.
@@ -126,7 +126,7 @@ class CatalogSource:
         self._copies[client.endpoint.origin] = wait_for(self._fetch_and_keep(client, self._cache()))
 
     def user_body(self) -> bytes:
-        """The models that this account's own settings let through, as they came. The key goes along; nothing is kept.
+        """The body of the list of models that this account's settings allow. Asked for with the key, and not kept.
 
         Raises:
             ServiceError: or one of its kinds.
@@ -163,23 +163,25 @@ class CatalogSource:
         """
         return self.catalog().nearest(id)
 
-    def here(self, id: str) -> Model | None:
+    def stored(self, id: str) -> Model | None:
         """What is known of a model in memory or on disk; nothing is fetched, now or later."""
         with contextlib.suppress(OrMagicError):
-            copy = self._here()
+            copy = self._stored_copy()
             return copy.catalog.find(id) if copy is not None else None
         return None
 
     def completion_index(self) -> CompletionIndex | None:
-        """All ids with their prices, for completion; None where no catalog is here. Nothing is fetched."""
+        """All ids with their prices, for completion; None where no catalog is stored. Nothing is fetched."""
         with contextlib.suppress(OrMagicError):
-            copy = self._here()
-            if copy is not None and (self._completion_index is None or self._completion_index.of is not copy.catalog):
-                self._completion_index = CompletionIndex.made(copy.catalog)
-            return self._completion_index if copy is not None else None
+            copy = self._stored_copy()
+            if copy is None:
+                return None
+            if self._completion_index is None or self._completion_index.catalog is not copy.catalog:
+                self._completion_index = CompletionIndex.of(copy.catalog)
+            return self._completion_index
         return None
 
-    def _here(self) -> _Copy | None:
+    def _stored_copy(self) -> _Copy | None:
         service = self._client().endpoint.origin
         copy = self._copies.get(service) or self._kept(service)
         if copy is not None:
@@ -187,10 +189,10 @@ class CatalogSource:
         return copy
 
     def warning(self, id: str) -> str:
-        """What to know of a model before it is used, at its first use here: that it ends soon, or got dearer."""
+        """A warning before the first use of a model in this process: that it ends soon, or got dearer; else ""."""
         if id in self._warned:
             return ""
-        known = self.here(id)
+        known = self.stored(id)
         if known is None:
             return ""
         self._warned.add(id)
@@ -204,11 +206,11 @@ class CatalogSource:
         return self._client().endpoint.origin in self._copies
 
     def cached(self, id: str) -> Model | None:
-        """The same as `model`, without waiting: None also where no catalog is here yet, which is then fetched."""
+        """What is known of a model, without waiting; None also where there is no catalog yet, which is then fetched."""
         try:
             client = self._client()
             service = client.endpoint.origin
-            copy = self._copies.get(service) or self._kept(service) or self._brought(service)
+            copy = self._copies.get(service) or self._kept(service) or self._refreshed_copy(service)
             if copy is None:
                 self._start_refresh(client)
                 return None
@@ -218,21 +220,21 @@ class CatalogSource:
             return None  # what it would say is a convenience
 
     def with_nearest(self, error: ModelNotFoundError, id: str | None) -> ModelNotFoundError:
-        """The same error, with the ids that look like the one that was asked for, where a catalog is at hand."""
+        """The error, with the ids that look like the one that was asked for, where a catalog can be had soon."""
         with contextlib.suppress(OrMagicError):
             near = self.catalog(timeout_s=_HINT_S).nearest(id) if id else ()
             if nearest := tuple(other for other in near if other != id):  # an old catalog may still have it
                 error.nearest = nearest
                 note = f" ({self.age_note})" if self.age_note else ""
-                told = ", ".join(priced(self.catalog(), other) for other in nearest)
-                error.args = (f"No model {id!r}. Nearest: {told}.{note}",)
+                ids = ", ".join(priced_id(self.catalog(), other) for other in nearest)
+                error.args = (f"No model {id!r}. Nearest: {ids}.{note}",)
         return error
 
     def endpoints(self, id: str, *, timeout_s: float | None = None) -> tuple[ModelEndpoint, ...]:
-        """Who serves a model, at which price and how well; () for routers. Asked anew each time.
+        """Who serves a model, at which price and how reliably; () for routers. The service is asked each time.
 
         Args:
-            patience_s: how long to wait at most; None for as long as the settings say.
+            timeout_s: how long to wait at most; None for as long as the settings say.
 
         Raises:
             ServiceError: or one of its kinds.
@@ -241,10 +243,10 @@ class CatalogSource:
         return decode_endpoints(wait_for(self._client().fetch(path, needs_key=False), timeout_s))
 
     def kept_endpoints(self, id: str, *, timeout_s: float | None = None) -> tuple[ModelEndpoint, ...]:
-        """The same, of at most an hour ago.
+        """Who serves a model, as the service answered within the last hour; else it is asked.
 
         Args:
-            patience_s: how long to wait at most; None for as long as the settings say.
+            timeout_s: how long to wait at most; None for as long as the settings say.
 
         Raises:
             ServiceError: or one of its kinds.
@@ -256,7 +258,7 @@ class CatalogSource:
         return kept[1]
 
     def providers(self) -> tuple[Provider, ...]:
-        """The companies that serve models. Asked anew each time.
+        """The companies that serve models. The service is asked each time.
 
         Raises:
             ServiceError: or one of its kinds.
@@ -264,14 +266,14 @@ class CatalogSource:
         return decode_providers(wait_for(self._client().fetch(_PROVIDERS, needs_key=False)))
 
     def _fetched(self, client: Client, timeout_s: float | None) -> _Copy:
-        """The catalog, fetched here or by another process at the same moment."""
+        """The catalog, fetched by this process, or by another one at the same moment."""
         service, began = client.endpoint.origin, time.monotonic()
         others_s = _OTHERS_S if timeout_s is None else min(_OTHERS_S, timeout_s)
         while not (is_mine := self._claim(service)) and time.monotonic() < began + others_s:
             time.sleep(0.1)
             if (kept := self._kept(service)) is not None and kept.is_fresh:
                 return kept
-        # Looked at again: whoever had the claim before may have kept a copy since.
+        # Once more: the process that had the claim before may have kept a copy since.
         if (kept := self._kept(service)) is not None and kept.is_fresh:
             if is_mine:
                 _release(self._cache(), service, self._holder)
@@ -284,16 +286,16 @@ class CatalogSource:
         service = client.endpoint.origin
         try:
             body = await client.fetch(_MODELS, needs_key=False)
-            return await asyncio.to_thread(_take, cache, service, body)
+            return await asyncio.to_thread(_decode_and_keep, cache, service, body)
         finally:
             await asyncio.to_thread(_release, cache, service, self._holder)
 
     def _refreshed(self, client: Client, copy: _Copy) -> _Copy:
-        """The newest copy there is; where that is old, a refresh is started in the background."""
+        """The newest copy there is; where even that is old, a refresh is started in the background."""
         service = client.endpoint.origin
         if copy.is_fresh:
             return copy
-        newer = self._brought(service)
+        newer = self._refreshed_copy(service)
         if newer is None and self._may_refresh(service):
             newer = self._kept(service, after=copy.fetched_utc)  # another kernel's
         if newer is None:
@@ -303,17 +305,17 @@ class CatalogSource:
 
     def _may_refresh(self, service: str) -> bool:
         refresh = self._refreshes.get(service)
-        return refresh is None or refresh.is_spent
+        return refresh is None or refresh.may_be_repeated
 
     def _start_refresh(self, client: Client) -> None:
-        """Starts one, unless one is under way, here or in another process, or has just failed."""
+        """Starts a refresh, unless one is under way in this or another process, or has just failed."""
         service = client.endpoint.origin
         if self._may_refresh(service) and self._claim(service):
             fetch = background.submit(self._fetch_and_keep(client, self._cache()))
             self._refreshes[service] = _Refresh(fetch, time.monotonic())
 
-    def _brought(self, service: str) -> _Copy | None:
-        """What a refresh has brought since it was last looked for."""
+    def _refreshed_copy(self, service: str) -> _Copy | None:
+        """The copy that a refresh has fetched; None where none has ended well. It is handed out once."""
         refresh = self._refreshes.get(service)
         if refresh is None or not refresh.fetch.done() or _failure(refresh.fetch) is not None:
             return None
@@ -329,7 +331,7 @@ class CatalogSource:
         return f"The catalog is of {_ago(copy.age_s)}{why}"
 
     def _cache(self) -> CatalogCache | None:
-        """The copies on disk; None where the store does not work, without which a catalog is still one."""
+        """The copies on disk; None where the store does not work: the catalog is usable without it."""
         from or_magic.ledger.catalog_cache import CatalogCache
 
         try:
@@ -352,8 +354,8 @@ class CatalogSource:
             return True  # nobody can be asked to wait for a store that does not work
 
 
-def _take(cache: CatalogCache | None, service: str, body: bytes) -> _Copy:
-    """Decodes what was fetched, and only then puts it in the place of a good copy."""
+def _decode_and_keep(cache: CatalogCache | None, service: str, body: bytes) -> _Copy:
+    """Decodes what was fetched, and only then replaces a good copy by it."""
     copy = _Copy(decode_models(body), datetime.now(UTC), body)
     if cache is not None:
         with contextlib.suppress(StoreError):
@@ -368,8 +370,8 @@ def _release(cache: CatalogCache | None, service: str, holder: str) -> None:
 
 
 def _failure(fetch: Future[_Copy]) -> BaseException | None:
-    """Why a fetch that has ended brought nothing; None where it brought something."""
-    return NotYet("it was stopped") if fetch.cancelled() else fetch.exception()
+    """Why a fetch that has ended failed; None where it did not."""
+    return FutureTimeoutError("it was stopped") if fetch.cancelled() else fetch.exception()
 
 
 def _ago(seconds: float) -> str:

@@ -144,7 +144,7 @@ def _settings(context: JupyterContext, before: list[str], word: str) -> Iterable
 def _flags(context: JupyterContext, before: list[str]) -> Iterator[Completed]:
     """The flags that are not on the line yet, without those that the model does not hear."""
     model = next((word for word in before if "/" in word), None) or context.session.settings.model().value
-    known = context.session.models.here(model)
+    known = context.session.models.stored(model)
     heard = known.supported_parameters if known is not None and not known.is_router else frozenset()
     for flag in FLAGS:
         is_heard = flag.parameter is None or not flag.parameter.ability or not heard
@@ -206,8 +206,8 @@ def _ids(context: JupyterContext, word: str) -> list[Completed]:
         return listed
     base, colon, variant = word.partition(":")
     places = ranked(word, completion_index.ids, (), completion_index.prices)[:_MOST]
-    listed += [Completed(completion_index.ids[location], completion_index.told[location]) for location in places]
-    if colon and base in completion_index.places:
+    listed += [Completed(completion_index.ids[location], completion_index.price_texts[location]) for location in places]
+    if colon and base in completion_index.known_ids:
         listed += [Completed(f"{base}:{each}") for each in ("nitro", "floor", "online") if each.startswith(variant)]
     return listed
 
