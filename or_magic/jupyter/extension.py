@@ -12,7 +12,6 @@ from traitlets import Unicode
 
 from or_magic.answer import Answer
 from or_magic.chat.session import Session
-from or_magic.commands.registry import help_text, run_line
 from or_magic.errors import CommandError
 from or_magic.jupyter.completion import matcher_of
 from or_magic.jupyter.hosts import ShellHost, answer_display_html
@@ -62,22 +61,33 @@ class OpenRouterMagics(_Configured):  # type: ignore[misc]  # its base is made f
         ``{{ expression }}`` is a value of Python. A line commands: ``%openrouter help`` lists all.
         """
         if cell is None:
+            from or_magic.commands.registry import run_line  # all commands, which `%load_ext` need not import
+
             return run_line(self.context, line)
         from or_magic.commands import cells
 
         asked = cells.cell_line(self.context, line)
         if asked.wants_help:
-            return print(help_text())
+            return print(_help())
         if not cell.strip() and not any(asked.values.get(name) for name in ("prompt", "image", "file")):
             raise CommandError("The cell is empty: the prompt stands below the first line.")
         cells.ask(self.context, cell.removesuffix("\n"), asked, first_line=2)
         return None
+
+    # What ``%openrouter?`` shows: IPython asks the object for it before it looks at the docstring.
+    openrouter.__dict__["getdoc"] = lambda: _help()
 
     def close(self) -> None:
         """Finishes what is under way and stops a sandbox that was started here."""
         self.context.session.close()
         if self.context.sandbox is not None:
             self.context.sandbox.close()
+
+
+def _help() -> str:
+    from or_magic.commands.registry import help_text
+
+    return help_text()
 
 
 def new_panel(context: JupyterContext) -> object:
