@@ -109,16 +109,17 @@ def _in_line(context: JupyterContext, before: list[str], word: str) -> Iterable[
     if not before:
         return _matching(word, [Completed(command.name, command.help) for command in COMMANDS])
     command = command_of(before[0])
-    found: list[Completed] = []
+    named: list[Completed] = []
+    typed: list[Completed] = []
     for argument in command.next_arguments(before[1:]) if command is not None else ():
         if argument.takes == "cell":
-            found += _in_cell(context, before[1:], word)
+            named += _in_cell(context, before[1:], word)
         elif argument.is_flag and before[-1] != argument.name:
-            found += _matching(word, [Completed(argument.name, argument.help)])
-        else:
-            found += _matching(word, map(Completed, argument.words))
-            found += _named(context, argument.names, before, word)
-    return found
+            typed.append(Completed(argument.name, argument.help))
+        elif argument.is_flag or not word.startswith("-"):
+            named += _named(context, argument.names, before, word)
+            typed += map(Completed, argument.words)
+    return [*named, *_matching(word, typed)]
 
 
 def _named(context: JupyterContext, names: Names, before: list[str], word: str) -> Iterable[Completed]:
