@@ -240,14 +240,15 @@ class History(Value, frozen=True):
 
     Attributes:
         turns: how many.
-        about_tokens: about how many tokens they have, by their length.
-        share: the part of the whole prompt that they are, from 0 to 1.
+        about_tokens: about how many tokens they have, by their length; None where nobody counted them, as in an answer
+            that is read from the ledger, which keeps their number alone.
+        share: the part of the whole prompt that they are, from 0 to 1; None likewise.
         later: how many answers of other cells were made before this one, which takes the place of an earlier one.
     """
 
     turns: int = 0
-    about_tokens: int = 0
-    share: float = 0.0
+    about_tokens: int | None = None
+    share: float | None = None
     later: int = 0
 
 

@@ -35,13 +35,11 @@ _OLD_AUTO = "auto"
 
 
 class Services(Protocol):
-    """What questions are run with, of whatever front they come; `Session` composes them.
+    """What questions of any front are asked with; a `Session` is one."""
 
-    Attributes:
-        run: names the session in the turns that it makes, until its process ends.
-    """
-
-    run: str
+    @property
+    def run(self) -> str:
+        """The name of the session that asks, which stands in its turns."""
 
     @property
     def ledger(self) -> Ledger:

@@ -14,16 +14,16 @@ import asyncio
 import contextvars
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from or_magic.answer import Answer
 from or_magic.chat.history import check_length, goes_on
 from or_magic.chat.host import FooterData, Host, ScriptHost, View
 from or_magic.chat.payment import Draft, End, Payment, record_unsent
-from or_magic.chat.question import Question, Services, TurnPosition, messages_of, next_step, second_try
+from or_magic.chat.question import Question, TurnPosition, messages_of, next_step, second_try
 from or_magic.chat.replay import Replayer, events_of
 from or_magic.chat.tools import INTERRUPTED, REFUSED, Runner, failed
 from or_magic.client import background
@@ -34,29 +34,39 @@ from or_magic.ledger.records import Settled
 from or_magic.money import format_usd
 from or_magic.types import Ending, Event, ImagePart, TextDelta, ToolCall, ToolResultPart, ToolRun
 
+if TYPE_CHECKING:
+    from or_magic.catalog.source import CatalogSource
+    from or_magic.ledger.store import Ledger
+
 _CLOSING_S = 2.0
 _MOST_FAILURES = 3
 _BUDGET_NAMES = {"notebook": "", "day": "today", "thread": "thread", "all": "all today"}
 _NOTHING_SENT = "Stopped before anything was sent. Nothing was charged."
 
 
-class RunServices(Services, Protocol):
-    """What a run needs besides the ledger and the catalog."""
+@dataclass(frozen=True, slots=True)
+class RunServices:
+    """What a question is run with, composed once for it by whoever asks.
 
+    Attributes:
+        ledger: that of the settings.
+        models: the catalog of the service that is asked.
+        run: names the session in the turns that it makes.
+        replayer: which questions are answered from the ledger.
+        approved: the code of tools whose calls the user has allowed for good; grows.
+        next_position: where a question stands that follows one of the same cell.
+        note_opened: told, in the thread that asked, that a turn is in the ledger now.
+        tell_watchers: told, in any thread, that something has changed that others may show.
+    """
+
+    ledger: Ledger
+    models: CatalogSource
+    run: str
+    replayer: Replayer
     approved: set[object]
-
-    @property
-    def replayer(self) -> Replayer:
-        """Which questions are answered from the ledger."""
-
-    def next_position(self, position: TurnPosition) -> TurnPosition:
-        """Where a question stands that follows one of the same cell."""
-
-    def note_opened(self, answer: Answer, question: Question) -> None:
-        """A turn is in the ledger now; called in the thread that asked."""
-
-    def tell_watchers(self) -> None:
-        """Something has changed that others may show; called in any thread."""
+    next_position: Callable[[TurnPosition], TurnPosition]
+    note_opened: Callable[[Answer, Question], None]
+    tell_watchers: Callable[[], None]
 
 
 @dataclass(slots=True)
@@ -138,6 +148,7 @@ async def run_turn(
     *,
     on_open: Callable[[Outcome], object] = lambda _: None,
     on_event: Callable[[Event], None] = lambda _: None,
+    drawn: Callable[[], Awaitable[None]] | None = None,
     stop: StopSignal | None = None,
     wants_sums: bool = False,
     is_in_background: bool = False,
@@ -147,6 +158,7 @@ async def run_turn(
     Args:
         on_open: called once the turn is in the ledger, before anything is sent.
         on_event: takes what arrives; called on the loop, must be quick.
+        drawn: waits until what has arrived is shown: who stops it before then has stopped it.
         stop: ends it early.
         wants_sums: whether the sums of money after it are wanted.
         is_in_background: whether nobody waits for it, so that a failure is told in its notes.
@@ -179,11 +191,13 @@ async def run_turn(
                 on_event(begun)
             if draft.kept is not None:
                 await asyncio.to_thread(_give_again, question, draft, outcome, services, on_event)
-                return
-            headers = question.composed.headers
-            messages = (*draft.sent.messages, *question.prefill)
-            request = ChatRequest(messages=messages, model=answer.model_asked, parameters={}, headers=headers)
-            await payment.send(request, on_event)
+            else:
+                headers = question.composed.headers
+                messages = (*draft.sent.messages, *question.prefill)
+                request = ChatRequest(messages=messages, model=answer.model_asked, parameters={}, headers=headers)
+                await payment.send(request, on_event)
+            if drawn is not None:
+                await drawn()
 
     task = asyncio.ensure_future(work())
     stop.watch(task)
@@ -241,6 +255,14 @@ def _give_again(
         on_event(event)
 
 
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """A place in what arrives of a turn; `reached` is called when all before it is shown."""
+
+    reached: Callable[[], object]
+    is_end: bool = False
+
+
 class RunningTurn:
     """A turn under way on the background loop, as the thread that asked sees it.
 
@@ -256,7 +278,7 @@ class RunningTurn:
         self._services, self._wants_sums, self._is_in_background = services, wants_sums, is_in_background
         self._holds = holds
         self._stop = StopSignal()
-        self._items: queue.SimpleQueue[Event | Outcome | None] = queue.SimpleQueue()
+        self._items: queue.SimpleQueue[Event | Outcome | _Mark] = queue.SimpleQueue()
         self._opened: Outcome | None = None
         self._ended: Outcome | None = None
         self._has_ended = threading.Event()
@@ -265,6 +287,11 @@ class RunningTurn:
         """Begins: composes, reserves and sends, on the background loop."""
         background.submit(self._run())
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was told to end."""
+        return self._stop.is_set
+
     async def _run(self) -> None:
         try:
             self._ended = await run_turn(
@@ -272,13 +299,19 @@ class RunningTurn:
                 self._services,
                 on_open=self._open,
                 on_event=self._items.put,
+                drawn=self._drawn if self._wants_sums else None,
                 stop=self._stop,
                 wants_sums=self._wants_sums,
                 is_in_background=self._is_in_background,
             )
         finally:
             self._has_ended.set()
-            self._items.put(None)
+            self._items.put(_Mark(lambda: None, is_end=True))
+
+    async def _drawn(self) -> None:
+        loop, shown = asyncio.get_running_loop(), asyncio.Event()
+        self._items.put(_Mark(lambda: loop.call_soon_threadsafe(shown.set)))
+        await shown.wait()
 
     def _open(self, outcome: Outcome) -> None:
         if self._holds:
@@ -304,9 +337,12 @@ class RunningTurn:
             except queue.Empty:
                 yield None
                 continue
-            if item is None:
+            if not isinstance(item, _Mark):
+                yield item
+                continue
+            item.reached()
+            if item.is_end:
                 return
-            yield item
 
     def outcome(self) -> Outcome:
         """Waits for the end, however often the user interrupts: an answer that was paid for must not be lost."""
@@ -527,6 +563,8 @@ class Run:
                     view.rest()
                 elif not isinstance(item, Outcome):
                     view.show(item)
+                if turn.is_stopping:
+                    break
         except KeyboardInterrupt:
             turn.stop()
         except Exception as error:  # of the front end
@@ -655,7 +693,11 @@ def _footer_data(question: Question, outcome: Outcome, settled: Settled | None) 
     footer = str(question.settings.options["footer"])
     if footer == "full" and answer.calls and question.tool_settings.tools.functions:
         footer = "brief"  # steps follow it
-    budgets = tuple((_BUDGET_NAMES[each.limit.scope], each.spent, each.limit.pico_usd) for each in settled.states)
+    budgets = tuple(
+        (_BUDGET_NAMES[each.limit.scope], each.spent, each.limit.pico_usd)
+        for each in settled.states
+        if each.limit.scope in _BUDGET_NAMES
+    )
     return FooterData(
         "sandbox" if is_rehearsal(question.settings.service, answer) else name,
         settled.spent.pico_usd,

@@ -386,11 +386,21 @@ class Session:
         on_last: Callable[[Answer], object],
         has_steps: bool = True,
     ) -> Answer:
-        from or_magic.chat.run import Job, Run
+        from or_magic.chat.run import Job, Run, RunServices
 
         job, host = Job(), self.host
+        services = RunServices(
+            self.ledger,
+            self.models,
+            self.run,
+            self.replayer,
+            self.approved,
+            self.next_position,
+            self.note_opened,
+            self.tell_watchers,
+        )
         job.is_in_background = in_background and (host if show else ScriptHost()).is_watched()
-        run = Run(question, self, host, job, show=show)
+        run = Run(question, services, host, job, show=show)
         self._jobs.append(job)
         try:
             first = run.begin()
@@ -401,19 +411,17 @@ class Session:
             raise
         finally:
             if not job.is_in_background:
-                self._end(job)
+                self._jobs.remove(job)
+                self.tell_watchers()
 
         def end(last: Answer) -> None:
             first.release(last)
-            self._end(job)
+            self._jobs.remove(job)
             on_last(last)
+            self.tell_watchers()
 
         run.follow_in_background(end)
         return first
-
-    def _end(self, job: Job) -> None:
-        self._jobs.remove(job)
-        self.tell_watchers()
 
     def _thread(self, notebook: str, thread: str | None, which: WhichHistory) -> tuple[str | None, str | None]:
         """The thread that a question goes on, and the thread's system prompt; None for none."""

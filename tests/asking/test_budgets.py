@@ -18,17 +18,11 @@ from or_magic.errors import BudgetError, ServiceError
 from or_magic.ledger.audit import verify
 from or_magic.ledger.store import Budgets
 from or_magic.money import amount, pico_usd, usd
-from or_magic.sandbox import Behaviour, Sandbox, start
+from or_magic.sandbox import Sandbox
 from or_magic.settings.layers import Settings
 from or_magic.types import ImagePart, Message
 
 CENT = 10**10
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with start(behaviour=Behaviour(pace=0, first_token_s=0, record_delay_s=600)) as running:
-        yield running
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from or_magic.sandbox import Sandbox
 from . import tool_loop_parts
 from .tool_loop_parts import add, ask, chats
 
-sandbox = tool_loop_parts.sandbox
 opened = tool_loop_parts.opened
 session = tool_loop_parts.session
 

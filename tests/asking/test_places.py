@@ -18,7 +18,6 @@ from or_magic.errors import CommandError, ModelNotFoundError
 from . import tool_loop_parts
 from .tool_loop_parts import add, ask
 
-sandbox = tool_loop_parts.sandbox
 opened = tool_loop_parts.opened
 session = tool_loop_parts.session
 
@@ -82,16 +81,16 @@ def test_leaving(opened: Callable[..., Session]) -> None:
     own, outer, inner = first.host, ScriptHost(), ScriptHost()
 
     def fail() -> None:
-        with first.at(inner):
+        with first.use_host(inner):
             assert first.host is inner
             assert second.host is not inner
             raise ZeroDivisionError
 
-    with first.at(outer):
+    with first.use_host(outer):
         with pytest.raises(ZeroDivisionError):
             fail()
         assert first.host is outer
-        with second.at(inner):
+        with second.use_host(inner):
             assert (first.host, second.host) == (outer, inner)
     assert first.host is own
 

@@ -42,7 +42,6 @@ from or_magic.types import (
 from . import tool_loop_parts
 from .tool_loop_parts import add, ask, bad, today
 
-sandbox = tool_loop_parts.sandbox
 opened = tool_loop_parts.opened
 session = tool_loop_parts.session
 

@@ -18,7 +18,7 @@ from or_magic.chat.session import Session
 from or_magic.ledger.audit import verify
 from or_magic.ledger.store import Budgets
 from or_magic.money import pico_usd
-from or_magic.sandbox import Behaviour, Sandbox, start
+from or_magic.sandbox import Sandbox
 from or_magic.settings.layers import Settings
 
 from .spender import PROMPT
@@ -26,6 +26,7 @@ from .spender import PROMPT
 PROCESSES, QUESTIONS = 4, 16
 TIMES_THE_COST = 5  # the worst case is five times what it costs
 FULL = [pytest.mark.soak, pytest.mark.timeout(3600)]
+pytestmark = pytest.mark.sandbox(pace=2000, first_token_s=0.01, record_delay_s=0.1)
 
 
 class InFolder(ScriptHost):
@@ -37,12 +38,6 @@ class InFolder(ScriptHost):
 
     def where(self) -> Location:
         return Location("process:test", self._folder, "folder")
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with start(behaviour=Behaviour(pace=2000, first_token_s=0.01, record_delay_s=0.1)) as running:
-        yield running
 
 
 def environment(sandbox: Sandbox, folder: Path) -> dict[str, str]:
