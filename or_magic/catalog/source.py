@@ -69,24 +69,31 @@ class _Refresh:
 
 
 class CatalogSource:
-    """The catalog of the service that is set now. Used from the thread that asks.
+    """The catalog of one service. Used from the thread that asks.
 
     Args:
-        public: gives a client of the service; it needs no key.
-        keyed: gives a client of the service with the user's key, for the lists that only the user may see.
+        service: the origin of the service.
+        client: gives a client of it; it needs no key.
+        keyed_client: gives a client of it with the user's key, for the lists that only the user may see.
         ledger: gives the ledger, in which copies are kept.
 
     Attributes:
         age_note: what to know about the copy in use, in one line; "" where it is fresh.
     """
 
-    def __init__(self, public: Callable[[], Client], keyed: Callable[[], Client], ledger: Callable[[], Ledger]) -> None:
-        self._client, self._keyed, self._ledger = public, keyed, ledger
+    def __init__(
+        self,
+        service: str,
+        client: Callable[[], Client],
+        keyed_client: Callable[[], Client],
+        ledger: Callable[[], Ledger],
+    ) -> None:
+        self._service, self._client, self._keyed_client, self._ledger = service, client, keyed_client, ledger
         self._holder = uuid.uuid4().hex
-        self._copies: dict[str, _Copy] = {}
-        self._endpoints: dict[tuple[str, str], tuple[float, tuple[ModelEndpoint, ...]]] = {}
-        self._refreshes: dict[str, _Refresh] = {}
-        self._snapshots: dict[str, Snapshots] = {}
+        self._copy: _Copy | None = None
+        self._endpoints: dict[str, tuple[float, tuple[ModelEndpoint, ...]]] = {}
+        self._refresh: _Refresh | None = None
+        self._snapshots: Snapshots | None = None
         self._completion_index: CompletionIndex | None = None
         self._warned: set[str] = set()
         self.age_note = ""
@@ -100,11 +107,8 @@ class CatalogSource:
         Raises:
             ServiceError: there is no copy, and none can be fetched.
         """
-        client = self._client()
-        service = client.endpoint.origin
-        copy = self._copies.get(service) or self._kept(service) or self._fetched(client, timeout_s)
-        copy = self._copies[service] = self._refreshed(client, copy)
-        self.age_note = self._note(service, copy)
+        copy = self._copy = self._refreshed(self._copy or self._kept() or self._fetched(timeout_s))
+        self.age_note = self._note(copy)
         return copy.catalog
 
     def body(self) -> bytes:
@@ -114,7 +118,8 @@ class CatalogSource:
             ServiceError: there is no copy, and none can be fetched.
         """
         self.catalog()
-        return self._copies[self._client().endpoint.origin].body
+        assert self._copy is not None
+        return self._copy.body
 
     def refresh(self) -> None:
         """Fetches the catalog anew, now.
@@ -122,8 +127,7 @@ class CatalogSource:
         Raises:
             ServiceError: it cannot be fetched; the copy that was there stays.
         """
-        client = self._client()
-        self._copies[client.endpoint.origin] = wait_for(self._fetch_and_keep(client, self._cache()))
+        self._copy = wait_for(self._fetch_and_keep(self._client(), self._cache()))
 
     def user_body(self) -> bytes:
         """The body of the list of models that this account's settings allow. Asked for with the key, and not kept.
@@ -131,7 +135,7 @@ class CatalogSource:
         Raises:
             ServiceError: or one of its kinds.
         """
-        return wait_for(self._keyed().fetch("/models/user"))
+        return wait_for(self._keyed_client().fetch("/models/user"))
 
     @property
     def snapshots(self) -> Snapshots:
@@ -140,12 +144,11 @@ class CatalogSource:
         Raises:
             StoreError: the store cannot be opened.
         """
-        from or_magic.catalog.snapshots import Snapshots
+        if self._snapshots is None:
+            from or_magic.catalog.snapshots import Snapshots
 
-        service = self._client().endpoint.origin
-        if service not in self._snapshots:
-            self._snapshots[service] = Snapshots(self._ledger(), service)
-        return self._snapshots[service]
+            self._snapshots = Snapshots(self._ledger(), self._service)
+        return self._snapshots
 
     def model(self, id: str) -> Model | None:
         """What is known of a model: price, context, abilities; None where the catalog has no such id.
@@ -182,11 +185,8 @@ class CatalogSource:
         return None
 
     def _stored_copy(self) -> _Copy | None:
-        service = self._client().endpoint.origin
-        copy = self._copies.get(service) or self._kept(service)
-        if copy is not None:
-            self._copies[service] = copy
-        return copy
+        self._copy = self._copy or self._refreshed_copy() or self._kept()
+        return self._copy
 
     def warning(self, id: str) -> str:
         """A warning before the first use of a model in this process: that it ends soon, or got dearer; else ""."""
@@ -203,18 +203,14 @@ class CatalogSource:
     @property
     def is_cached(self) -> bool:
         """Whether a catalog is in memory."""
-        return self._client().endpoint.origin in self._copies
+        return self._copy is not None
 
     def cached(self, id: str) -> Model | None:
         """What is known of a model, without waiting; None also where there is no catalog yet, which is then fetched."""
         try:
-            client = self._client()
-            service = client.endpoint.origin
-            copy = self._copies.get(service) or self._kept(service) or self._refreshed_copy(service)
-            if copy is None:
-                self._start_refresh(client)
+            if self._stored_copy() is None:
+                self._start_refresh()
                 return None
-            self._copies[service] = copy
             return self.model(id)
         except OrMagicError:
             return None  # what it would say is a convenience
@@ -251,10 +247,9 @@ class CatalogSource:
         Raises:
             ServiceError: or one of its kinds.
         """
-        key = (self._client().endpoint.origin, id)
-        kept = self._endpoints.get(key)
+        kept = self._endpoints.get(id)
         if kept is None or time.monotonic() > kept[0] + FRESH_S:
-            kept = self._endpoints[key] = (time.monotonic(), self.endpoints(id, timeout_s=timeout_s))
+            kept = self._endpoints[id] = (time.monotonic(), self.endpoints(id, timeout_s=timeout_s))
         return kept[1]
 
     def providers(self) -> tuple[Provider, ...]:
@@ -265,68 +260,63 @@ class CatalogSource:
         """
         return decode_providers(wait_for(self._client().fetch(_PROVIDERS, needs_key=False)))
 
-    def _fetched(self, client: Client, timeout_s: float | None) -> _Copy:
+    def _fetched(self, timeout_s: float | None) -> _Copy:
         """The catalog, fetched by this process, or by another one at the same moment."""
-        service, began = client.endpoint.origin, time.monotonic()
+        client, began = self._client(), time.monotonic()
         others_s = _OTHERS_S if timeout_s is None else min(_OTHERS_S, timeout_s)
-        while not (is_mine := self._claim(service)) and time.monotonic() < began + others_s:
+        while not (is_mine := self._claim()) and time.monotonic() < began + others_s:
             time.sleep(0.1)
-            if (kept := self._kept(service)) is not None and kept.is_fresh:
+            if (kept := self._kept()) is not None and kept.is_fresh:
                 return kept
         # Once more: the process that had the claim before may have kept a copy since.
-        if (kept := self._kept(service)) is not None and kept.is_fresh:
+        if (kept := self._kept()) is not None and kept.is_fresh:
             if is_mine:
-                _release(self._cache(), service, self._holder)
+                _release(self._cache(), self._service, self._holder)
             return kept
         left_s = None if timeout_s is None else timeout_s - (time.monotonic() - began)
         return wait_for(self._fetch_and_keep(client, self._cache()), left_s)
 
     async def _fetch_and_keep(self, client: Client, cache: CatalogCache | None) -> _Copy:
         # The store may keep a thread waiting, which must not be the one that streams run on.
-        service = client.endpoint.origin
         try:
             body = await client.fetch(_MODELS, needs_key=False)
-            return await asyncio.to_thread(_decode_and_keep, cache, service, body)
+            return await asyncio.to_thread(_decode_and_keep, cache, self._service, body)
         finally:
-            await asyncio.to_thread(_release, cache, service, self._holder)
+            await asyncio.to_thread(_release, cache, self._service, self._holder)
 
-    def _refreshed(self, client: Client, copy: _Copy) -> _Copy:
+    def _refreshed(self, copy: _Copy) -> _Copy:
         """The newest copy there is; where even that is old, a refresh is started in the background."""
-        service = client.endpoint.origin
         if copy.is_fresh:
             return copy
-        newer = self._refreshed_copy(service)
-        if newer is None and self._may_refresh(service):
-            newer = self._kept(service, after=copy.fetched_utc)  # another kernel's
+        newer = self._refreshed_copy()
+        if newer is None and self._may_refresh():
+            newer = self._kept(after=copy.fetched_utc)  # another kernel's
         if newer is None:
-            self._start_refresh(client)
+            self._start_refresh()
             return copy
-        return self._refreshed(client, newer)
+        return self._refreshed(newer)
 
-    def _may_refresh(self, service: str) -> bool:
-        refresh = self._refreshes.get(service)
-        return refresh is None or refresh.may_be_repeated
+    def _may_refresh(self) -> bool:
+        return self._refresh is None or self._refresh.may_be_repeated
 
-    def _start_refresh(self, client: Client) -> None:
+    def _start_refresh(self) -> None:
         """Starts a refresh, unless one is under way in this or another process, or has just failed."""
-        service = client.endpoint.origin
-        if self._may_refresh(service) and self._claim(service):
-            fetch = background.submit(self._fetch_and_keep(client, self._cache()))
-            self._refreshes[service] = _Refresh(fetch, time.monotonic())
+        if self._may_refresh() and self._claim():
+            fetch = background.submit(self._fetch_and_keep(self._client(), self._cache()))
+            self._refresh = _Refresh(fetch, time.monotonic())
 
-    def _refreshed_copy(self, service: str) -> _Copy | None:
+    def _refreshed_copy(self) -> _Copy | None:
         """The copy that a refresh has fetched; None where none has ended well. It is handed out once."""
-        refresh = self._refreshes.get(service)
+        refresh = self._refresh
         if refresh is None or not refresh.fetch.done() or _failure(refresh.fetch) is not None:
             return None
-        del self._refreshes[service]
+        self._refresh = None
         return refresh.fetch.result()
 
-    def _note(self, service: str, copy: _Copy) -> str:
+    def _note(self, copy: _Copy) -> str:
         if copy.is_fresh:
             return ""
-        refresh = self._refreshes.get(service)
-        failure = _failure(refresh.fetch) if refresh is not None and refresh.fetch.done() else None
+        failure = _failure(self._refresh.fetch) if self._refresh is not None and self._refresh.fetch.done() else None
         why = f"; it could not be refreshed: {failure}" if failure else "; a newer one is on its way"
         return f"The catalog is of {_ago(copy.age_s)}{why}"
 
@@ -339,17 +329,17 @@ class CatalogSource:
         except StoreError:
             return None
 
-    def _kept(self, service: str, *, after: datetime | None = None) -> _Copy | None:
+    def _kept(self, *, after: datetime | None = None) -> _Copy | None:
         """The copy on disk; None where there is none, none fetched later than `after`, or it holds no models."""
         with contextlib.suppress(StoreError, ServiceError):
-            kept = cache.newest(service, _MODELS) if (cache := self._cache()) is not None else None
+            kept = cache.newest(self._service, _MODELS) if (cache := self._cache()) is not None else None
             if kept is not None and (after is None or kept.fetched_utc > after):
                 return _Copy(decode_models(kept.body), kept.fetched_utc, kept.body)
         return None
 
-    def _claim(self, service: str) -> bool:
+    def _claim(self) -> bool:
         try:
-            return (cache := self._cache()) is None or cache.claim(service, _MODELS, self._holder, _CLAIM_S)
+            return (cache := self._cache()) is None or cache.claim(self._service, _MODELS, self._holder, _CLAIM_S)
         except StoreError:
             return True  # nobody can be asked to wait for a store that does not work
 
