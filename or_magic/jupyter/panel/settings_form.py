@@ -266,7 +266,7 @@ class SettingsForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
     def _model(self) -> Model | None:
         """What the catalog knows of the model that is set; None where nothing is known, without asking the service."""
         id = self._session.settings.model().value
-        return None if id == ACCOUNT_MODEL else self._session.models.here(DEFAULT_MODEL if id == "auto" else id)
+        return None if id == ACCOUNT_MODEL else self._session.models.stored(DEFAULT_MODEL if id == "auto" else id)
 
 
 class Field(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
