@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# As many processes as there are cores, each with whole files of tests, in the order that tests/conftest.py gives them.
+BESIDE := -n auto --no-loadscope-reorder
 SYSTEM_CHROMIUM := command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null
 
 # $(call install,EXTRA): the virtual environment with that extra; does nothing where it is there and up to date.
@@ -16,13 +18,14 @@ define install
 	  touch $(VENV)/.installed-$(1); }
 endef
 
-.PHONY: help demo lab test lint types tests notebooks chromium postgres soak bench pictures clean
+.PHONY: help demo lab test lint types tests notebooks chromium postgres soak bench trace pictures clean
 
 help:
 	@echo "make demo      run notebooks/01_first_cell.ipynb and watch the answer stream in (no key needed)"
 	@echo "make lab       JupyterLab on the notebooks (with the sandbox where there is no key)"
 	@echo "make test      lint, types, tests, browser, notebooks"
 	@echo "make soak      the long tests    make bench   the benchmarks    make pictures   docs/pictures"
+	@echo "make trace     the way of a cell through the sources"
 
 demo:
 	$(call install,lab)
@@ -60,10 +63,10 @@ postgres:
 	  echo "no PostgreSQL could be installed: the ledger's tests on it will be skipped"; }
 
 tests:
-	$(BIN)/python -m tests
+	$(BIN)/python -m pytest -q $(BESIDE) --dist loadgroup
 
 notebooks:
-	$(BIN)/python -m pytest -q -p tests.rehearsal --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg notebooks
+	$(BIN)/python -m pytest -q $(BESIDE) --dist loadfile -p tests.rehearsal --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg notebooks
 
 soak:
 	$(call install,test)
@@ -75,6 +78,10 @@ bench:
 	@$(MAKE) --no-print-directory chromium
 	$(BIN)/python -m tests.benchmarks
 	$(BIN)/python -m pytest -q -s -m bench tests/browser
+
+trace:
+	$(call install,test)
+	@$(BIN)/python -m tests.trace_cell
 
 pictures:
 	$(call install,test)

@@ -5,24 +5,14 @@ One thread absorbs events; any thread may read, and sees whole pieces.
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import binascii
 import contextlib
-import dataclasses
-import decimal
-import io
-import json
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from datetime import date, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from or_magic.errors import CommandError, SchemaError
-from or_magic.extracting import Code, code_blocks, frame_in, json_in, records_frame
 from or_magic.money import usd
 from or_magic.types import (
     Annotated,
@@ -65,12 +55,21 @@ from or_magic.types import (
 )
 
 if TYPE_CHECKING:
+    from datetime import datetime
+    from decimal import Decimal
+
     import pandas as pd
     from PIL.Image import Image
+
+    from or_magic.extracting import Code
 
 
 def images_of(urls: Iterable[str]) -> list[Image]:
     """The images that ``data:`` addresses hold; others are left out, and so is what is no image."""
+    import base64
+    import binascii
+    import io
+
     from PIL import Image, UnidentifiedImageError
 
     images: list[Image.Image] = []
@@ -91,6 +90,8 @@ def value_frame(value: Any) -> pd.DataFrame:
 
     Decimals stay what they are, exact, in a column of objects.
     """
+    from or_magic.extracting import records_frame
+
     rows = value if isinstance(value, (list, tuple, set, frozenset)) else [value]
     frame = records_frame([_fields(row) for row in rows])
     for name in frame.columns:
@@ -99,7 +100,7 @@ def value_frame(value: Any) -> pd.DataFrame:
 
 
 def save(answer: AnswerContents, path: Path, *, overwrite: bool) -> Path:
-    """Writes an answer into a file, by its ending; see `Contents.save`.
+    """Writes an answer into a file, by its ending; see `AnswerContents.save`.
 
     Raises:
         CommandError: the file is there already, cannot be written, or the answer holds nothing of that kind.
@@ -124,12 +125,16 @@ def _content(answer: AnswerContents, ending: str) -> bytes:
             raise ValueError("there is no Python in the answer")
         return ("\n\n# ---\n\n".join(blocks) + "\n").encode("utf-8", "replace")
     if ending == ".json":
+        import json
+
         return (json.dumps(answer.json(), ensure_ascii=False, indent=1) + "\n").encode("utf-8", "replace")
     if ending == ".csv":
         return answer.df().to_csv(index=False, lineterminator="\n").encode("utf-8", "replace")
     if ending in (".png", ".jpg", ".jpeg", ".webp", ".gif"):
         if not answer.images:
             raise ValueError("there is no image in the answer")
+        import io
+
         saved = io.BytesIO()
         image = answer.images[0]
         image = image.convert("RGB") if ending in (".jpg", ".jpeg") else image
@@ -139,12 +144,17 @@ def _content(answer: AnswerContents, ending: str) -> bytes:
 
 
 def _fields(row: Any) -> Any:
+    import dataclasses
+
     if hasattr(type(row), "model_dump"):
         return row.model_dump()
     return dataclasses.asdict(row) if dataclasses.is_dataclass(row) and not isinstance(row, type) else row
 
 
 def _typed(column: pd.Series[Any]) -> pd.Series[Any]:
+    from datetime import date
+    from decimal import Decimal
+
     import pandas as pd
 
     filled = [each for each in column if each is not None and each is not pd.NaT]
@@ -156,7 +166,7 @@ def _typed(column: pd.Series[Any]) -> pd.Series[Any]:
     if has_nulls and all(isinstance(each, bool) for each in filled):
         return column.astype("boolean")
     is_whole = all(isinstance(each, (int, float)) and not isinstance(each, bool) and each == each for each in filled)
-    if is_whole and has_nulls and not any(isinstance(each, decimal.Decimal) for each in filled):
+    if is_whole and has_nulls and not any(isinstance(each, Decimal) for each in filled):
         return column.astype("Int64" if all(float(each).is_integer() for each in filled) else "Float64")
     return column
 
@@ -195,6 +205,8 @@ class AnswerContents:
     @property
     def code(self) -> list[Code]:
         """The blocks of code in its text, in order; each knows its `language`."""
+        from or_magic.extracting import code_blocks
+
         return code_blocks(self.text)
 
     def json(self) -> Any:
@@ -203,6 +215,8 @@ class AnswerContents:
         Raises:
             NotFoundError: there is none.
         """
+        from or_magic.extracting import json_in
+
         return json_in(self.text)
 
     def df(self, number: int = 0) -> pd.DataFrame:
@@ -217,6 +231,8 @@ class AnswerContents:
         """
         if self.read is not None:
             return value_frame(self.value)
+        from or_magic.extracting import frame_in
+
         return frame_in(self.text, number)
 
     @property
@@ -247,7 +263,7 @@ class Answer(AnswerContents):
         cost_source: where `cost` comes from: ``"reported"`` by the answer itself, ``"reconciled"`` with the service's
             record of it afterwards, or None where it is not known.
         finish_reason: ``"stop"``, ``"length"``, ``"content_filter"``, ...; None until the model ended.
-        native_finish_reason: the same in the provider's own word; "" where the service does not tell.
+        native_finish_reason: `finish_reason` in the provider's own word; "" where the service does not tell.
         image_urls: addresses of the images that the model made, mostly ``data:image/png;base64,...``.
         logprobs: how likely each token was, where it was asked for: the API's objects, in order.
         routing: how the request was routed, where it was asked for (``--router-metadata``); else empty.
@@ -375,6 +391,8 @@ class Answer(AnswerContents):
     @property
     def total_cost(self) -> Decimal | None:
         """What it and the steps before it were charged, in USD, exactly; None where one of them is not known."""
+        from decimal import Decimal
+
         costs = [each.cost for each in (*self.steps, self)]
         return None if None in costs else sum((each for each in costs if each is not None), Decimal(0))
 
@@ -416,6 +434,8 @@ class Answer(AnswerContents):
 
     def __await__(self) -> Generator[Any, None, Answer]:
         """Waits in a coroutine; the answer tells how it ended."""
+        import asyncio
+
         return asyncio.to_thread(self.wait).__await__()
 
     @property
@@ -528,7 +548,7 @@ class Answer(AnswerContents):
         return {name: value for name, value in self.__dict__.items() if name not in ("_done", "_assembling", "read")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """The same back; nothing more will come to it."""
+        """Takes that state back; nothing more will come to it."""
         self.__dict__.update(state, _assembling=threading.Lock(), _done=threading.Event(), read=None)
         self._done.set()
 

@@ -35,7 +35,10 @@ script they are ordinary exceptions.
 
 from __future__ import annotations
 
-from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class _OneLine:

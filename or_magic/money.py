@@ -6,22 +6,33 @@ with twelve decimals, so 1e-12 keeps every charge and an int64 column still hold
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+import functools
+from typing import TYPE_CHECKING
 
 from or_magic.errors import CommandError
 
+if TYPE_CHECKING:
+    from decimal import Context, Decimal
+
 PICO_PER_USD = 10**12
-_EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
+
+
+@functools.cache
+def _exact() -> Context:
+    from decimal import ROUND_HALF_EVEN, Context
+
+    return Context(prec=60, rounding=ROUND_HALF_EVEN)
 
 
 def pico_usd(amount_usd: Decimal) -> int:
     """The amount as a whole number of 1e-12 USD; anything finer (float noise) is rounded half to even."""
-    return int((_EXACT.multiply(amount_usd, Decimal(PICO_PER_USD))).to_integral_value(context=_EXACT))
+    exact = _exact()
+    return int(exact.multiply(amount_usd, PICO_PER_USD).to_integral_value(context=exact))
 
 
 def usd(amount_pico_usd: int) -> Decimal:
     """The exact amount in US dollars."""
-    return _EXACT.divide(Decimal(amount_pico_usd), Decimal(PICO_PER_USD))
+    return _exact().divide(amount_pico_usd, PICO_PER_USD)
 
 
 def format_usd(amount_pico_usd: int) -> str:
@@ -43,6 +54,8 @@ def amount(text: str, where: str) -> int:
     Raises:
         CommandError: it is none.
     """
+    from decimal import Decimal
+
     try:
         value = Decimal(text.strip().lstrip("$"))
         if not value.is_finite() or value < 0 or value > 1_000_000:

@@ -1,8 +1,9 @@
-"""A pytest plugin for runs of the notebooks: a sandbox at full speed and an empty store, for all kernels of the run."""
+"""A pytest plugin for runs of the notebooks: a sandbox at full speed and an empty store, for all of a process."""
 
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from or_magic.sandbox import Behaviour, start
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Starts the sandbox before any kernel; both end with the run."""
+    """Starts the sandbox before any kernel; both end with the run. Takes Ctrl-C back, as tests/conftest.py does."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = tempfile.TemporaryDirectory(prefix="or_magic_rehearsal_")
     config.add_cleanup(folder.cleanup)
     sandbox = start(behaviour=Behaviour(pace=0, first_token_s=0))

@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
-from or_magic.catalog.model import Catalog, Model, decode_models
+from or_magic.catalog.decoding import decode_models
+from or_magic.catalog.model import Catalog, Model
 from or_magic.errors import CommandError
 from or_magic.ledger.catalog_cache import CatalogCache
 

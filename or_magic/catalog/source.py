@@ -19,15 +19,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
-from or_magic.catalog.model import (
-    Catalog,
-    Model,
-    ModelEndpoint,
-    Provider,
-    decode_endpoints,
-    decode_models,
-    decode_providers,
-)
+from or_magic.catalog.decoding import decode_endpoints, decode_models, decode_providers
+from or_magic.catalog.model import Catalog, Model, ModelEndpoint, Provider
 from or_magic.catalog.search import CompletionIndex, priced
 from or_magic.client import background
 from or_magic.client.background import wait_for

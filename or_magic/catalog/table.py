@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from or_magic.catalog.model import prices_of
-from or_magic.catalog.rows import PER_MILLION, PER_UNIT, RawRows, columns_of, rows_of
+from or_magic.catalog.decoding import PER_MILLION, PER_UNIT, RawRows, columns_of, decode_rows, prices_of
 from or_magic.catalog.search import ranked
 from or_magic.errors import CommandError
 from or_magic.lenient_json import as_object
@@ -55,7 +54,7 @@ def models_table(body: bytes) -> ModelTable:
     is what the service does not tell, or what a router decides. ``attrs["raw"]`` holds the rows by id as they came,
     with all their fields.
     """
-    columns = columns_of(rows_of(body))
+    columns = columns_of(decode_rows(body))
     index = pd.Index(columns.pop("id"), name="id", dtype="str")
     table = ModelTable({name: _series(name, values, index) for name, values in columns.items()}, index=index)
     table.attrs["raw"] = RawRows(body)

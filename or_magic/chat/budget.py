@@ -10,16 +10,15 @@ Where no budget is set nothing here is looked up, and nothing is added to what t
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING, Any
 
 from or_magic.catalog.model import Prices
 from or_magic.client.requests import ChatRequest, encode
 from or_magic.errors import BudgetError, OrMagicError
-from or_magic.ledger.records import BudgetState, Limit, NewTurn, Opened
+from or_magic.ledger.records import BudgetState, Limit, NewTurn
 from or_magic.ledger.store import Budgets, refusal
 from or_magic.money import PICO_PER_USD, format_usd
 from or_magic.types import MEDIA, AudioPart, Message
@@ -154,7 +153,6 @@ def _pico(amount_usd: Decimal) -> int:
 _SHORTEST = 16  # tokens: some providers refuse fewer, and an answer of fewer is none
 _OF_A_ROUTER = 4_000  # tokens of answer that a router's price limit leaves room for
 _TOKENS_OF_A_BYTE = 0.4  # more than any language has, as a rule: what a prompt takes of the context
-_LOOK_AGAIN_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,16 +177,19 @@ class BudgetCheck:
         ledger, models: of the session that asks.
         daily: the budget of all notebooks for a day in 1e-12 USD; None for none.
         max_cost: that of this question alone; None for none.
+
+    Attributes:
+        own_limits: the daily budget and that of this question, which are no budgets of the ledger.
     """
 
     def __init__(self, ledger: Ledger, models: CatalogSource, daily: int | None, max_cost: int | None) -> None:
         self._ledger, self._models = ledger, models
-        self._own = (*([Limit("all", daily)] if daily is not None else ()),)
-        self._own += (Limit("cell", max_cost),) if max_cost is not None else ()
+        own = (*([Limit("all", daily)] if daily is not None else ()),)
+        self.own_limits = (*own, *([Limit("cell", max_cost)] if max_cost is not None else ()))
 
     def limits(self, turn: NewTurn, thread_id: int | None) -> tuple[Limit, ...]:
         """All that `turn` must not pass; () where there is no budget."""
-        return (*Budgets(self._ledger).limits(turn.budget_scope, turn.service, thread_id), *self._own)
+        return (*Budgets(self._ledger).limits(turn.budget_scope, turn.service, thread_id), *self.own_limits)
 
     def standings(self, turn: NewTurn, thread_id: int | None) -> tuple[BudgetState, ...]:
         """How the budgets of `turn` stand now."""
@@ -197,32 +198,22 @@ class BudgetCheck:
     def standings_of(self, budget_scope: str, service: str, thread_id: int | None) -> tuple[BudgetState, ...]:
         """How the budgets of a budget scope and a thread stand now."""
         budgets = Budgets(self._ledger)
-        limits = (*budgets.limits(budget_scope, service, thread_id), *self._own)
+        limits = (*budgets.limits(budget_scope, service, thread_id), *self.own_limits)
         return budgets.standings(budget_scope, service, thread_id, limits)
 
-    def open(
-        self, turn: NewTurn, messages: tuple[Message, ...], thread_id: int | None, wait_s: float
-    ) -> tuple[Opened, AllowedRequest]:
-        """Writes the question down and reserves what it may cost.
+    def allow_within(
+        self, turn: NewTurn, messages: tuple[Message, ...], thread_id: int | None, limits: tuple[Limit, ...]
+    ) -> AllowedRequest:
+        """What may be sent under these limits, as they stand now.
 
         Args:
             messages: all that is sent.
-            wait_s: how long to wait for what questions under way hold back.
 
         Raises:
-            BudgetError: it may cost more than is left. Nothing was sent.
+            BudgetError: nothing, or nobody knows what it would cost.
         """
-        give_up_at = time.monotonic() + wait_s
-        while True:
-            try:
-                standings = self.standings(turn, thread_id)
-                allowed = self.allow(turn, messages, min(standings, key=lambda each: each.rest))
-                reserved = replace(turn, worst_pico_usd=allowed.worst_pico_usd, limits=self.limits(turn, thread_id))
-                return self._ledger.open_turn(reserved), allowed
-            except BudgetError as error:
-                if not error.may_be_free_later or time.monotonic() > give_up_at:
-                    raise
-            time.sleep(_LOOK_AGAIN_S)
+        states = Budgets(self._ledger).standings(turn.budget_scope, turn.service, thread_id, limits)
+        return self.allow(turn, messages, min(states, key=lambda each: each.rest))
 
     def allow(self, turn: NewTurn, messages: tuple[Message, ...], tightest: BudgetState) -> AllowedRequest:
         """What may be sent under the tightest budget.

@@ -10,28 +10,22 @@ is told thrice: without one, with one of a usual length, and with the longest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from or_magic.answer import Answer
 from or_magic.chat.budget import prompt_tokens, without_bound
-from or_magic.chat.history import SentMessages, compose_messages, fitting, media_line
+from or_magic.chat.history import SentMessages, media_line
 from or_magic.chat.host import Location
-from or_magic.chat.question import NO_TOOL_SETTINGS, ToolSettings
+from or_magic.chat.question import Question, Services, messages_of
 from or_magic.client.requests import ChatRequest, encode
-from or_magic.content import Content
 from or_magic.errors import OrMagicError, StoreError
-from or_magic.ledger.records import WhichHistory
 from or_magic.money import format_usd, pico_usd
-from or_magic.prompt.answer_formats import ANY_FORMAT, AnswerFormat
 from or_magic.types import MEDIA, Message, TextPart, tool_words
 
 if TYPE_CHECKING:
     from or_magic.catalog.model import Model, ModelEndpoint
-    from or_magic.chat.question import Question
-    from or_magic.chat.session import Session
     from or_magic.ledger.store import Ledger
 
 _BYTES_PER_TOKEN = {"Claude": 3.2, "GPT": 4.1}
@@ -57,7 +51,7 @@ def bytes_per_token(ledger: Ledger, service: str, model_asked: str | None, token
     return learned or _BYTES_PER_TOKEN.get(tokenizer, _OTHERS)
 
 
-def cost(model: Model, prompt_tokens: int, completion_tokens: int) -> int | None:
+def cost_of_tokens(model: Model, prompt_tokens: int, completion_tokens: int) -> int | None:
     """About what they cost at the catalog's price of now, in 1e-12 USD; None where it names no price."""
     prices = model.prices.at(prompt_tokens)
     if prices.prompt is None or prices.completion is None:
@@ -71,7 +65,7 @@ _PRESET = "@preset/"
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class MeasuredPrompt:
     """What would be sent.
 
     Attributes:
@@ -111,27 +105,27 @@ class CostEstimate:
 
 
 def estimate_cost(
-    session: Session, question: Question, *, is_offline: bool = False, location: Location | None = None
+    services: Services, question: Question, *, is_offline: bool = False, location: Location | None = None
 ) -> CostEstimate:
     """What a question would cost; where nothing is known of that, its note says why.
 
     Args:
         question: made by `Session.question`.
         is_offline: whether only what is in memory or on disk is looked at; nothing is fetched then, now or later.
-        place: where it would be asked; None for where the session's host is.
+        location: another place that it would be asked from; None for its own.
 
     Raises:
         CommandError: the model does not take what is in it (not looked at where `is_offline`), or all is too long.
         StoreError: the store cannot be read.
     """
     id = question.composed.model
-    draft = drafted(session, question, location or session.host.where(), is_offline=is_offline)
+    draft = measured(services, question, location, is_offline=is_offline)
     if id is None or id.startswith(_PRESET):
         return CostEstimate(draft.sent.tokens, note=f"the {'service' if id is None else 'preset'} picks the model")
     try:
-        model = session.models.here(id) if is_offline else session.models.model(id)
+        model = services.models.here(id) if is_offline else services.models.model(id)
         if model is None:
-            is_known = not is_offline or session.models.is_cached
+            is_known = not is_offline or services.models.is_cached
             why = f"the catalog has no {id}" if is_known else "no catalog is here yet"
             return CostEstimate(draft.sent.tokens, note=why)
     except OrMagicError as error:
@@ -139,30 +133,27 @@ def estimate_cost(
     return priced(question, draft, model)
 
 
-def drafted(session: Session, question: Question, location: Location, *, is_offline: bool = False) -> Draft:
-    """What would be sent if it were asked at `place` now.
+def measured(
+    services: Services, question: Question, location: Location | None = None, *, is_offline: bool = False
+) -> MeasuredPrompt:
+    """The messages that would be sent if a question were asked now, and how long they are.
 
     Args:
+        location: another place that it would be asked from; None for its own.
         is_offline: whether it is not looked up what the model takes.
 
     Raises:
         CommandError: the model does not take what is in it, or all is too long.
-        StoreError: the store cannot be read.
+        StoreError: the ledger cannot be read.
     """
-    turn = question.turn(location, session.service, session.run)
-    history_slice = session.ledger.preview(turn)
-    sent, note = (
-        compose_messages(history_slice, question.system, question.prompt, session.service, turn.model_asked),
-        "",
-    )
-    if not is_offline:
-        sent, note = fitting(sent, turn.model_asked, session.models)
-    body = encode(ChatRequest(sent.messages, turn.model_asked, question.composed.body))
+    history = services.ledger.outlook(question.turn(services.run, location)).history
+    sent, note = messages_of(question, history, services.models, is_offline=is_offline)
+    body = encode(ChatRequest(sent.messages, question.composed.model, question.composed.body))
     has_tools = bool(question.composed.body.get("tools"))
-    return Draft(sent, note, prompt_tokens(body, len(sent.messages), has_tools=has_tools))
+    return MeasuredPrompt(sent, note, prompt_tokens(body, len(sent.messages), has_tools=has_tools))
 
 
-def priced(question: Question, draft: Draft, model: Model | None) -> CostEstimate:
+def priced(question: Question, draft: MeasuredPrompt, model: Model | None) -> CostEstimate:
     """What a draft would cost at a model's prices; nothing is known of a router's, nor without a model."""
     tokens, body = draft.sent.tokens, question.composed.body
     if model is None or model.is_router:
@@ -174,9 +165,9 @@ def priced(question: Question, draft: Draft, model: Model | None) -> CostEstimat
     typical = min(TYPICAL, longest)
     return CostEstimate(
         tokens,
-        least_pico_usd=cost(model, tokens, 0),
-        typical_pico_usd=cost(model, tokens, typical),
-        most_pico_usd=cost(model, draft.most_tokens, longest),
+        least_pico_usd=cost_of_tokens(model, tokens, 0),
+        typical_pico_usd=cost_of_tokens(model, tokens, typical),
+        most_pico_usd=cost_of_tokens(model, draft.most_tokens, longest),
         answer_tokens=longest,
         typical_tokens=typical,
         besides=without_bound(body, question.composed.model, draft.sent.messages),
@@ -184,7 +175,7 @@ def priced(question: Question, draft: Draft, model: Model | None) -> CostEstimat
 
 
 def cost_line(preview: CostEstimate) -> str:
-    """The same on one short line; it may hold a name that the user or the service chose."""
+    """An estimate on one short line; it may hold a name that the user or the service chose."""
     length = f"about {preview.prompt_tokens:,} token{'' if preview.prompt_tokens == 1 else 's'} in"
     least, typical, most = preview.least_pico_usd, preview.typical_pico_usd, preview.most_pico_usd
     if least is None or typical is None or most is None:
@@ -200,47 +191,35 @@ def cost_line(preview: CostEstimate) -> str:
 _LONGEST = 2_000  # characters of a message that are shown
 
 
-def dry_run(
-    session: Session,
-    prompt: str | Content,
-    *,
-    model: str | None = None,
-    parameters: Mapping[str, Any] | None = None,
-    thread: str | None = None,
-    history: WhichHistory | None = None,
-    system: str | None = None,
-    answer_format: AnswerFormat = ANY_FORMAT,
-    tool_settings: ToolSettings = NO_TOOL_SETTINGS,
-) -> str:
-    """The very messages, about how many tokens, between which prices, and who would serve it. For people.
+def dry_run(services: Services, question: Question) -> str:
+    """The very messages, about how many tokens, between which prices, and who would serve them. For people.
 
     Raises:
         CommandError: it could not be asked as it is.
-        StoreError: the store cannot be read.
+        StoreError: the ledger cannot be read.
     """
-    question = session.question(prompt, model, parameters, thread, history, system, answer_format, tool_settings)
-    draft = drafted(session, question, session.host.where())
+    draft = measured(services, question)
     sent, asked = draft.sent, question.composed.model
     lines = [
-        f"Nothing was sent. To {asked or 'the default model of the account'} at {session.service} would go:",
+        f"Nothing was sent. To {asked or 'the default model of the account'} at {question.settings.service} would go:",
         *(f"  {message.role}: {_shown(_readable(message))}" for message in sent.messages),
         *(f"  {name} = {value}" for name, value in question.composed.body.items()),
         f"About {sent.tokens:,} tokens ({draft.most_tokens:,} at most){_turns(sent)}.",
         *question.notes,
         *([draft.note] if draft.note else []),
-        *_prices(session, question, draft),
+        *_prices(services, question, draft),
     ]
     return "\n".join(lines)
 
 
-def _prices(session: Session, question: Question, draft: Draft) -> list[str]:
+def _prices(services: Services, question: Question, draft: MeasuredPrompt) -> list[str]:
     id = question.composed.model
     try:
-        model = session.models.model(id) if id is not None else None
+        model = services.models.model(id) if id is not None else None
         preview = priced(question, draft, model)
         if model is None or preview.note:
             return ["What it would cost is not known before: the router, or the service, picks the model."]
-        served = session.models.kept_endpoints(model.id)
+        served = services.models.kept_endpoints(model.id)
     except OrMagicError as error:
         return [f"What it would cost cannot be looked up: {error}"]
     amounts = (preview.least_pico_usd, preview.most_pico_usd, preview.typical_pico_usd)

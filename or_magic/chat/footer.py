@@ -1,11 +1,4 @@
-"""The lines about an answer: what it waits for, who answered, what it took and cost. Plain text.
-
-An answer is shown as two outputs: the *answer* and, under it, the *tail*. Arriving text goes into the tail, which is
-small and so cheap to redraw; when it has grown past a fifth of the answer, its finished blocks move up. Each move
-redraws the whole answer, but moves come at sizes that grow geometrically, so that all redraws together stay a
-constant times the text, where a redraw per token is its square. A redraw's bytes are paid off at a fixed rate before
-the next one, so that no page is ever flooded, whatever the model's pace.
-"""
+"""The lines about an answer: what it waits for, who answered, what it took and cost. Plain text."""
 
 from __future__ import annotations
 
@@ -24,7 +17,7 @@ def footer_text(answer: Answer, footer_data: FooterData, *, times: bool = True) 
 
     Args:
         answer: an answer that has ended.
-        bill: what the notebook has spent.
+        footer_data: what the notebook has spent, and how much of a footer is wanted.
         times: whether seconds are told; runs without a reader leave them out, so that two runs look the same.
     """
     if footer_data.footer == "none":
@@ -85,18 +78,21 @@ def _tokens(answer: Answer) -> str:
     usage = answer.usage
     if usage is None or usage.prompt_tokens is None or usage.completion_tokens is None:
         return _history(answer.history, answer.history.about_tokens)
-    history = _history(answer.history, round(usage.prompt_tokens * answer.history.share))
+    share = answer.history.share
+    history = _history(answer.history, None if share is None else round(usage.prompt_tokens * share))
     cached = f"{usage.cached_tokens:,} cached" if usage.cached_tokens else ""
     of_these = f" ({'; '.join(filter(None, (history, cached)))})" if history or cached else ""
     thought = f" ({usage.reasoning_tokens:,} reasoning)" if usage.reasoning_tokens else ""
     return f"{usage.prompt_tokens:,} in{of_these} / {usage.completion_tokens:,} out{thought}"
 
 
-def _history(history: History, tokens: int) -> str:
-    """How many earlier turns went along, and about how many tokens they were of the prompt that was counted."""
+def _history(history: History, tokens: int | None) -> str:
+    """How many earlier turns were sent along, and about how many tokens they have, where that is known."""
     if not history.turns:
         return ""
     turns = f"{history.turns:,} turn{'s' if history.turns > 1 else ''}"
+    if tokens is None:
+        return turns
     return f"{turns}, ~{tokens / 1000:,.1f}k tokens" if tokens >= 1000 else f"{turns}, ~{tokens} tokens"
 
 

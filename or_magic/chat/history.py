@@ -175,7 +175,7 @@ def _of_which(history: History) -> str:
     if not history.turns:
         return ""
     turns = f"{history.turns} earlier turn{'s' if history.turns > 1 else ''}"
-    return f" ({_round(history.about_tokens):,} of them {turns})"
+    return f" ({_round(history.about_tokens or 0):,} of them {turns})"
 
 
 def _and(answer: Any) -> str:

@@ -245,7 +245,7 @@ _LAST: ContextVar[Mapping[object, Answer]] = ContextVar("or_magic_last", default
 
 
 @contextlib.contextmanager
-def at(session: object, host: Host) -> Iterator[None]:
+def use_host(session: object, host: Host) -> Iterator[None]:
     """While it lasts, this thread (and what it starts for a question) is at another host of the session."""
     token = _HOSTS.set({**_HOSTS.get(), session: host})
     try:

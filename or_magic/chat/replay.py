@@ -16,7 +16,6 @@ No tool of a kept answer is run again: the next step is asked with what the tool
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 from collections import Counter, defaultdict
@@ -69,7 +68,7 @@ from or_magic.types import (
 
 if TYPE_CHECKING:
     from or_magic.chat.question import Question
-    from or_magic.chat.session import Session
+    from or_magic.ledger.store import Ledger
 
 LARGEST_FILE = 200_000_000
 _VERSION = 1
@@ -204,20 +203,20 @@ def _text_or_none(told: Any) -> str | None:
     return None if told is None else _text(told)
 
 
-Choice = Callable[[NewTurn, tuple[Message, ...]], tuple[str, Turn | None]]
 _WHEN = get_args(Replay)  # any other value of the setting is a folder
 _PURPOSE = "or_magic replay 1"
 
 
 class Replayer:
-    """Decides for one session which kept answers are given again.
+    """Decides for one session which questions are answered by a kept answer. May be used from any thread.
 
     Args:
-        session: the session.
+        ledger: gives the ledger.
+        run: names the session in its turns.
     """
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, ledger: Callable[[], Ledger], run: str) -> None:
+        self._ledger, self._run = ledger, run
         self._ran: set[tuple[str, str | None, int, bool]] = set()
         self._asked: Counter[str] = Counter()
         self._folders: dict[str, ReplayFolder] = {}
@@ -229,59 +228,69 @@ class Replayer:
         return self._results.get(frozenset(call.id for call in answer.calls), ())
 
     def note(self, question: Question, kept: Turn) -> str:
-        """Counts an answer that is given again; what is to be said: how many there were, or how to ask anew."""
+        """Counts an answer that is given again, and says how many there were, or how to ask anew."""
         if (calls := calls_of(kept.answer)) and calls not in self._results:
-            self._results[calls] = Replays(self._session.ledger).given_after(kept)
+            self._results[calls] = Replays(self._ledger()).given_after(kept)
         self._given += 1
         self._saved_pico_usd += (kept.usage.cost_pico_usd if kept.usage else None) or 0
         if self._given > 1:
             return f"{self._given:,} replayed so far, saved {format_usd(self._saved_pico_usd)}"
-        when = self.when(question)
+        when = _when(question)
         ways = {"restart": "run it again to ask anew", "always": "--fresh asks anew"}
         return ways.get(when) or f"kept in {Path(when).name}"
 
-    def when(self, question: Question) -> str:
-        """When a kept answer is given again for this question: one of the words of `Replay`, or a folder."""
-        setting = str(self._session.settings.option_value("replay"))
-        return setting if setting not in _WHEN else question.replay or setting  # nothing is asked past a folder
-
-    def choose(self, question: Question) -> Choice:
-        """A function that takes a question's turn and messages, and gives its key and the turn to give again, if any.
+    def choose(self, question: Question) -> str:
+        """When a kept answer may stand for this question: one of the words of `Replay`, or a folder.
 
         Called once for each question that is asked: it remembers which cells have run.
         """
-        location, position = self._session.host.where(), question.position
-        cell = (location.notebook, position.cell_id, position.ask_number, bool(question.begun))
+        position = question.position
+        cell = (question.location.notebook, position.cell_id, position.ask_number, bool(question.begun))
         is_first = position.cell_id is not None and cell not in self._ran
         self._ran.add(cell)
-        when = self.when(question)
+        when = _when(question)
         has_tools = bool(question.composed.body.get("tools") or question.composed.body.get("plugins"))
-        if when == "restart" and (not is_first or has_tools):
-            when = "never"
-        return functools.partial(self._chosen, when)
+        return "never" if when == "restart" and (not is_first or has_tools) else when
 
-    def _chosen(self, when: str, turn: NewTurn, messages: tuple[Message, ...]) -> tuple[str, Turn | None]:
+    def find(
+        self, question: Question, when: str, turn: NewTurn, messages: tuple[Message, ...]
+    ) -> tuple[str, Turn | None]:
+        """The key of a request, and the turn whose answer is given again for it; None where it is to be asked.
+
+        Args:
+            when: what `choose` gave.
+            messages: all that would be sent.
+
+        Raises:
+            CommandError: a folder that is named has no answer to it.
+            StoreError: the ledger cannot be read.
+        """
         key = request_hash(turn, messages)
         number = self._asked[key]
         self._asked[key] += 1
-        replays, run = Replays(self._session.ledger), self._session.run
+        if when == "never":
+            return key, None
+        replays = Replays(self._ledger())
         if when not in _WHEN:
             kept = self._folder(when).answer(key, number)
             if kept.given:
                 self._results[calls_of(kept.answer)] = kept.given
-            return key, self._session.ledger.turn(replays.keep(kept, turn.notebook, turn.budget_scope)[0])
-        if when == "never":
-            return key, None
+            return key, self._ledger().turn(replays.keep(kept, turn.notebook, turn.budget_scope)[0])
         if when == "always":
             return key, replays.newest(key)
-        if not self._session.host.is_watched():
-            return key, replays.of_last_run(key, number, run)
-        return key, replays.of_cell(key, turn, run) or replays.imported(key, number, turn.notebook)
+        if not question.is_watched:
+            return key, replays.of_last_run(key, number, self._run)
+        return key, replays.of_cell(key, turn, self._run) or replays.imported(key, number, turn.notebook)
 
     def _folder(self, path: str) -> ReplayFolder:
         if path not in self._folders:
             self._folders[path] = ReplayFolder(Path(path))
         return self._folders[path]
+
+
+def _when(question: Question) -> str:
+    setting = str(question.settings.options["replay"])
+    return setting if setting not in _WHEN else question.replay or setting  # nothing is asked past a folder
 
 
 def request_hash(turn: NewTurn, messages: tuple[Message, ...]) -> str:

@@ -1,9 +1,8 @@
-"""From a question to a recorded answer.
+"""From a question to a recorded answer: compose, reserve, send, settle; then the next step, until there is none.
 
-An answer that was stopped or broke off never told its price. Its generation id did come, and by that the service tells
-tokens and price, exactly. Where it does not (another server, no record), the price stays unknown.
-
-Knows no SQL: what is to be kept while the answer arrives goes to a callback, at most once a second.
+Two halves. `compose` and `run_turn` are coroutines of values and services for the background loop: a thousand of them
+can be under way there at once. `Run` is what a cell does: in the thread that asked it follows one turn after the other,
+shows what arrives, and carries out what the model calls, because a user's functions and screen belong to that thread.
 
 Each step is a turn of its own in the ledger, whose prompt is what the tools gave: so each reserves under the budgets,
 has its own exact cost, and is on disk when the next one begins.
@@ -12,506 +11,702 @@ has its own exact cost, and is on disk when the next one begins.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import contextvars
-import functools
 import queue
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from or_magic.answer import Answer
-from or_magic.chat.estimates import answer_tokens, bytes_per_token
-from or_magic.chat.estimates import cost as estimated_cost
-from or_magic.chat.history import SentMessages, check_length, compose_messages, fitting, goes_on
+from or_magic.chat.history import check_length, goes_on
 from or_magic.chat.host import FooterData, Host, ScriptHost, View
-from or_magic.chat.question import Question, TurnPosition
-from or_magic.chat.replay import Choice, events_of
+from or_magic.chat.payment import Draft, End, Payment, record_unsent
+from or_magic.chat.question import Question, TurnPosition, messages_of, next_step, second_try
+from or_magic.chat.replay import Replayer, events_of
 from or_magic.chat.tools import INTERRUPTED, REFUSED, Runner, failed
 from or_magic.client import background
-from or_magic.client.client import Client
 from or_magic.client.requests import ChatRequest
 from or_magic.endpoint import LOOPBACK
-from or_magic.errors import (
-    CommandError,
-    ModelNotFoundError,
-    OrMagicError,
-    SchemaError,
-    ServiceError,
-    Stopped,
-    StoreError,
-    ToolError,
-)
-from or_magic.ledger.records import HistorySlice, NewTurn, Opened, Turn, TurnId
-from or_magic.ledger.records import Turn as KeptTurn
-from or_magic.ledger.spending import Spending
-from or_magic.money import format_usd, pico_usd
-from or_magic.settings.request_fields import Composed
-from or_magic.types import (
-    Ending,
-    Event,
-    Failed,
-    ImagePart,
-    Message,
-    Part,
-    TextDelta,
-    ToolCall,
-    ToolResultPart,
-    ToolRun,
-    Usage,
-    UsageReported,
-)
+from or_magic.errors import OrMagicError, SchemaError, Stopped, ToolError
+from or_magic.ledger.records import Settled
+from or_magic.money import format_usd
+from or_magic.types import Ending, Event, ImagePart, TextDelta, ToolCall, ToolResultPart, ToolRun
 
 if TYPE_CHECKING:
-    from or_magic.chat.session import Session
-    from or_magic.client.account import Generation
+    from or_magic.catalog.source import CatalogSource
     from or_magic.ledger.store import Ledger
 
-_ID = "gen-"  # how the service's own ids begin
-
-
-def reconcile(
-    client: Client, generation_id: str, record: Callable[[Usage], None], give_up: Callable[[], None]
-) -> Future[None] | None:
-    """Asks for the record in the background, and hands what it tells to `record`, in another thread.
-
-    None where there is nothing to ask for. Where nothing is told after some tries, it calls `give_up` instead.
-    """
-    if not generation_id.startswith(_ID):
-        give_up()
-        return None
-    return background.submit(_ask(client, generation_id, record, give_up))
-
-
-def settle_left(client: Client, ledger: Ledger, service: str, run: str) -> None:
-    """The same for turns of other runs whose cost is not known: of kernels that were killed or shut down."""
-    from or_magic.ledger.spending import Spending
-
-    spending = Spending(ledger)
-    for turn_id, generation_id in spending.unsettled(service, run):
-        reconcile(
-            client,
-            generation_id,
-            functools.partial(spending.reconcile, turn_id),
-            functools.partial(spending.release, turn_id),
-        )
-
-
-async def _ask(
-    client: Client, generation_id: str, record: Callable[[Usage], None], give_up: Callable[[], None]
-) -> None:
-    from or_magic.client.account import generation
-
-    try:
-        usage = _usage_of(await generation(client, generation_id))
-        if usage.cost_pico_usd is not None:
-            await asyncio.to_thread(record, usage)
-            return
-    except OrMagicError:
-        pass  # the price stays unknown, as the footer says
-    with contextlib.suppress(OrMagicError):
-        await asyncio.to_thread(give_up)
-
-
-def _usage_of(record: Generation) -> Usage:
-    return Usage(
-        prompt_tokens=record.prompt_tokens,
-        completion_tokens=record.completion_tokens,
-        cached_tokens=record.cached_tokens,
-        reasoning_tokens=record.reasoning_tokens,
-        cost_pico_usd=None if record.cost_usd is None else pico_usd(record.cost_usd),
-        upstream_cost_pico_usd=None if record.upstream_cost_usd is None else pico_usd(record.upstream_cost_usd),
-    )
-
-
-_CHECKPOINT_S = 0.9  # so that, with the writing, what was shown a second ago is on disk
 _CLOSING_S = 2.0
-_END = None
+_MOST_FAILURES = 3
+_BUDGET_NAMES = {"notebook": "", "day": "today", "thread": "thread", "all": "all today"}
+_NOTHING_SENT = "Stopped before anything was sent. Nothing was charged."
 
 
-class StreamedRequest:
-    """A request under way.
+@dataclass(frozen=True, slots=True)
+class RunServices:
+    """What a question is run with, composed once for it by whoever asks.
+
+    Attributes:
+        ledger: that of the settings.
+        models: the catalog of the service that is asked.
+        run: names the session in the turns that it makes.
+        replayer: which questions are answered from the ledger.
+        approved: the code of tools whose calls the user has allowed for good; grows.
+        next_position: where a question stands that follows one of the same cell.
+        note_opened: told, in the thread that asked, that a turn is in the ledger now.
+        tell_watchers: told, in any thread, that something has changed that others may show.
+    """
+
+    ledger: Ledger
+    models: CatalogSource
+    run: str
+    replayer: Replayer
+    approved: set[object]
+    next_position: Callable[[TurnPosition], TurnPosition]
+    note_opened: Callable[[Answer, Question], None]
+    tell_watchers: Callable[[], None]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one turn.
+
+    Attributes:
+        answer: what arrived.
+        payment: its turn and its money; None where nothing was written down.
+        error: why it did not end well; None where it did.
+        replayed: of an answer that was given again: how many there were, or how to ask anew; else "".
+    """
+
+    answer: Answer
+    payment: Payment | None = None
+    error: BaseException | None = None
+    replayed: str = ""
+
+
+class StopSignal:
+    """Ends a turn from any thread, also one that has not begun yet; the first reason counts."""
+
+    def __init__(self) -> None:
+        self.end = End()
+        self._is_set = False
+        self._lock = threading.Lock()
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def is_set(self) -> bool:
+        """Whether it is to end."""
+        return self._is_set
+
+    def set(self, ending: Ending = "stopped", reason: str = "stopped by the user") -> None:
+        """Ends it."""
+        with self._lock:
+            if not self._is_set:
+                self._is_set, self.end.ending, self.end.reason = True, ending, reason
+            task = self._task
+        if task is not None and not task.done():
+            task.get_loop().call_soon_threadsafe(task.cancel)
+
+    def watch(self, task: asyncio.Task[None]) -> None:
+        """The task that is to be cancelled; called on its loop."""
+        with self._lock:
+            self._task = task
+        if self._is_set:
+            task.cancel()
+
+
+async def compose(question: Question, services: RunServices) -> Draft:
+    """What is sent for a question: its messages with the earlier turns, or a kept answer instead. Changes nothing.
+
+    Raises:
+        CommandError: the model does not take what is in it.
+        ContextLengthError: it is too long for the model.
+        StoreError: the ledger cannot be read.
+    """
+    when = services.replayer.choose(question)
+    return await asyncio.to_thread(_compose, question, services, when)
+
+
+def _compose(question: Question, services: RunServices, when: str) -> Draft:
+    turn = question.turn(services.run)
+    outlook = services.ledger.outlook(turn)
+    sent, note = messages_of(question, outlook.history, services.models)
+    notes = (note,) if note else ()
+    if question.settings.options["context_check"]:
+        warning = check_length(sent, turn.model_asked, question.composed.body, services.models)
+        notes = (warning, *notes) if warning else notes
+    key, kept = services.replayer.find(question, when, turn, (*sent.messages, *question.prefill))
+    turn = replace(turn, prompt_bytes=sent.bytes, request_hash=key)
+    return Draft(turn, sent, notes, outlook.history, outlook.limits, kept)
+
+
+async def run_turn(
+    question: Question,
+    services: RunServices,
+    *,
+    on_open: Callable[[Outcome], object] = lambda _: None,
+    on_event: Callable[[Event], None] = lambda _: None,
+    drawn: Callable[[], Awaitable[None]] | None = None,
+    stop: StopSignal | None = None,
+    wants_sums: bool = False,
+    is_in_background: bool = False,
+) -> Outcome:
+    """Asks one question and waits for the end of its answer; it is in the ledger, however it ended.
 
     Args:
-        checkpoint: called at most once a second, in a thread of its own, while text arrives.
+        on_open: called once the turn is in the ledger, before anything is sent.
+        on_event: takes what arrives; called on the loop, must be quick.
+        drawn: waits until what has arrived is shown: who stops it before then has stopped it.
+        stop: ends it early.
+        wants_sums: whether the sums of money after it are wanted.
+        is_in_background: whether nobody waits for it, so that a failure is told in its notes.
+
+    Returns:
+        The outcome; why it did not end well is in it, not raised.
+    """
+    stop = stop or StopSignal()
+    answer = _new_answer(question)
+    outcome = Outcome(answer)
+
+    async def work() -> None:
+        draft = await compose(question, services)
+        payment = Payment(
+            question,
+            draft,
+            answer,
+            services,
+            end=stop.end,
+            wants_sums=wants_sums,
+            is_in_background=is_in_background,
+        )
+        async with payment:
+            outcome.payment = payment
+            draft = await _placed(question, draft, payment, services)
+            on_open(outcome)
+            if question.begun:
+                begun = TextDelta(question.begun)
+                answer.absorb(begun)
+                on_event(begun)
+            if draft.kept is not None:
+                await asyncio.to_thread(_give_again, question, draft, outcome, services, on_event)
+            else:
+                headers = question.composed.headers
+                messages = (*draft.sent.messages, *question.prefill)
+                request = ChatRequest(messages=messages, model=answer.model_asked, parameters={}, headers=headers)
+                await payment.send(request, on_event)
+            if drawn is not None:
+                await drawn()
+
+    task = asyncio.ensure_future(work())
+    stop.watch(task)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not stop.is_set:
+            raise
+        outcome.error = Stopped(_NOTHING_SENT if outcome.payment is None else stopped_line(answer))
+    except Exception as error:  # whatever went wrong is raised in the thread that asked
+        outcome.error = error
+    return outcome
+
+
+def _new_answer(question: Question) -> Answer:
+    answer = Answer(model_asked=question.composed.model)
+    answer.notes, answer.parameters = question.notes, question.shareable
+    answer.steps, answer.runs = question.steps, question.runs
+    answer.format, schema = question.answer_format.shown_as, question.answer_format.answer_schema
+    answer.read = schema.read if schema is not None else None
+    return answer
+
+
+async def _placed(question: Question, draft: Draft, payment: Payment, services: RunServices) -> Draft:
+    """The draft as it stands in the ledger now: another question may have come between looking and writing."""
+    answer, opened = payment.answer, payment.opened
+    if opened.history_slice is not draft.history:
+        sent, note = await asyncio.to_thread(messages_of, question, opened.history_slice, services.models)
+        draft = replace(draft, sent=sent, history=opened.history_slice, notes=(note,) if note else ())
+    answer.notes += draft.notes
+    answer.turn_id, answer.thread_id, answer.history = opened.id, opened.thread_id, draft.sent.history
+    if question.is_watched and (note := goes_on(draft.history, services.run)):
+        answer.notes += (note,)
+    return draft
+
+
+def _give_again(
+    question: Question,
+    draft: Draft,
+    outcome: Outcome,
+    services: RunServices,
+    on_event: Callable[[Event], None],
+) -> None:
+    """Gives a kept answer; nothing is sent."""
+    answer, kept = outcome.answer, draft.kept
+    assert kept is not None
+    answer.replayed_utc = kept.started_utc
+    answer.saved_pico_usd = kept.usage.cost_pico_usd if kept.usage else None
+    outcome.replayed = services.replayer.note(question, kept)
+    body = question.composed.body
+    if kept.between or body.get("tools") or body.get("plugins"):
+        answer.notes += ("Its tools were not run again.",)
+    for event in events_of(kept, question.begun):
+        answer.absorb(event)
+        on_event(event)
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """A place in what arrives of a turn; `reached` is called when all before it is shown."""
+
+    reached: Callable[[], object]
+    is_end: bool = False
+
+
+class RunningTurn:
+    """A turn under way on the background loop, as the thread that asked sees it.
+
+    Args:
+        holds: whether waiting for its answer is to wait for the steps that follow it, too.
+        The others are those of `run_turn`.
     """
 
-    def __init__(self, client: Client, request: ChatRequest, answer: Answer, checkpoint: Callable[[], None]) -> None:
-        self._client, self._request, self._answer, self._checkpoint = client, request, answer, checkpoint
-        self._arrived: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
-        self._failure: Exception | None = None
-        self._grown = False
-        self._ended = threading.Event()
-        self._future = background.submit(self._run())
+    def __init__(
+        self, question: Question, services: RunServices, *, wants_sums: bool, is_in_background: bool, holds: bool
+    ) -> None:
+        self.question = question
+        self._services, self._wants_sums, self._is_in_background = services, wants_sums, is_in_background
+        self._holds = holds
+        self._stop = StopSignal()
+        self._items: queue.SimpleQueue[Event | Outcome | _Mark] = queue.SimpleQueue()
+        self._opened: Outcome | None = None
+        self._ended: Outcome | None = None
+        self._has_ended = threading.Event()
 
-    def events(self, idle_s: float = 0.1) -> Iterator[Event | None]:
-        """The events as they arrive; None whenever nothing came for `idle_s`. Ends with the answer.
+    def start(self) -> None:
+        """Begins: composes, reserves and sends, on the background loop."""
+        background.submit(self._run())
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was told to end."""
+        return self._stop.is_set
+
+    async def _run(self) -> None:
+        try:
+            self._ended = await run_turn(
+                self.question,
+                self._services,
+                on_open=self._open,
+                on_event=self._items.put,
+                drawn=self._drawn if self._wants_sums else None,
+                stop=self._stop,
+                wants_sums=self._wants_sums,
+                is_in_background=self._is_in_background,
+            )
+        finally:
+            self._has_ended.set()
+            self._items.put(_Mark(lambda: None, is_end=True))
+
+    async def _drawn(self) -> None:
+        loop, shown = asyncio.get_running_loop(), asyncio.Event()
+        self._items.put(_Mark(lambda: loop.call_soon_threadsafe(shown.set)))
+        await shown.wait()
+
+    def _open(self, outcome: Outcome) -> None:
+        if self._holds:
+            outcome.answer.hold()
+        self._opened = outcome
+        self._items.put(outcome)
+
+    def opened(self) -> Outcome | None:
+        """Waits until the turn is in the ledger; None where it ended before."""
+        for item in self.items():
+            if isinstance(item, Outcome):
+                return item
+        return None
+
+    def items(self, idle_s: float = 0.1) -> Iterator[Event | Outcome | None]:
+        """What comes, as it comes: the opening, then events; None whenever nothing came for `idle_s`.
 
         The wait has a timeout because a bare one cannot be interrupted on Windows.
-
-        Raises:
-            ServiceError: the answer failed; all that came before was yielded.
         """
         while True:
             try:
-                event = self._arrived.get(timeout=idle_s)
+                item = self._items.get(timeout=idle_s)
             except queue.Empty:
                 yield None
                 continue
-            if event is _END:
-                break
-            yield event
-        if self._failure is not None:
-            raise self._failure
+            if not isinstance(item, _Mark):
+                yield item
+                continue
+            item.reached()
+            if item.is_end:
+                return
 
-    def stop(self) -> None:
-        """Closes the connection and waits (at most two seconds) until nothing more can arrive."""
-        self._future.cancel()
-        self._ended.wait(_CLOSING_S)
+    def outcome(self) -> Outcome:
+        """Waits for the end, however often the user interrupts: an answer that was paid for must not be lost."""
+        while not self._has_ended.is_set():
+            try:
+                self._has_ended.wait()
+            except KeyboardInterrupt:
+                continue
+        assert self._ended is not None, "the background loop ended"
+        return self._ended
 
-    async def _run(self) -> None:
-        keeper = asyncio.ensure_future(self._keep())
-        try:
-            await self._client.stream(self._request, self._take)
-        except Exception as error:  # whatever went wrong in the background is raised in the thread that asked
-            self._failure = self._failure or error
-        finally:
-            keeper.cancel()
-            self._ended.set()
-            self._arrived.put(_END)
+    def stop(self, ending: Ending = "stopped", reason: str = "stopped by the user") -> None:
+        """Closes the connection and waits (at most two seconds) until the end is recorded."""
+        self._stop.set(ending, reason)
+        self._has_ended.wait(_CLOSING_S)
 
-    def _take(self, event: Event) -> None:
-        self._answer.absorb(event)
-        self._grown = True
-        if isinstance(event, Failed):
-            self._failure = event.error
-        self._arrived.put(event)
-
-    async def _keep(self) -> None:
-        while True:
-            await asyncio.sleep(_CHECKPOINT_S)
-            if self._grown:
-                self._grown = False
-                await asyncio.to_thread(self._checkpoint)
+    def abandon(self) -> None:
+        """The process ends while the answer arrives."""
+        self.stop("stopped", "the process ended")
+        if not self._has_ended.is_set() and self._opened is not None and self._opened.payment is not None:
+            self._opened.payment.abandon()
 
 
-_BUDGET_NAMES = {"notebook": "", "day": "today", "thread": "thread", "all": "all today"}
-
-
-class Ask:
-    """One question under way: its turn in the store, its request on the wire, its view on the screen.
+class Job:
+    """A question that is asked, with the steps that follow it; it can be stopped from any thread.
 
     Attributes:
-        answer: what has arrived.
-        client: what it is asked by; None where a kept answer is given again.
-        turn_id: its id in the store.
-        is_in_background: whether nobody waits for it.
-        after: the one in the background that it follows; None where it follows none.
-        newest: the answer of the last one that followed it; its own where none did.
+        is_in_background: whether no cell waits for it.
     """
 
-    def __init__(self, session: Session, question: Question, choose: Choice, *, show: bool) -> None:
-        self._session = session
-        self._question = question
-        self._location = session.host.where()
-        self._service = session.service
-        self._ledger = session.ledger
-        self._headers = session.attribution() | dict(question.composed.headers)
-        self.answer = Answer(model_asked=question.composed.model)
-        self._body = question.composed.body
-        self._choose = choose
-        self._kept: KeptTurn | None = None
-        self.client: Client | None = None
-        self.answer.notes, self.answer.parameters = question.notes, question.shareable
-        self.answer.steps, self.answer.runs = question.steps, question.runs
-        self.answer.format, schema = question.answer_format.shown_as, question.answer_format.answer_schema
-        self.answer.read = schema.read if schema is not None else None
-        self.turn_id = self._open_turn()
-        self.answer.turn_id = self.turn_id
-        self._host: Host = session.host if show else ScriptHost()
-        self._turn: StreamedRequest | None = None
-        self._replayed = ""
-        self._is_stopped = threading.Event()
+    def __init__(self) -> None:
         self.is_in_background = False
-        self.after: Ask | None = None
-        self.newest = self.answer
+        self._answers: list[Answer] = []  # the first, and the newest of those behind it
+        self._is_stopped = threading.Event()
+        self._current: RunningTurn | None = None
 
     @property
-    def can_run_in_background(self) -> bool:
-        """Whether somebody watches, so that it may go on after its cell."""
-        return self._host.is_watched()
-
-    def _open_turn(self) -> int:
-        """Writes the question down, once it is known that what would be sent is not too long."""
-        question, settings = self._question, self._session.settings
-        turn = question.turn(self._location, self._service, self._session.run)
-        self._asked = turn
-        preview = self._ledger.preview(turn)
-        sent, _ = self._composed(preview)
-        if settings.option_value("context_check"):
-            note = check_length(sent, turn.model_asked, question.composed.body, self._session.models)
-            self.answer.notes += (note,) if note else ()
-        key, self._kept = self._choose(turn, (*sent.messages, *self._prefill))
-        turn = replace(turn, prompt_bytes=sent.bytes, request_hash=key)
-        if self._kept is not None:
-            opened = self._ledger.open_turn(replace(turn, replayed_from=self._kept.id))
-        else:
-            self.client = self._session.client()
-            opened = self._opened(turn, sent, preview.thread_id)
-        sent, note = self._composed(opened.history_slice)
-        self.answer.notes += (note,) if note else ()
-        self._sent, self.answer.history = sent, sent.history
-        self.answer.thread_id = opened.thread_id
-        if self._session.host.is_watched() and (note := goes_on(opened.history_slice, turn.run)):
-            self.answer.notes += (note,)
-        return opened.id
-
-    def _opened(self, turn: NewTurn, sent: SentMessages, thread_id: int | None) -> Opened:
-        """Writes the question down; under a budget, with what it may cost at most held back."""
-        session, question = self._session, self._question
-        budgeting = session.budgeting(question.max_cost)
-        if question.is_over_budget or not budgeting.limits(turn, thread_id):
-            return self._ledger.open_turn(turn)
-        wait_s = float(session.settings.option_value("budget_wait"))
-        opened, allowed = budgeting.open(turn, (*sent.messages, *self._prefill), thread_id, wait_s)
-        self._body = allowed.body
-        self.answer.notes += (allowed.note,) if allowed.note else ()
-        return opened
-
-    def _composed(self, history_slice: HistorySlice) -> tuple[SentMessages, str]:
-        """What is sent, and what is to be said of it."""
-        question, model = self._question, self._question.composed.model
-        sent = compose_messages(history_slice, question.system, question.prompt, self._service, model, question.earlier)
-        return fitting(sent, model, self._session.models)
+    def has_begun(self) -> bool:
+        """Whether its first step is in the ledger, so that it has an answer."""
+        return bool(self._answers)
 
     @property
-    def _prefill(self) -> tuple[Message, ...]:
-        """The beginning of the answer, which a model that goes on is given as its own words."""
-        begun = self._question.begun
-        return (Message.of_text("assistant", begun),) if begun else ()
+    def answer(self) -> Answer:
+        """The answer of its first step."""
+        return self._answers[0]
 
-    def _replay(self, kept: KeptTurn, view: View) -> None:
-        """Shows a kept answer; nothing is sent."""
-        self.answer.replayed_utc = kept.started_utc
-        self.answer.saved_pico_usd = kept.usage.cost_pico_usd if kept.usage else None
-        self._replayed = self._session.replayer.note(self._question, kept)
-        if kept.between or self._body.get("tools") or self._body.get("plugins"):
-            self.answer.notes += ("Its tools were not run again.",)
-        for event in events_of(kept, self._question.begun):
-            self.answer.absorb(event)
-            view.show(event)
+    @property
+    def newest(self) -> Answer:
+        """The answer of its newest step."""
+        return self._answers[-1]
 
-    def _send(self, client: Client) -> StreamedRequest:
-        from or_magic.client.requests import ChatRequest
-
-        request = ChatRequest(
-            messages=(*self._sent.messages, *self._prefill),
-            model=self.answer.model_asked,
-            parameters=self._body,
-            headers=self._headers,
-            asks_for_usage=not client.endpoint.counts_unasked,
-        )
-        self.answer.mark_sent()
-        return StreamedRequest(client, request, self.answer, self._checkpoint)
-
-    def follow(self) -> None:
-        """Shows the answer as it arrives, to its end, and leaves it finished in the store and on the screen.
-
-        Raises:
-            ServiceError: it failed.
-            Stopped: the user interrupted, or stopped it.
-        """
-        self._follow(None)
-
-    def follow_in_background(self, at_end: Callable[[], object]) -> None:
-        """The same in a thread of its own. How it ended is in the answer, and below it on the screen.
-
-        Args:
-            at_end: called in that thread when it has ended, however.
-        """
-        self.is_in_background = True
-        try:
-            view = self._open_view()  # here, where it is known which cell asks
-        except BaseException:
-            self._finish(None, "failed", "it could not be shown")
-            at_end()
-            raise
-
-        def run() -> None:
-            try:
-                self._follow(view)
-            except (OrMagicError, Stopped):
-                pass  # told in the answer
-            finally:
-                at_end()
-
-        # In a copy of this cell's context: what is drawn belongs to it.
-        context = contextvars.copy_context()
-        threading.Thread(target=context.run, args=(run,), name=f"or_magic turn {self.turn_id}", daemon=True).start()
+    @property
+    def turn_id(self) -> int | None:
+        """The turn of its first step."""
+        return self.answer.turn_id
 
     @property
     def is_stopped(self) -> bool:
         """Whether it was stopped from another thread."""
         return self._is_stopped.is_set()
 
-    def come_after(self, first: Ask) -> None:
-        """It follows another one in the background, which is stopped and waited for together with it."""
-        self.is_in_background, self.after, first.newest = True, first, self.answer
-        if first.is_stopped:
-            self.stop()
+    def begin(self, turn: RunningTurn) -> None:
+        """Its next step."""
+        self._current = turn
+        turn.start()
+        if self.is_stopped:
+            turn.stop()
+
+    def take(self, answer: Answer) -> None:
+        """Its next step is in the ledger."""
+        self._answers = [*self._answers[:1], answer]
 
     def stop(self) -> None:
-        """Ends it, and what follows it, from another thread; what had arrived is kept."""
+        """Ends it; what had arrived is kept."""
         self._is_stopped.set()
-        self._stop()
-        for step in self._session.steps_after(self):
-            step.stop()
-
-    def _open_view(self) -> View:
-        view = self._host.open_view(
-            self.answer,
-            in_background=self.is_in_background,
-            is_live=bool(self._session.settings.option_value("live")),
-        )
-        if self._question.begun:
-            begun = TextDelta(self._question.begun)
-            self.answer.absorb(begun)
-            view.show(begun)
-        return view
-
-    def _follow(self, view: View | None) -> None:
-        ending: Ending = "failed"
-        error: str | None = None
-        try:
-            view = view or self._open_view()
-            if self._kept is not None:
-                self._replay(self._kept, view)
-            elif self.client is not None:
-                self._turn = self._send(self.client)
-            for event in self._turn.events() if self._turn is not None else ():
-                view.rest() if event is None else view.show(event)
-                if self._is_stopped.is_set():
-                    raise KeyboardInterrupt
-            if self._is_stopped.is_set():
-                raise KeyboardInterrupt
-            ending = "complete"
-        except KeyboardInterrupt:
-            self._stop()  # first, so that the line counts all that came
-            ending, error = "stopped", "stopped by the user"
-            self._estimate()
-            raise Stopped(stopped_line(self.answer)) from None
-        except Exception as failure:
-            if isinstance(failure, ModelNotFoundError):
-                self._session.models.with_nearest(failure, self.answer.model_asked)
-            error = str(failure)
-            is_free = isinstance(failure, CommandError) or (
-                isinstance(failure, ServiceError) and not failure.may_be_charged
-            )
-            if is_free and not self.answer.may_be_billed_twice:
-                self.answer.absorb(UsageReported(Usage(cost_pico_usd=0)))
-            self._estimate()
-            raise
-        finally:
-            self._stop()
-            if self.is_in_background and error is not None:
-                self.answer.notes = (*self.answer.notes, f"{ending.capitalize()}: {error}")
-            self._finish(view, ending, error)
-            self._reconcile(view)
-
-    def _reconcile(self, view: View | None) -> None:
-        """Asks what it cost, where the answer did not tell; the footer and the store are put right in place."""
-        if self.answer.cost is not None or self.client is None:
-            return
-
-        spending = Spending(self._ledger)
-
-        def record(usage: Usage) -> None:
-            spending.reconcile(self.turn_id, usage)
-            self.answer.reconcile(usage)
-            if view is not None:
-                view.amend(self.answer, self._footer_data(None))
-            self._session.tell_watchers()
-
-        reconcile(self.client, self.answer.id, record, functools.partial(spending.release, self.turn_id))
-
-    def _estimate(self) -> None:
-        """About what it cost, where the service did not tell: the catalog's price for about so many tokens."""
-        answer = self.answer
-        id = answer.model or answer.model_asked
-        if answer.cost is not None or id is None or not (answer.text or answer.reasoning):
-            return
-        if (model := self._session.models.cached(id)) is not None:
-            ratio = bytes_per_token(self._ledger, self._service, answer.model_asked, model.tokenizer)
-            answer.estimated_pico_usd = estimated_cost(model, self._sent.tokens, answer_tokens(answer, ratio))
+        if self._current is not None:
+            self._current.stop()
 
     def abandon(self) -> None:
-        """The process ends while the answer arrives."""
-        self._stop()
-        self._record("stopped", "the process ended")
+        """The process ends."""
+        if self._current is not None:
+            self._current.abandon()
 
-    def _stop(self) -> None:
-        if self._turn is not None:
-            self._turn.stop()
 
-    def _finish(self, view: View | None, ending: Ending, error: str | None) -> None:
-        self.answer.finish(ending, error)
-        trouble: StoreError | None = None
-        try:
-            self._find_what_paid()
-            self._record_uninterrupted(ending, error)
-        except StoreError as failure:
-            trouble = failure
-        if view is not None:
-            view.close(self.answer, self._footer_data(trouble))
-        if trouble is not None:
-            raise trouble
+class Run:
+    """All steps of one question, followed in the thread that asked.
 
-    def _find_what_paid(self) -> None:
-        """A kept answer of the service costs nothing, unless a broken attempt of this very question made it."""
-        source, spending = self.answer.cache_source_id, Spending(self._ledger)
-        if source and self.answer.may_be_billed_twice and not spending.is_known(self._service, source):
-            self.answer.take_over()
+    Args:
+        question: the first step.
+        services: what it is run with.
+        host: the place that asks.
+        job: what can be stopped of it.
+        show: whether the host shows what arrives.
+    """
 
-    def _record_uninterrupted(self, ending: Ending, error: str | None) -> None:
-        # In a thread of its own: a second interrupt falls on this one and must not lose an answer that was paid for.
-        recorded = background.submit(asyncio.to_thread(self._record, ending, error))
-        while True:
+    def __init__(self, question: Question, services: RunServices, host: Host, job: Job, *, show: bool) -> None:
+        self.job = job
+        self._question, self._services, self._host, self._show = question, services, host, show
+        self._screen: Host = host if show else ScriptHost()
+        self._failures = 0
+        self._runner = Runner(
+            question.tool_settings.tools,
+            host,
+            is_told_yes=question.tool_settings.is_told_yes,
+            always=services.approved,
+            sees_images=self._sees_images(),
+            in_background=job.is_in_background,
+            check=self._check_stopped,
+        )
+        self._first: tuple[RunningTurn, View] | None = None
+
+    @property
+    def can_go_on_alone(self) -> bool:
+        """Whether somebody watches, so that it may go on after its cell."""
+        return self._screen.is_watched()
+
+    def begin(self) -> Answer:
+        """Begins the first step, and returns its answer once it is in the ledger.
+
+        Raises:
+            OrMagicError: nothing was sent.
+            Stopped: the user interrupted before anything was sent.
+        """
+        self._first = self._begin(self._question)
+        return self.job.answer
+
+    def follow(self) -> Answer:
+        """Follows the first step and all that come after it; the last answer.
+
+        Raises:
+            ServiceError: a step failed.
+            ToolError: three calls failed in a row, there were too many steps, or nobody can be asked.
+            SchemaError: neither the answer nor the second one fits its schema.
+            Stopped: the user interrupted, or stopped it.
+        """
+        answer = self.follow_one()
+        if self._question.tool_settings.tools.functions:
+            answer = self._follow_tools(answer)
+        return answer if self._question.answer_format.answer_schema is None else self._fit_schema(answer)
+
+    def follow_one(self) -> Answer:
+        """Follows the first step alone; its answer.
+
+        Raises:
+            ServiceError: it failed.
+            Stopped: the user interrupted, or stopped it.
+        """
+        assert self._first is not None, "not begun"
+        return self._follow(*self._first)
+
+    def follow_in_background(self, at_end: Callable[[Answer], object]) -> None:
+        """Follows it in a thread of its own. How it ended is in the last answer, and below it on the screen.
+
+        Args:
+            at_end: called in that thread with the last answer.
+        """
+
+        def follow() -> None:
+            last = self.job.newest
             try:
-                return recorded.result()
-            except KeyboardInterrupt:
-                continue
+                last = self.follow()
+            except (Exception, Stopped) as error:  # it would be lost with the thread
+                last = self.job.newest
+                last.error = last.error or str(error)
+            finally:
+                at_end(last)
 
-    def _record(self, ending: Ending, error: str | None) -> None:
-        from or_magic.ledger.records import Progress
+        # In a copy of this cell's context: what is drawn belongs to it.
+        context = contextvars.copy_context()
+        name = f"or_magic turn {self.job.turn_id}"
+        threading.Thread(target=context.run, args=(follow,), name=name, daemon=True).start()
 
-        self._ledger.finish_turn(self.turn_id, Progress.of(self.answer), ending, error)
+    def _ask(self, question: Question) -> Answer:
+        return self._follow(*self._begin(question))
 
-    def _checkpoint(self) -> None:
-        from or_magic.ledger.records import Progress
+    def _begin(self, question: Question) -> tuple[RunningTurn, View]:
+        is_first = not self.job.has_begun
+        turn = RunningTurn(
+            question,
+            self._services,
+            wants_sums=self._show,
+            is_in_background=self.job.is_in_background,
+            holds=is_first and self.job.is_in_background and question.may_have_more_steps,
+        )
+        try:
+            self.job.begin(turn)
+            opened = turn.opened()
+        except KeyboardInterrupt:
+            turn.stop()
+            opened = turn.outcome() if turn.outcome().payment is not None else None
+        if opened is None:
+            error = turn.outcome().error
+            assert error is not None
+            raise error
+        self.job.take(opened.answer)
+        self._services.note_opened(opened.answer, question)
+        try:
+            is_live = bool(question.settings.options["live"])
+            view = self._screen.open_view(opened.answer, in_background=self.job.is_in_background, is_live=is_live)
+        except BaseException:
+            turn.stop("failed", "it could not be shown")
+            turn.outcome()
+            raise
+        return turn, view
 
-        self._ledger.checkpoint(self.turn_id, Progress.of(self.answer))
+    def _follow(self, turn: RunningTurn, view: View) -> Answer:
+        """Shows what arrives to its end, and leaves it finished on the screen.
 
-    def _footer_data(self, trouble: StoreError | None) -> FooterData:
-        hint = ""
-        if self._question.model_is_default:
-            hint = f"asked {self.answer.model_asked} (%openrouter model ID sets another)"
-        if trouble is not None:
-            return FooterData(self._location.budget_scope_name, spent_pico_usd=None, hint=str(trouble))
-        footer = str(self._session.settings.option_value("footer"))
-        if footer == "full" and self.answer.calls and self._question.tool_settings.tools.functions:
-            footer = "brief"  # steps follow it
-        spent = self._ledger.spent(self._location.budget_scope, self._service)
-        name = "sandbox" if is_rehearsal(self._service, self.answer) else self._location.budget_scope_name
-        hint = hint if spent.turns == 1 else ""
-        return FooterData(name, spent.pico_usd, spent.unknown, self._standings(), hint, footer, self._replayed)
+        Raises:
+            ServiceError: it failed.
+            Stopped: the user interrupted, or stopped it.
+            StoreError: its end could not be recorded.
+        """
+        shown: BaseException | None = None
+        try:
+            for item in turn.items():
+                if item is None:
+                    view.rest()
+                elif not isinstance(item, Outcome):
+                    view.show(item)
+                if turn.is_stopping:
+                    break
+        except KeyboardInterrupt:
+            turn.stop()
+        except Exception as error:  # of the front end
+            turn.stop("failed", str(error))
+            shown = error
+        outcome = turn.outcome()
+        payment = outcome.payment
+        assert payment is not None
+        view.close(outcome.answer, _footer_data(turn.question, outcome, payment.settled))
+        payment.ask_for_cost(lambda: self._amend(turn.question, outcome, view))
+        for failure in (payment.trouble, shown, outcome.error):
+            if failure is not None:
+                raise failure
+        return outcome.answer
 
-    def _standings(self) -> tuple[tuple[str, int, int], ...]:
-        """The budgets that are set, as the footer tells them."""
-        standings = self._session.budgeting().standings(self._asked, self.answer.thread_id)
-        return tuple((_BUDGET_NAMES[each.limit.scope], each.spent, each.limit.pico_usd) for each in standings)
+    def _amend(self, question: Question, outcome: Outcome, view: View) -> None:
+        """What it cost is known by now."""
+        if self._show and outcome.payment is not None:
+            view.amend(outcome.answer, _footer_data(question, outcome, outcome.payment.sums_now()))
+        self._services.tell_watchers()
+
+    def _follow_tools(self, answer: Answer) -> Answer:
+        """The last answer, which calls nothing any more; it knows the steps before it and all that was run."""
+        question, most = self._question, self._question.tool_settings.max_steps
+        while self._has_calls_to_answer(answer):
+            if len(question.steps) + 1 >= most:
+                raise ToolError(
+                    f"The model wants to go on after {most} step{'s' if most > 1 else ''}. "
+                    "--max-steps N allows more; what came so far is kept."
+                )
+            runs = self._run_calls(question, answer) if answer.replayed_utc is None else self._given(question, answer)
+            question = next_step(question, answer, runs, self._services.next_position(question.position))
+            before = self.job.newest
+            try:
+                answer = self._ask(question)
+            except OrMagicError as error:
+                if self.job.newest is before:  # nothing was opened for it: under a budget, or too long
+                    record_unsent(question, self._services, str(error))
+                raise
+        return answer
+
+    def _fit_schema(self, answer: Answer) -> Answer:
+        """The answer; where it does not fit the schema, the one that is given to the error, asked for once."""
+        try:
+            answer.value  # noqa: B018  # read here, so that it is validated now
+        except SchemaError as error:
+            if answer.ending != "complete" or self.job.is_stopped:
+                return answer
+            position = self._services.next_position(self._question.position)
+            answer = self._ask(second_try(self._question, answer, str(error.__context__), position))
+            answer.value  # noqa: B018  # the second one is the last
+        return answer
+
+    def _has_calls_to_answer(self, answer: Answer) -> bool:
+        if answer.ending != "complete" or not answer.calls:
+            return False
+        return answer.replayed_utc is None or bool(self._services.replayer.results_of(answer))
+
+    def _given(self, question: Question, answer: Answer) -> list[ToolRun]:
+        """What the tools gave when a kept answer was asked for; none of them is run."""
+        parts = self._services.replayer.results_of(answer)
+        texts = {part.call_id: part.text for part in parts if isinstance(part, ToolResultPart)}
+        images = tuple(part for part in parts if isinstance(part, ImagePart))
+        runs = [
+            ToolRun(call.id, call.name, call.arguments, None, texts[call.id], note="given again, not run")
+            for call in answer.calls
+        ]
+        runs[-1] = replace(runs[-1], images=images)
+        answer.runs = (*question.runs, *runs)
+        for run in runs if self._show else ():
+            self._host.show_tool(run)
+        return runs
+
+    def _run_calls(self, question: Question, answer: Answer) -> list[ToolRun]:
+        """Runs the calls of an answer, in their order; what was run is in the answer, however that ends."""
+        runs: list[ToolRun] = []
+        try:
+            for call in answer.calls:
+                self._check_stopped()
+                runs.append(self._run_call(call))
+                answer.runs = (*question.runs, *runs)
+                if self._show:
+                    self._host.show_tool(runs[-1])
+                if runs[-1].error == INTERRUPTED:
+                    raise Stopped("A tool was interrupted. What was done is kept in _answer.tool_calls.")
+                self._failures = self._failures + 1 if runs[-1].error not in ("", REFUSED) else 0
+                self._check_stopped()
+                if self._failures >= _MOST_FAILURES:
+                    raise ToolError(f"{_MOST_FAILURES} calls in a row failed, the last one so: {runs[-1].error}")
+        except (Stopped, ToolError) as error:
+            if runs:
+                position = self._services.next_position(question.position)
+                record_unsent(next_step(question, answer, runs, position), self._services, str(error))
+            raise
+        return runs
+
+    def _run_call(self, call: ToolCall) -> ToolRun:
+        try:
+            return self._runner.run(call)
+        except Stopped:
+            raise
+        except KeyboardInterrupt:
+            return failed(call, call.arguments, INTERRUPTED)
+
+    def _check_stopped(self) -> None:
+        if self.job.is_stopped:
+            raise Stopped("%openrouter stop ended it. What was done is kept in _answer.tool_calls.")
+
+    def _sees_images(self) -> bool:
+        if not self._question.tool_settings.tools.functions:
+            return False
+        id = self._question.composed.model
+        known = self._services.models.here(id) if id is not None else None
+        return known is not None and known.takes_images
+
+
+def _footer_data(question: Question, outcome: Outcome, settled: Settled | None) -> FooterData:
+    """What the footer says beside the answer's own cost."""
+    answer, payment = outcome.answer, outcome.payment
+    hint = f"asked {answer.model_asked} (%openrouter model ID sets another)" if question.model_is_default else ""
+    name = question.location.budget_scope_name
+    if payment is not None and payment.trouble is not None:
+        return FooterData(name, spent_pico_usd=None, hint=str(payment.trouble))
+    if settled is None:
+        return FooterData(name, spent_pico_usd=None)
+    footer = str(question.settings.options["footer"])
+    if footer == "full" and answer.calls and question.tool_settings.tools.functions:
+        footer = "brief"  # steps follow it
+    budgets = tuple(
+        (_BUDGET_NAMES[each.limit.scope], each.spent, each.limit.pico_usd)
+        for each in settled.states
+        if each.limit.scope in _BUDGET_NAMES
+    )
+    return FooterData(
+        "sandbox" if is_rehearsal(question.settings.service, answer) else name,
+        settled.spent.pico_usd,
+        settled.spent.unknown,
+        budgets,
+        hint if settled.spent.turns == 1 else "",
+        footer,
+        outcome.replayed,
+    )
 
 
 def is_rehearsal(service: str, answer: Answer) -> bool:
@@ -521,277 +716,9 @@ def is_rehearsal(service: str, answer: Answer) -> bool:
 
 
 def stopped_line(answer: Answer) -> str:
-    """What is said of an answer that the user stopped."""
+    """The line about an answer that the user stopped."""
     if not answer.text and not answer.reasoning:
         return "Stopped before any text came. It may have been charged all the same."
     cost = f", ~{format_usd(answer.estimated_pico_usd)}" if answer.estimated_pico_usd is not None else ""
     tokens = f"about {answer.about_tokens:,} tokens"
     return f"Stopped after {tokens}{cost}. Kept in _answer. %openrouter continue goes on."
-
-
-_MOST_FAILURES = 3
-
-
-class ToolLoop:
-    """The steps that follow an answer which calls tools.
-
-    Args:
-        session: asks.
-        question: the first step.
-        ask: asks one step, shows it, and returns its answer.
-        show: whether the host shows what the tools gave.
-        first: the first step, where it is in the background; None where a cell waits.
-    """
-
-    def __init__(
-        self,
-        session: Session,
-        question: Question,
-        ask: Callable[[Question], Answer],
-        *,
-        show: bool,
-        first: Ask | None = None,
-    ) -> None:
-        self._session, self._question, self._ask, self._show = session, question, ask, show
-        self._first = first
-        self._failures = 0
-        tool_settings = question.tool_settings
-        self._runner = Runner(
-            tool_settings.tools,
-            session.host,
-            is_told_yes=tool_settings.is_told_yes,
-            always=session.approved,
-            sees_images=self._sees_images(),
-            in_background=first is not None,
-            check=self._check_stopped,
-        )
-
-    def follow(self, answer: Answer) -> Answer:
-        """The last answer, which calls nothing any more; it knows the steps before it and all that was run.
-
-        Raises:
-            ToolError: three calls failed in a row, there were too many steps, or nobody can be asked.
-            Stopped: the user interrupted, or said stop.
-        """
-        question = self._question
-        while self._goes_on(answer):
-            if len(question.steps) + 1 >= self._question.tool_settings.max_steps:
-                count = self._question.tool_settings.max_steps
-                raise ToolError(
-                    f"The model wants to go on after {count} step{'s' if count > 1 else ''}. "
-                    "--max-steps N allows more; what came so far is kept."
-                )
-            made = self._run(question, answer) if answer.replayed_utc is None else self._given_again(question, answer)
-            question = self._next(question, answer, made)
-            before = self._session.last_of_caller
-            try:
-                answer = self._ask(question)
-            except OrMagicError as error:
-                if self._session.last_of_caller is before:  # nothing was opened for it: under a budget, or too long
-                    self._session.record_unsent(question, str(error))
-                raise
-        return answer
-
-    def follow_late(self) -> Answer:
-        """The same in the thread of the first step. How it ends is in the last answer, as for any in the background."""
-        first = last = cast("Ask", self._first).answer
-        try:
-            last = self.follow(first)
-        except (Exception, Stopped) as error:  # it would be lost with the thread
-            newest = self._session.last_of_caller
-            last = newest if newest is not None and newest.steps[:1] == (first,) else first
-            last.error = last.error or str(error)
-        return last
-
-    def _check_stopped(self) -> None:
-        if self._first is not None and self._first.is_stopped:
-            raise Stopped("%openrouter stop ended it. What was done is kept in _answer.tool_calls.")
-
-    def _goes_on(self, answer: Answer) -> bool:
-        if answer.ending != "complete" or not answer.calls:
-            return False
-        return answer.replayed_utc is None or bool(self._session.replayer.results_of(answer))
-
-    def _given_again(self, question: Question, answer: Answer) -> list[ToolRun]:
-        """What the tools gave when a kept answer was asked for; none of them is run."""
-        parts = self._session.replayer.results_of(answer)
-        texts = {part.call_id: part.text for part in parts if isinstance(part, ToolResultPart)}
-        images = tuple(part for part in parts if isinstance(part, ImagePart))
-        made = [
-            ToolRun(call.id, call.name, call.arguments, None, texts[call.id], note="given again, not run")
-            for call in answer.calls
-        ]
-        made[-1] = replace(made[-1], images=images)
-        answer.runs = (*question.runs, *made)
-        for run in made if self._show else ():
-            self._session.host.show_tool(run)
-        return made
-
-    def _run(self, question: Question, answer: Answer) -> list[ToolRun]:
-        """Runs the calls of an answer, in their order; what was run is in the answer, however that ends."""
-        made: list[ToolRun] = []
-        try:
-            for call in answer.calls:
-                self._check_stopped()
-                made.append(self._run_one(call))
-                answer.runs = (*question.runs, *made)
-                if self._show:
-                    self._session.host.show_tool(made[-1])
-                if made[-1].error == INTERRUPTED:
-                    raise Stopped("A tool was interrupted. What was done is kept in _answer.tool_calls.")
-                self._failures = self._failures + 1 if made[-1].error not in ("", REFUSED) else 0
-                self._check_stopped()
-                if self._failures >= _MOST_FAILURES:
-                    raise ToolError(f"{_MOST_FAILURES} calls in a row failed, the last one so: {made[-1].error}")
-        except (Stopped, ToolError) as error:
-            if made:
-                self._session.record_unsent(self._next(question, answer, made), str(error))
-            raise
-        return made
-
-    def _run_one(self, call: ToolCall) -> ToolRun:
-        try:
-            return self._runner.run(call)
-        except Stopped:
-            raise
-        except KeyboardInterrupt:
-            return failed(call, call.arguments, INTERRUPTED)
-
-    def _next(self, question: Question, answer: Answer, made: list[ToolRun]) -> Question:
-        """The next step: what the tools gave, behind all that came before."""
-        results: list[Part] = [ToolResultPart(run.id, run.text) for run in made]
-        images: list[ImagePart] = [image for run in made for image in run.images]
-        rest = question.max_cost
-        if rest is not None and answer.usage is not None:
-            rest = max(rest - (answer.usage.cost_pico_usd or 0), 0)
-        return replace(
-            question,
-            prompt=Message("tool", (*results, *images)),
-            composed=_unforced(question.composed),
-            position=self._session.next_position(question.position),
-            notes=(),
-            earlier=(*question.earlier, question.prompt, answer.message) if question.position.thread is None else (),
-            max_cost=rest,
-            steps=(*question.steps, answer),
-            runs=answer.runs,
-            begun="",
-        )
-
-    def _sees_images(self) -> bool:
-        id = self._question.composed.model
-        known = self._session.models.here(id) if id is not None else None
-        return known is not None and known.takes_images
-
-
-def _unforced(composed: Composed) -> Composed:
-    """A model that had to call a tool has done so; it would have to call one for ever."""
-    if composed.body.get("tool_choice") in (None, "auto", "none"):
-        return composed
-    return replace(composed, body={name: value for name, value in composed.body.items() if name != "tool_choice"})
-
-
-def needs_follow_up(question: Question) -> bool:
-    """Whether anything may follow its first answer."""
-    return bool(question.tool_settings.tools.functions) or question.answer_format.answer_schema is not None
-
-
-class FollowUp:
-    """What follows the first answer of one question.
-
-    Args:
-        session: asks.
-        question: the question.
-        show: whether the host shows what comes.
-        first: the first answer's, where it is in the background; None where a cell waits.
-    """
-
-    def __init__(self, session: Session, question: Question, *, show: bool, first: Ask | None = None) -> None:
-        self._session, self._question, self._show, self._first = session, question, show, first
-        self._ask = functools.partial(session.follow, show=show, after=first)
-
-    def follow(self, answer: Answer) -> Answer:
-        """The last answer.
-
-        Raises:
-            ToolError, Stopped: see `ToolLoop.follow`.
-            SchemaError: neither the answer nor the second one fits its schema.
-        """
-        if self._question.tool_settings.tools.functions:
-            answer = ToolLoop(self._session, self._question, self._ask, show=self._show).follow(answer)
-        return answer if self._question.answer_format.answer_schema is None else self._fitting(answer)
-
-    def follow_late(self) -> Answer:
-        """The same in the thread of the first answer. How it ends is in the last one, as for any in the background."""
-        assert self._first is not None
-        last = self._first.answer
-        if self._question.tool_settings.tools.functions:
-            last = ToolLoop(self._session, self._question, self._ask, show=self._show, first=self._first).follow_late()
-        is_over = last.ending != "complete" or last.error is not None or self._first.is_stopped
-        if self._question.answer_format.answer_schema is None or is_over:
-            return last
-        try:
-            return self._fitting(last)
-        except (OrMagicError, Stopped) as error:  # it would be lost with the thread
-            last = self._first.newest
-            last.error = last.error or str(error)
-            return last
-
-    def _fitting(self, answer: Answer) -> Answer:
-        """The answer; where it does not fit the schema, the one that is given to the error, asked for once."""
-        from or_magic.chat.question import corrected
-
-        try:
-            answer.value  # noqa: B018  # read here, so that it is validated now
-        except SchemaError as error:
-            if answer.ending != "complete":
-                return answer
-            position = self._session.next_position(self._question.position)
-            answer = self._ask(corrected(self._question, answer, str(error.__context__), position))
-            answer.value  # noqa: B018  # the second one is the last
-        return answer
-
-
-def question_for_rest(session: Session, turn_id: TurnId | None) -> Question:
-    """The question of an answer again, with the beginning that is there.
-
-    Args:
-        session: that of the notebook.
-        turn_id: the answer's turn; None for the last answer of the session, else of the notebook, which an earlier
-            kernel may have left unfinished.
-
-    Raises:
-        CommandError: there is no such answer, or it is whole.
-    """
-    if turn_id is not None:
-        named = session.ledger.turn(turn_id)
-        thread = session.threads.current_name(session.host.where().notebook) if named.thread is not None else None
-        return _of_turn(named, thread, replaces=turn_id)
-    answer, question = session.last, session.last_question
-    if answer is None or question is None:
-        turn = session.ledger.last_turn(session.host.where().notebook)
-        if turn is None or turn.state == "complete":
-            raise CommandError("There is no answer to go on with.")
-        return _of_turn(turn, turn.thread)
-    if not answer.done:
-        raise CommandError("The last answer still arrives: %openrouter stop ends it, %openrouter jobs lists it.")
-    if answer.ending == "complete" and answer.finish_reason != "length":
-        raise CommandError("The last answer is whole: there is nothing to go on with. Ask a new question.")
-    return replace(question, begun=_begun(answer.text))
-
-
-def can_go_on(turn: Turn) -> bool:
-    """Whether more of a turn's answer can be asked for."""
-    is_cut = turn.state in ("stopped", "failed", "interrupted") or turn.finish_reason == "length"
-    return turn.state != "open" and is_cut and turn.answer is not None and bool(turn.answer.text.strip())
-
-
-def _of_turn(turn: Turn, thread: str | None, replaces: TurnId | None = None) -> Question:
-    if not can_go_on(turn) or turn.answer is None:
-        raise CommandError("There is no answer to go on with.")
-    composed = Composed(turn.model_asked, turn.parameters, {})
-    position = TurnPosition(thread, "thread" if thread else "none", turn.cell_id, turn.ask_number, replaces)
-    return Question(turn.prompt, False, composed, (), turn.system, position, begun=_begun(turn.answer.text))
-
-
-def _begun(text: str) -> str:
-    return text.rstrip()  # some models refuse to go on after white space

@@ -1,1 +1,1 @@
-"""The subcommands of ``%openrouter``. They need no shell and no Jupyter: what they work with is `context.Context`."""
+"""The subcommands of ``%openrouter``. They need no shell and no Jupyter: `context.NotebookContext` is all they know."""

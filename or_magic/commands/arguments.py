@@ -1,31 +1,49 @@
-"""What can be typed on the first line of a cell: words, as a shell cuts them, and the flags that they set."""
+"""What can be typed on the first line of a cell: words, as a shell cuts them, and the flags that they set.
+
+Each flag is declared once, in `OWN_FLAGS` or (a parameter of the API) in `or_magic.settings.parameters`: from that come
+how it is read, its help, its completion, and the tables in the documents.
+"""
 
 from __future__ import annotations
 
 import ast
-import difflib
 import json
 import re
 import shlex
 import sys
-from collections.abc import Callable, Container, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterator, Mapping
 from typing import Any, get_args
+
+import msgspec
 
 from or_magic.content import SizeLimit
 from or_magic.errors import CommandError
 from or_magic.ledger.records import Replay
-from or_magic.money import amount
 from or_magic.prompt.answer_formats import FORMATS
 from or_magic.settings.options import BY_NAME
 from or_magic.settings.parameters import PARAMETERS, UNSET, UNSET_WORD, Parameter
 from or_magic.settings.request_fields import OLD_NAMES
+from or_magic.settings.value_types import (
+    OFF_WORDS,
+    ON_WORDS,
+    Amount,
+    Choice,
+    Names,
+    Switch,
+    Text,
+    ValueType,
+    whole,
+)
+from or_magic.text import nearest
 
-_SCHEMA = re.compile(r"(?<!\S)--schema(?:=|\s+)")
-_VARIABLE = re.compile(r"\{(?P<braced>[A-Za-z_][\w.]*)\}|\$(?P<plain>[A-Za-z_]\w*)")
 NO_NAMES: Mapping[str, object] = {}
-_NUMBER = re.compile(r"-\d*\.?\d+")
-_SWITCH_WORDS = ("on", "off", "true", "false", "yes", "no")
+NO_SYSTEM = "none"
+_SCHEMA = r"(?<!\S)--schema(?:=|\s+)"
+_VARIABLE = r"\{(?P<braced>[A-Za-z_][\w.]*)\}|\$(?P<plain>[A-Za-z_]\w*)"
+_NUMBER = r"-\d*\.?\d+"
+_MODEL_ID = r"[~@]?[\w.-]+(/[\w.:@/-]+)|auto|account"
+_MOST_STEPS = 100
+_COMPRESSION = {"id": "context-compression"}
 
 
 class LineWords:
@@ -50,13 +68,14 @@ class LineWords:
         Raises:
             CommandError: there is none.
         """
-        if not self._words or (self._words[0].startswith("-") and not _NUMBER.fullmatch(self._words[0])):
+        if not self._words or (self._words[0].startswith("-") and not re.fullmatch(_NUMBER, self._words[0])):
             raise CommandError(f"{flag} wants a value: {flag} {shown}.")
         return self._words.pop(0)
 
     def switch(self) -> str:
-        """``on``, unless a word such as ``off`` follows the flag."""
-        return self._words.pop(0) if self._words and self._words[0].lower() in _SWITCH_WORDS else "on"
+        """The word for on or off that follows the flag; ``on`` where none does."""
+        follows = bool(self._words) and self._words[0].lower() in (*ON_WORDS, *OFF_WORDS)
+        return self._words.pop(0) if follows else "on"
 
 
 def _with_schema_quoted(line: str) -> str:
@@ -65,7 +84,7 @@ def _with_schema_quoted(line: str) -> str:
     ``--schema name: str, age: int`` and ``--schema {"type": "string"}`` need none, then: the longest text behind the
     flag that is such a form, or Python, is the value.
     """
-    found = _SCHEMA.search(line)
+    found = re.search(_SCHEMA, line) if "--schema" in line else None
     if found is None or line[found.end() : found.end() + 1] in ("'", '"', ""):
         return line
     rest = line[found.end() :]
@@ -89,7 +108,7 @@ def _is_schema(text: str) -> bool:
 
 def _filled(word: str, names: Mapping[str, object]) -> str:
     """The value of a variable in the place of a word that names one, as other magics have it; else the word."""
-    found = _VARIABLE.fullmatch(word)
+    found = re.fullmatch(_VARIABLE, word) if word[:1] in ("{", "$") else None
     if found is None:
         return word
     name, *attributes = (found["braced"] or found["plain"]).split(".")
@@ -99,43 +118,109 @@ def _filled(word: str, names: Mapping[str, object]) -> str:
     return str(value) if isinstance(value, (str, int, float)) else word
 
 
-_MODEL_ID = re.compile(r"[~@]?[\w.-]+(/[\w.:@/-]+)|auto|account")
-NO_SYSTEM = "none"
-_MOST_STEPS = 100
-_COMPRESSION = {"id": "context-compression"}
+class ModelId(ValueType, frozen=True):
+    """A model id, as far as its look tells."""
+
+    @property
+    def shown(self) -> str:
+        """How it is called."""
+        return "MODEL"
+
+    @property
+    def names(self) -> Names:
+        """A model."""
+        return "model"
+
+    def parse(self, text: str) -> str:
+        """The id that was typed."""
+        return model_id(text)
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class VariableName(ValueType, frozen=True):
+    """A name that a value can be bound to in Python."""
+
+    @property
+    def shown(self) -> str:
+        """How it is called."""
+        return "NAME"
+
+    def parse(self, text: str) -> str:
+        """The name that was typed."""
+        if not text.isidentifier():
+            raise CommandError(
+                f"{text!r} is no name for a variable: letters, digits and _, not beginning with a digit."
+            )
+        return text
+
+
+class RowCount(ValueType, frozen=True):
+    """How many rows of a table are sent: a number, or all."""
+
+    @property
+    def shown(self) -> str:
+        """How it is called."""
+        return "N"
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The word that is no number."""
+        return ("all",)
+
+    def parse(self, text: str) -> int:
+        """The number that was typed; that of all is larger than any table."""
+        if text.lower() == "all":
+            return sys.maxsize
+        count = text.replace("_", "").replace(",", "")
+        if not count.isdecimal() or int(count) == 0:
+            raise ValueError("a number of rows such as 100, or all")
+        return int(count)
+
+
+class Flag(msgspec.Struct, frozen=True):
     """One flag.
 
     Attributes:
         name: its long form, with the dashes.
-        short: its short form, or "".
-        value: how the value is called in the help; "" where it stands alone.
+        type: the type of its value; the flag of a `Switch` stands alone.
         help: one line for the help.
-        convert: turns the word typed into the value; raises `CommandError` where it cannot be one.
+        short: its short form, or "".
+        label: how the value is called in the help, where that is not what its type says.
+        is_repeatable: whether it may stand several times; its value is the list of all of them then.
         parameter: the parameter that it sets; None for a flag of the cell itself.
-        is_list: whether it may be given several times.
     """
 
     name: str
-    short: str
-    value: str
+    type: ValueType
     help: str
-    convert: Callable[[str], Any]
+    short: str = ""
+    label: str = ""
+    is_repeatable: bool = False
     parameter: Parameter | None = None
-    is_list: bool = False
+
+    @property
+    def shown(self) -> str:
+        """How its value is called in the help; "" where it stands alone."""
+        return self.label or self.type.shown
 
     @property
     def head(self) -> str:
         """Both forms, with its value, for the help."""
-        return ", ".join(filter(None, (self.short, f"{self.name} {self.value}".rstrip())))
+        return ", ".join(filter(None, (self.short, f"{self.name} {self.shown}".rstrip())))
 
     @property
     def key(self) -> str:
         """Its name in `CellLine.values` or `CellLine.parameters`."""
         return self.parameter.name if self.parameter else self.name.lstrip("-").replace("-", "_")
+
+    def read(self, text: str) -> Any:
+        """The value of what was typed behind it.
+
+        Raises:
+            CommandError: it cannot be one.
+        """
+        if self.parameter is not None and text == UNSET_WORD:
+            return UNSET
+        return self.type.read(text if self.parameter is None else text.strip(), self.name, is_typed=True)
 
 
 def model_id(word: str) -> str:
@@ -144,7 +229,7 @@ def model_id(word: str) -> str:
     Raises:
         CommandError: it cannot be an id.
     """
-    if not _MODEL_ID.fullmatch(word):
+    if not re.fullmatch(_MODEL_ID, word):
         raise CommandError(
             f"{word!r} is no model id; they look like openai/gpt-5-mini. "
             "On the first line of a cell stand flags and one model id, the prompt stands below it."
@@ -152,143 +237,63 @@ def model_id(word: str) -> str:
     return word
 
 
-def variable_name(word: str) -> str:
-    """A name that a value can be bound to.
-
-    Raises:
-        CommandError: Python would not take it as a name.
-    """
-    if not word.isidentifier():
-        raise CommandError(f"{word!r} is no name for a variable: letters, digits and _, not beginning with a digit.")
-    return word
-
-
-def switched(word: str) -> bool:
-    """Whether a flag that stands alone is on: it is, unless ``off`` follows it."""
-    return word.lower() not in ("off", "no", "false")
-
-
-def max_cost(word: str) -> int:
-    """An amount in USD, as 1e-12 USD.
-
-    Raises:
-        CommandError: it is none.
-    """
-    return amount(word, "--max-cost")
-
-
-def which_history(word: str) -> str:
-    """Which turns go along.
-
-    Raises:
-        CommandError: it is none of the words.
-    """
-    return str(BY_NAME["history"].value(word, "--history"))
-
-
-def which_format(word: str) -> str:
-    """What the answer shall be.
-
-    Raises:
-        CommandError: it is none of the words.
-    """
-    if word.lower() not in FORMATS:
-        near = difflib.get_close_matches(word.lower(), FORMATS, n=1, cutoff=0.5)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        raise CommandError(f"-f is {word!r}; it wants one of {', '.join(FORMATS)}.{hint}")
-    return word.lower()
-
-
-def row_count(word: str) -> int:
-    """How many rows of a table are sent.
-
-    Raises:
-        CommandError: it is no number, and not ``all``.
-    """
-    if word.lower() == "all":
-        return sys.maxsize
-    count = word.replace("_", "").replace(",", "")
-    if not count.isdecimal() or int(count) == 0:
-        raise CommandError(f"--rows is {word!r}; it wants a number of rows such as 100, or all.")
-    return int(count)
-
-
-def step_count(word: str) -> int:
-    """How many steps a question with tools may take.
-
-    Raises:
-        CommandError: it is no number from 1 to 100.
-    """
-    if not word.isdecimal() or not 1 <= int(word) <= _MOST_STEPS:
-        raise CommandError(f"--max-steps is {word!r}; it wants a number from 1 to {_MOST_STEPS}.")
-    return int(word)
-
-
-def which_replay(word: str) -> str:
-    """When a kept answer is given again.
-
-    Raises:
-        CommandError: it is none of the words.
-    """
-    if word.lower() not in get_args(Replay):
-        raise CommandError(f"--replay is {word!r}; it wants one of {', '.join(get_args(Replay))}.")
-    return word.lower()
-
-
 def _of_parameter(parameter: Parameter) -> Flag:
-    def convert(text: str) -> Any:
-        return UNSET if text == UNSET_WORD else parameter.parse(text, parameter.long_flag)
+    return Flag(
+        parameter.long_flag,
+        parameter.type,
+        parameter.help,
+        short=parameter.short,
+        is_repeatable=parameter.is_repeatable,
+        parameter=parameter,
+    )
 
-    shown = parameter.kind.shown
-    return Flag(parameter.long_flag, parameter.short, shown, parameter.help, convert, parameter)
+
+def _text(label: str, names: Names = "") -> Text:
+    """A text that is taken exactly as it was typed."""
+    return Text(label, sys.maxsize, is_exact=True, name_of=names)
 
 
+_SWITCH = Switch()
+# fmt: off
 OWN_FLAGS = (
-    Flag(
-        "--model",
-        "-m",
-        "MODEL",
-        "the model to ask, such as openai/gpt-5-mini; account: your account's default",
-        model_id,
-    ),
-    Flag(
-        "--output", "-o", "NAME", "bind the answer to this variable (_answer always holds the last one)", variable_name
-    ),
-    Flag("--format", "-f", "FORMAT", f"what the answer shall be: {', '.join(FORMATS)}", which_format),
-    Flag("--schema", "", "SCHEMA", "a type, a JSON schema or name: str, age: int; _answer.value is that", str),
-    Flag("--image", "", "IMAGE", "send an image: a file, an address or Python; several times", str, is_list=True),
-    Flag("--file", "", "PATH", "send a file: PDF, image, sound, film, text; several times", str, is_list=True),
-    Flag("--rows", "", "N", "how many rows of a table are sent; all (else about 6,000 tokens of them)", row_count),
-    Flag(
-        "--tools",
-        "",
-        "NAMES",
-        "functions that the model may call: f,g or openrouter:web_search; several times",
-        str,
-        is_list=True,
-    ),
-    Flag("--max-steps", "", "N", "how many times the model may be asked for one question with tools (10)", step_count),
-    Flag("--yes", "", "", "run tools that are marked harmless without asking", switched),
-    Flag("--raw", "", "", "send the prompt as it stands, with its {{ }}", switched),
-    Flag("--prompt", "", "NAME", "begin with a prompt that you named (%openrouter prompt)", str),
-    Flag("--trust", "", "", "show HTML of -f html as a page (in a frame that cannot reach the notebook)", switched),
-    Flag("--system", "", "TEXT", "a system prompt for this question; none: without one", str),
-    Flag("--thread", "", "NAME", "go on another thread of this notebook; made where there is none", str),
-    Flag("--no-history", "", "", "send this prompt alone, and leave the conversation as it is", switched),
-    Flag("--history", "", "WHICH", "what goes along: thread, run (what this kernel asked) or none", which_history),
-    Flag("--compress", "", "", "let the service cut the middle out of what is too long", switched),
-    Flag("--max-cost", "", "USD", "what this question may cost at most; else it is not sent", max_cost),
-    Flag("--over-budget", "", "", "ask whatever the budgets say", switched),
-    Flag("--dry-run", "", "", "show what would be sent, its tokens and its price; nothing is sent", switched),
-    Flag("--fresh", "", "", "ask anew, also where a kept answer would be given again", switched),
-    Flag("--replay", "", "WHEN", "when a kept answer is given again: restart, always or never", which_replay),
-    Flag("--bg", "", "", "return at once; the answer goes on arriving here (%openrouter jobs, stop)", switched),
+    Flag("--model", ModelId(), "the model to ask, such as openai/gpt-5-mini; account: your account's default",
+         short="-m"),
+    Flag("--output", VariableName(), "bind the answer to this variable (_answer always holds the last one)",
+         short="-o"),
+    Flag("--format", Choice(tuple(FORMATS)), f"what the answer shall be: {', '.join(FORMATS)}",
+         short="-f", label="FORMAT"),
+    Flag("--schema", _text("SCHEMA", "schema"),
+         "a type, a JSON schema or name: str, age: int; _answer.value is that"),
+    Flag("--image", _text("IMAGE"), "send an image: a file, an address or Python; several times", is_repeatable=True),
+    Flag("--file", _text("PATH"), "send a file: PDF, image, sound, film, text; several times", is_repeatable=True),
+    Flag("--rows", RowCount(), "how many rows of a table are sent; all (else about 6,000 tokens of them)"),
+    Flag("--tools", _text("NAMES", "tool"),
+         "functions that the model may call: f,g or openrouter:web_search; several times", is_repeatable=True),
+    Flag("--max-steps", whole(1, _MOST_STEPS),
+         "how many times the model may be asked for one question with tools (10)", label="N"),
+    Flag("--yes", _SWITCH, "run tools that are marked harmless without asking"),
+    Flag("--raw", _SWITCH, "send the prompt as it stands, with its {{ }}"),
+    Flag("--prompt", _text("NAME", "prompt"), "begin with a prompt that you named (%openrouter prompt)"),
+    Flag("--trust", _SWITCH, "show HTML of -f html as a page (in a frame that cannot reach the notebook)"),
+    Flag("--system", _text("TEXT"), "a system prompt for this question; none: without one"),
+    Flag("--thread", _text("NAME", "thread"), "go on another thread of this notebook; made where there is none"),
+    Flag("--no-history", _SWITCH, "send this prompt alone, and leave the conversation as it is"),
+    Flag("--history", BY_NAME["history"].type,
+         "what goes along: thread, run (what this kernel asked) or none", label="WHICH"),
+    Flag("--compress", _SWITCH, "let the service cut the middle out of what is too long"),
+    Flag("--max-cost", Amount(), "what this question may cost at most; else it is not sent"),
+    Flag("--over-budget", _SWITCH, "ask whatever the budgets say"),
+    Flag("--dry-run", _SWITCH, "show what would be sent, its tokens and its price; nothing is sent"),
+    Flag("--fresh", _SWITCH, "ask anew, also where a kept answer would be given again"),
+    Flag("--replay", Choice(get_args(Replay), off="never"),
+         "when a kept answer is given again: restart, always or never", label="WHEN"),
+    Flag("--bg", _SWITCH, "return at once; the answer goes on arriving here (%openrouter jobs, stop)"),
 )
+# fmt: on
 FLAGS = (*OWN_FLAGS, *map(_of_parameter, PARAMETERS))
 
 
-@dataclass(frozen=True, slots=True)
-class CellLine:
+class CellLine(msgspec.Struct, frozen=True):
     """The first line of a cell, understood.
 
     Attributes:
@@ -296,8 +301,8 @@ class CellLine:
         parameters: those of the request, by the parameter's name; old names as they were typed.
     """
 
-    values: dict[str, Any] = field(default_factory=dict)
-    parameters: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, Any] = msgspec.field(default_factory=dict)
+    parameters: dict[str, Any] = msgspec.field(default_factory=dict)
     wants_help: bool = False
 
     @property
@@ -315,7 +320,7 @@ class CellLine:
 
     @property
     def history(self) -> Any:
-        """Which turns go along; None where the line does not say."""
+        """Which earlier turns are sent along; None where the line does not say."""
         return "none" if self.values.get("no_history") else self.values.get("history")
 
     @property
@@ -355,26 +360,36 @@ def parse_cell_line(line: str, names: Mapping[str, object] = NO_NAMES, aliases: 
             continue
         flag = _flag(name)
         if not equals:
-            text = words.value(flag.name, flag.value) if flag.value else words.switch()
+            text = words.value(flag.name, flag.shown) if flag.shown else words.switch()
         _keep(found, flag, text, aliases)
     return found
 
 
 def _keep(found: CellLine, flag: Flag, text: str, aliases: Container[str]) -> None:
     if not text:
-        raise CommandError(f"{flag.name} wants a value: {flag.name} {flag.value}.")
+        raise CommandError(f"{flag.name} wants a value: {flag.name} {flag.shown or 'on'}.")
     values = found.values if flag.parameter is None else found.parameters
-    value = text if flag.key == "model" and text in aliases else flag.convert(text)
-    if flag.is_list:
+    value = _model(text, aliases) if flag.key == "model" else flag.read(text)
+    if flag.is_repeatable and flag.parameter is None:
         values.setdefault(flag.key, []).append(value)
     elif flag.key not in values:
         values[flag.key] = value
-    elif flag.parameter is not None and flag.parameter.is_repeatable and value is not UNSET:
+    elif flag.is_repeatable and flag.parameter is not None and UNSET not in (value, values[flag.key]):
         values[flag.key] = flag.parameter.added(values[flag.key], value, flag.name)
     else:
         raise CommandError(
             f"{flag.name} is given twice, as {values[flag.key]!r} and {text!r}. The prompt stands below the first line."
         )
+
+
+def _model(word: str, aliases: Container[str]) -> str:
+    """A model id or a short name; these stand in a file, which is read only where the word is no id."""
+    try:
+        return model_id(word)
+    except CommandError:
+        if word in aliases:
+            return word
+        raise
 
 
 def _loose(text: str) -> Any:
@@ -385,14 +400,18 @@ def _loose(text: str) -> Any:
 
 
 def _flag(name: str) -> Flag:
+    flag = flag_of(name)
+    if flag is None:
+        near = nearest(name.replace("_", "-"), [flag.name for flag in FLAGS], cutoff=0.5)
+        hint = f"Did you mean {near}?" if near else "%openrouter help flags lists all."
+        raise CommandError(f"No flag {name!r}. {hint}")
+    return flag
+
+
+def flag_of(name: str) -> Flag | None:
+    """The flag of a name, short or long, with dashes or underscores; None where there is none."""
     asked = name.replace("_", "-")
-    for flag in FLAGS:
-        if name in (flag.name, flag.short) or asked == flag.name:
-            return flag
-    names = [flag.name for flag in FLAGS]
-    near = difflib.get_close_matches(asked, names, n=1, cutoff=0.5)
-    hint = f"Did you mean {near[0]}?" if near else "%openrouter help flags lists all."
-    raise CommandError(f"No flag {name!r}. {hint}")
+    return next((flag for flag in FLAGS if name in (flag.name, flag.short) or asked == flag.name), None)
 
 
 def flags_help(*, all_of_them: bool = False) -> str:
@@ -415,7 +434,7 @@ def parameters_page() -> str:
         "# Parameters",
         "",
         "Every parameter of the API, by its flag on a cell's first line. Each can also be set for the notebook",
-        "(`%openrouter set NAME VALUE`), for all notebooks (`%config OpenRouterMagics.NAME = 'VALUE'` with dots as",
+        "(`%openrouter set NAME VALUE`), for all notebooks (`%config OpenRouterMagics.NAME = VALUE` with dots as",
         "underscores; the settings file; `OR_MAGIC_NAME` in the environment), and given to `ask(..., NAME=value)` in",
         "Python. Only what is set is sent. `unset` as the value takes back what a lower layer set.",
     ]
@@ -430,7 +449,7 @@ def parameters_page() -> str:
                 "| flag | name | value | | example |",
                 "|---|---|---|---|---|",
             ]
-        cells = (parameter.long_flag, parameter.name, parameter.kind.shown, "", parameter.example)
+        cells = (parameter.long_flag, parameter.name, parameter.type.shown, "", parameter.example)
         flag, name, shown, _, example = (f"`{cell}`".replace("|", "\\|") if cell else "" for cell in cells)
         short = f"`{parameter.short}`, " if parameter.short else ""
         lines.append(f"| {short}{flag} | {name} | {shown} | {parameter.help} | {example} |")

@@ -6,9 +6,11 @@ import re
 import time
 
 from or_magic.answer import Answer
+from or_magic.commands import cells
+from or_magic.commands.context import NotebookContext
+from or_magic.commands.next_cell import CellWriter
 from or_magic.content import Content
 from or_magic.errors import CommandError
-from or_magic.jupyter.notebook_context import NotebookContext
 from or_magic.prompt.answer_formats import AnswerFormat
 from or_magic.prompt.failed_code import EXPLAIN_CODE, EXPLAIN_ERROR, FIX, Failure, question_about
 
@@ -17,14 +19,14 @@ def ask(context: NotebookContext, text: str) -> None:
     """``%openrouter ask TEXT``: the rest of the line is the prompt, exactly."""
     if not text:
         raise CommandError("There is nothing to ask: %openrouter ask Why is the sky blue?")
-    context.ask(text)
+    cells.ask(context, text)
 
 
 def go_on(context: NotebookContext, text: str) -> None:
     """``%openrouter continue``: the rest of the last answer, which was stopped, broke off or met its length limit."""
     if text:
         raise CommandError(f"%openrouter continue takes nothing more; {text!r} was typed.")
-    context.go_on()
+    cells.go_on(context)
 
 
 def jobs(context: NotebookContext, text: str) -> None:
@@ -34,26 +36,26 @@ def jobs(context: NotebookContext, text: str) -> None:
             f"%openrouter jobs takes nothing more; {text!r} was typed. To stop one: %openrouter stop ID."
         )
     under_way = context.session.jobs()
-    for ask in under_way:
-        answer = next((step.answer for step in context.session.steps_after(ask)), ask.answer)
+    for job in under_way:
+        answer = job.newest
         model = answer.model or answer.model_asked or "the account's model"
-        print(f"{ask.turn_id:>6}  {model}  {time.monotonic() - answer.sent_at:.0f} s  {len(answer.text):,} characters")
+        print(f"{job.turn_id:>6}  {model}  {time.monotonic() - answer.sent_at:.0f} s  {len(answer.text):,} characters")
     print("%openrouter stop ID stops one, %openrouter stop all of them." if under_way else "Nothing is under way.")
 
 
 def stop(context: NotebookContext, text: str) -> None:
     """``%openrouter stop [ID|all]``: stops answers in the background; alone, the only one there is."""
     under_way = context.session.jobs()
-    wanted = under_way if text == "all" else [ask for ask in under_way if text in ("", str(ask.turn_id))]
+    wanted = under_way if text == "all" else [job for job in under_way if text in ("", str(job.turn_id))]
     if not under_way:
         raise CommandError("Nothing is under way in the background.")
     if not wanted:
         raise CommandError(f"There is no {text!r} under way. %openrouter jobs lists them.")
     if not text and len(wanted) > 1:
         raise CommandError(f"{len(wanted)} answers are under way: %openrouter stop ID, or stop all.")
-    for ask in wanted:
-        ask.stop()
-        print(f"Stopped {ask.turn_id} after about {ask.answer.about_tokens:,} tokens, which are kept.")
+    for job in wanted:
+        job.stop()
+        print(f"Stopped {job.turn_id} after about {job.answer.about_tokens:,} tokens, which are kept.")
 
 
 _VALUES = re.compile(r"(?<!\S)--values(?!\S)")
@@ -69,7 +71,7 @@ def insert(context: NotebookContext, text: str) -> None:
     answer = context.session.last
     if answer is None:
         raise CommandError("There is no answer yet whose code could be inserted.")
-    context.cells.insert(answer, int(text or 1))
+    CellWriter(context).insert(answer, int(text or 1))
 
 
 def fix(context: NotebookContext, text: str) -> None:
@@ -79,12 +81,12 @@ def fix(context: NotebookContext, text: str) -> None:
     the user's functions on its way, and types and shapes of the variables: their values only with --values. The
     question stands alone: it is not part of the conversation, unless ``--thread`` names one.
     """
-    failure = context.failed.last()
+    failure = context.last_failure()
     if failure is None:
         raise CommandError("No cell has failed in this kernel. %openrouter explain N explains cell N.")
     answer = _ask(context, failure, FIX, text, AnswerFormat("code"))
-    if answer is not None and answer.done and (diff := context.cells.offer_changed(answer, failure.source)):
-        context.host.show_code(diff, "diff")
+    if answer is not None and answer.done and (diff := CellWriter(context).offer_changed(answer, failure.source)):
+        context.session.host.show_code(diff, "diff")
 
 
 def explain(context: NotebookContext, text: str) -> None:
@@ -94,16 +96,15 @@ def explain(context: NotebookContext, text: str) -> None:
     """
     first, _, rest = text.partition(" ")
     if not first.isdecimal():
-        failure = context.failed.last()
+        failure = context.last_failure()
         if failure is None:
             raise CommandError("No cell has failed in this kernel. %openrouter explain N explains cell N.")
         _ask(context, failure, EXPLAIN_ERROR, text, AnswerFormat())
         return
-    cells = context.prompt_builder.names.get("In", [])
-    number = int(first)
-    if not 0 < number < len(cells) or not cells[number].strip():
+    sources, number = context.cells, int(first)
+    if not 0 < number < len(sources) or not sources[number].strip():
         raise CommandError(f"There is no cell [{number}] in this kernel: the numbers stand beside the cells.")
-    failure = Failure(cells[number], context.failed.error_of(number))
+    failure = Failure(sources[number], context.error_of_cell(number))
     _ask(context, failure, EXPLAIN_CODE if failure.error is None else EXPLAIN_ERROR, rest, AnswerFormat())
 
 
@@ -111,8 +112,8 @@ def _ask(
     context: NotebookContext, failure: Failure, task: str, text: str, answer_format: AnswerFormat
 ) -> Answer | None:
     """Asks about a cell; None where nothing is sent, because the flags say so."""
-    asked = context.flags(_VALUES.sub(" ", text))
-    question = question_about(failure, task, context.shell.user_ns, with_values=bool(_VALUES.search(text)))
+    asked = cells.cell_line(context, _VALUES.sub(" ", text))
+    question = question_about(failure, task, context.variables, with_values=bool(_VALUES.search(text)))
     history = None if asked.values.get("thread") or asked.history else "none"
     options = {} if history is None else {"history": history}
-    return context.ask_ready(Content.of_text(question), asked, answer_format, **options)
+    return cells.ask_ready(context, Content.of_text(question), asked, answer_format, **options)

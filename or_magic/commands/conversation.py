@@ -8,9 +8,10 @@ from pathlib import Path
 from or_magic.chat.conversation import Conversation, Turns
 from or_magic.chat.transcripts import LARGEST_FILE
 from or_magic.commands.arguments import NO_SYSTEM
+from or_magic.commands.context import NotebookContext
 from or_magic.commands.money import moment
+from or_magic.commands.subcommand import words_of
 from or_magic.errors import CommandError, StoreError
-from or_magic.jupyter.notebook_context import NotebookContext, words_of
 from or_magic.ledger.records import Turn
 
 _MOST = 1_000  # turns that are looked at in one view of all notebooks
@@ -32,7 +33,7 @@ def history(context: NotebookContext, text: str) -> Conversation | Turns:
     wanted = " ".join(rest[1:])
     if rest and not wanted:
         raise CommandError("%openrouter history --search wants the words to look for.")
-    notebook = None if is_all else context.host.where().notebook
+    notebook = None if is_all else context.session.host.where().notebook
     return Turns(context.session.ledger.find(notebook, wanted, limit=_MOST))
 
 
@@ -149,12 +150,12 @@ def adopt(context: NotebookContext, text: str) -> None:
     words = words_of(text)
     if len(words) != 1:
         raise CommandError("%openrouter adopt wants the notebook's old name, such as adopt old.ipynb.")
-    location, known = context.host.where(), context.session.threads.notebooks()
+    location, known = context.session.host.where(), context.session.threads.notebooks()
     old = _notebook(
         words[0], known, Path(location.notebook).parent if location.budget_scope_name == "notebook" else Path.cwd()
     )
     if location.budget_scope_name != "notebook":
-        context.host.location.join(old)
+        context.join_notebook(old)
         return _say_length(context, f"This kernel goes on the conversation of {Path(old).name}.")
     is_moved = old.endswith(".ipynb") and not Path(old).exists()
     names = context.session.threads.adopt(old, location.notebook, is_moved=is_moved)
@@ -169,7 +170,7 @@ def forget(context: NotebookContext, text: str) -> None:
     words = words_of(text)
     is_sure = "--yes" in words
     what, *values = [word for word in words if word != "--yes"] or [""]
-    notebook, ledger = context.host.where().notebook, context.session.ledger
+    notebook, ledger = context.session.host.where().notebook, context.session.ledger
 
     def delete(forgetting: Deletion) -> int:
         if what == "--notebook" and not values:
@@ -190,7 +191,7 @@ def forget(context: NotebookContext, text: str) -> None:
 
 
 def _agrees(context: NotebookContext, question: str) -> bool:
-    if context.host.location.front_end() == "headless":
+    if context.front_end == "headless":
         raise CommandError(f"{question} Nobody can be asked here: add --yes.")
     try:
         return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")

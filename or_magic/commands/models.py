@@ -7,8 +7,8 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from or_magic.commands.arguments import LineWords
+from or_magic.commands.context import NotebookContext
 from or_magic.errors import CommandError
-from or_magic.jupyter.notebook_context import NotebookContext
 
 if TYPE_CHECKING:
     import pandas as pd

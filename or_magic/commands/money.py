@@ -8,8 +8,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from or_magic.commands.context import NotebookContext
+from or_magic.commands.subcommand import words_of
 from or_magic.errors import CommandError
-from or_magic.jupyter.notebook_context import NotebookContext, words_of
 from or_magic.money import amount, format_usd, pico_usd
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ def limits(context: NotebookContext, text: str) -> pd.DataFrame:
 
 def _warn(context: NotebookContext, credits: Credits) -> None:
     """Says where a budget allows more than the account has."""
-    location, session = context.host.where(), context.session
-    standings = session.budgeting().standings_of(location.budget_scope, session.service, None)
+    location, session = context.session.host.where(), context.session
+    standings = session.budget_check().standings_of(location.budget_scope, session.service, None)
     most = max((each.rest for each in standings), default=0)
     if most > pico_usd(credits.left_usd):
         left, allowed = (format_usd(amount) for amount in (pico_usd(credits.left_usd), most))
@@ -164,7 +165,7 @@ def budget(context: NotebookContext, text: str) -> None:
         raise CommandError(
             f"%openrouter budget takes an amount in USD (or off), and --day or --thread; {text!r} was typed."
         )
-    location, session = context.host.where(), context.session
+    location, session = context.session.host.where(), context.session
     thread = next((each for each in session.threads.of(location.notebook) if each.is_current), None)
     if amounts:
         scope = _SCOPES[flags[0]] if flags else "notebook"
@@ -190,7 +191,7 @@ def replay(context: NotebookContext, text: str) -> None:
     what, *files = [word for word in words if word != "--force"] or [""]
     if what not in ("export", "import") or len(files) != 1 or (is_forced and what == "import"):
         raise CommandError("%openrouter replay wants export FILE.json (--force replaces a file) or import FILE.json.")
-    location, replays = context.host.where(), Replays(context.session.ledger)
+    location, replays = context.session.host.where(), Replays(context.session.ledger)
     if what == "export":
         answers = replays.of_run(location.notebook, context.session.service, context.session.run)
         if not answers:
@@ -210,8 +211,8 @@ def _answers(count: int) -> str:
 def _show(context: NotebookContext, thread_id: int | None) -> None:
     from or_magic.chat.budget import told
 
-    location, session = context.host.where(), context.session
-    standings = session.budgeting().standings_of(location.budget_scope, session.service, thread_id)
+    location, session = context.session.host.where(), context.session
+    standings = session.budget_check().standings_of(location.budget_scope, session.service, thread_id)
     for each in standings:
         print(f"{_NAMES[each.limit.scope]}: {told(each)}")
     if not standings:

@@ -1,6 +1,7 @@
 """The subcommands of ``%openrouter``: one table, from which dispatch and help come.
 
-A command is a function that takes the `Desk` and what was typed behind its name, and prints what it has to say.
+A command is a function that takes the `NotebookContext` and what was typed behind its name, and prints what it has to
+say.
 Adding one is one function in a file of this folder and one line in the table.
 """
 
@@ -13,8 +14,8 @@ from dataclasses import dataclass
 
 from or_magic.commands import ask, conversation, models, money, settings
 from or_magic.commands.arguments import flags_help
+from or_magic.commands.context import NotebookContext
 from or_magic.errors import CommandError
-from or_magic.jupyter.notebook_context import NotebookContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +112,8 @@ def run_line(context: NotebookContext, line: str) -> object:
         return print(command.page)
     if command.takes_text:
         return command.run(context, rest.strip())
-    # As IPython does it for other magics, which it must not do for a text that is asked.
-    return command.run(context, context.shell.var_expand(_without_comment(rest)))  # type: ignore[no-untyped-call]  # IPython's own
+    # As other magics have it; in a text that is asked nothing is special.
+    return command.run(context, context.expand(_without_comment(rest)))
 
 
 def _without_comment(text: str) -> str:

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from getpass import getpass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from or_magic.catalog.card import model_card
 from or_magic.commands.arguments import model_id
+from or_magic.commands.context import NotebookContext
 from or_magic.commands.conversation import thread_row
 from or_magic.errors import CommandError, MissingKeyError, StoreError
-from or_magic.jupyter.notebook_context import NotebookContext
 from or_magic.money import format_usd
 from or_magic.settings.layers import ALIASES, NAMES, PROMPTS, no_such
 from or_magic.settings.options import BY_NAME, OPTIONS
 from or_magic.settings.parameters import PARAMETER_BY_NAME, PARAMETERS, UNSET_WORD
 from or_magic.text import strip_terminal
-
-if TYPE_CHECKING:
-    from or_magic.jupyter.panel.panel import Panel
 
 _DEFAULT = "default"
 _SHOWN = 80  # characters of a named prompt
@@ -191,7 +187,7 @@ def key(context: NotebookContext, text: str) -> None:
             "A key written into a cell would be saved with the notebook. Delete it from the cell, run %openrouter key "
             "alone and type it into the field; if the notebook was shared, revoke it at openrouter.ai/settings/keys."
         )
-    if context.host.location.front_end() == "headless":
+    if context.front_end == "headless":
         raise CommandError("Nobody is here to type a key. Set OPENROUTER_API_KEY before the run.")
     typed = getpass(f"Key for {context.session.service} (begins with sk-or-): ").strip()
     if not typed:
@@ -208,7 +204,7 @@ def sandbox(context: NotebookContext, text: str) -> None:
         context.close_sandbox()
         print(f"The sandbox is gone. This notebook asks {context.session.service}.")
         return
-    print(f"This notebook now asks the sandbox at {context.open_sandbox().base_url}: no key, no cost, no model.")
+    print(f"This notebook now asks the sandbox at {context.open_sandbox()}: no key, no cost, no model.")
     print("%openrouter sandbox stop goes back.")
 
 
@@ -249,7 +245,7 @@ def _key_row(context: NotebookContext) -> str:
 
 
 def _notebook_row(context: NotebookContext) -> str:
-    location = context.host.where()
+    location = context.session.host.where()
     if location.budget_scope_name == "notebook":
         return Path(location.notebook).name  # not its folder: notebooks are shared, and paths name people
     return "not told by this front end; money is counted under the working folder"
@@ -264,17 +260,15 @@ def _spent_row(context: NotebookContext) -> str:
     return f"{format_usd(spent.pico_usd)} in {spent.turns:,} answers{unknown}"
 
 
-def show_panel(context: NotebookContext, text: str) -> Panel:
+def show_panel(context: NotebookContext, text: str) -> object:
     """``%openrouter panel``: one widget with the model, the conversation, the settings and the money of this notebook.
 
     What is asked there and in cells is one conversation. ``or_magic.Panel()`` makes the same; `close` takes it away.
     """
     if text:
         raise CommandError(f"%openrouter panel takes nothing more; {text!r} was typed.")
-    if context.host.location.front_end() == "terminal":
+    if context.front_end == "terminal":
         raise CommandError(
             "The panel needs a notebook: JupyterLab, Notebook or VS Code. Here %openrouter ask TEXT asks."
         )
-    from or_magic.jupyter.panel.panel import Panel
-
-    return Panel(context)
+    return context.show_panel()

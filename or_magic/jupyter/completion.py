@@ -8,35 +8,27 @@ from __future__ import annotations
 import contextlib
 import re
 import types
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from or_magic.catalog.search import ranked
 from or_magic.chat.tools import SERVER_TOOLS
-from or_magic.commands.arguments import FLAGS, Flag
+from or_magic.commands.arguments import FLAGS, flag_of
 from or_magic.errors import OrMagicError
-from or_magic.ledger.records import Replay
-from or_magic.prompt.answer_formats import FORMATS
 from or_magic.settings.layers import ALIASES, NAMES, PROMPTS
 from or_magic.settings.options import BY_NAME
-from or_magic.settings.parameters import PARAMETERS
+from or_magic.settings.parameters import PARAMETER_BY_NAME, PARAMETERS, UNSET_WORD
 
 if TYPE_CHECKING:
-    from or_magic.jupyter.notebook_context import NotebookContext
+    from or_magic.jupyter.notebook_context import JupyterContext
 
 _LINE = re.compile(r"^\s*(?:[A-Za-z_]\w*\s*=\s*)?%(?P<mark>%?)(?:openrouter|or)(?:\s+(?P<rest>.*))?$")
-_WORD = re.compile(r"[a-z0-9_]+")
 _MOST = 200
 _ID_FLAGS = ("--model", "-m", "--fallback")
 _TOOLBOX = ("variables", "describe", "python")
 _MODEL_FLAGS = "--free --vision --tools --structured --reasoning --min-context --max-price --author --since".split()
 _MODEL_FLAGS += "--modality --sort --limit --job --user --refresh".split()
 _AFTER: dict[str, tuple[str, ...]] = {
-    "--format": FORMATS,
-    "-f": FORMATS,
-    "--history": ("thread", "run", "none"),
-    "--replay": get_args(Replay),
     "--sort": ("price", "context", "newest", "intelligence", "value", "name"),
     "--modality": ("text", "image", "file", "audio", "video"),
     "chart": ("context", "intelligence", "history", "spending"),
@@ -52,35 +44,29 @@ _AFTER: dict[str, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(NamedTuple):
     """A text to be put in, and what it is: a price, a kind."""
 
     text: str
     what: str = ""
 
 
-def matcher_of(context: NotebookContext) -> Callable[[Any], Any]:
-    """A matcher for ``ip.Completer.custom_matchers``."""
-    from IPython.core.completer import SimpleCompletion, context_matcher
+def matches(context: JupyterContext, line: str, *, is_first: bool) -> dict[str, Any]:
+    """What IPython's completer gets from a matcher: the completions of the word before the cursor, in their order.
 
-    @context_matcher()  # type: ignore[untyped-decorator]  # IPython's
-    def openrouter_matcher(context: Any) -> dict[str, Any]:
-        """Completes what stands behind ``%openrouter`` and ``%%openrouter``."""
-        lines = context.full_text.split("\n")
-        line = lines[context.cursor_line][: context.cursor_position] if context.cursor_line < len(lines) else ""
-        found = completions(context, line, is_first=context.cursor_line == 0)
-        if found is None:
-            return {"completions": []}
-        word, listed = found
-        texts = [SimpleCompletion(each.text, type=each.what or None) for each in listed[:_MOST]]
-        return {"completions": texts, "matched_fragment": word, "suppress": True, "ordered": True}
+    The arguments are those of `completions`.
+    """
+    from IPython.core.completer import SimpleCompletion
 
-    matcher: Callable[[Any], Any] = openrouter_matcher
-    return matcher
+    found = completions(context, line, is_first=is_first)
+    if found is None:
+        return {"completions": []}
+    word, listed = found
+    texts = [SimpleCompletion(each.text, type=each.what or None) for each in listed[:_MOST]]
+    return {"completions": texts, "matched_fragment": word, "suppress": True, "ordered": True}
 
 
-def completions(context: NotebookContext, line: str, *, is_first: bool) -> tuple[str, list[Completed]] | None:
+def completions(context: JupyterContext, line: str, *, is_first: bool) -> tuple[str, list[Completed]] | None:
     """The word before the cursor and what it may become; None where the line is no command of ours.
 
     Args:
@@ -103,19 +89,19 @@ def _words(text: str) -> list[str]:
     return words if words and not text[-1:].isspace() else [*words, ""]
 
 
-def _in_cell(context: NotebookContext, before: list[str], word: str) -> Iterable[Completed]:
+def _in_cell(context: JupyterContext, before: list[str], word: str) -> Iterable[Completed]:
     last = before[-1] if before else ""
     if word.startswith("-") and "=" not in word:
         return _matching(word, _flags(context, before))
     flag, equals, value = word.partition("=")
     if equals:
         return [Completed(f"{flag}={each.text}", each.what) for each in _values(context, flag, value)]
-    if last.startswith("-") and (flag_of := _flag(last)) is not None and flag_of.value:
+    if last.startswith("-") and (known := flag_of(last)) is not None and known.shown:
         return _values(context, last, word)
     return _ids(context, word)
 
 
-def _in_line(context: NotebookContext, before: list[str], word: str) -> Iterable[Completed]:
+def _in_line(context: JupyterContext, before: list[str], word: str) -> Iterable[Completed]:
     from or_magic.commands.registry import COMMANDS
 
     if not before:
@@ -142,7 +128,7 @@ def _in_line(context: NotebookContext, before: list[str], word: str) -> Iterable
     return _matching(word, map(Completed, _AFTER.get(name, ())))
 
 
-def _settings(context: NotebookContext, before: list[str], word: str) -> Iterable[Completed]:
+def _settings(context: JupyterContext, before: list[str], word: str) -> Iterable[Completed]:
     """Names of settings, then the values that one may have."""
     if not before:
         helps = {**{name: option.help for name, option in BY_NAME.items()}, **{p.name: p.help for p in PARAMETERS}}
@@ -150,27 +136,12 @@ def _settings(context: NotebookContext, before: list[str], word: str) -> Iterabl
     name = before[0].replace("-", "_")
     if name == "model":
         return _ids(context, word)
-    parameter = next((each for each in PARAMETERS if each.name == name), None)
-    words = _choices(parameter.kind.shown) if parameter is not None else _option_words(name)
-    return _matching(word, map(Completed, [*words, "unset"]))
+    setting = BY_NAME.get(name) or PARAMETER_BY_NAME.get(name)
+    words = setting.type.choices if setting is not None else ()
+    return _matching(word, map(Completed, [*words, UNSET_WORD]))
 
 
-def _option_words(name: str) -> list[str]:
-    option = BY_NAME.get(name)
-    if option is None:
-        return []
-    return (
-        ["on", "off"]
-        if option.default in ("on", "off")
-        else re.findall(
-            r"\b(?:restart|always|never|thread|run|"
-            r"none|full|brief)\b",
-            option.help,
-        )
-    )
-
-
-def _flags(context: NotebookContext, before: list[str]) -> Iterator[Completed]:
+def _flags(context: JupyterContext, before: list[str]) -> Iterator[Completed]:
     """The flags that are not on the line yet, without those that the model does not hear."""
     model = next((word for word in before if "/" in word), None) or context.session.settings.model().value
     known = context.session.models.here(model)
@@ -178,48 +149,39 @@ def _flags(context: NotebookContext, before: list[str]) -> Iterator[Completed]:
     for flag in FLAGS:
         is_heard = flag.parameter is None or not flag.parameter.ability or not heard
         if (is_heard or (flag.parameter and flag.parameter.ability in heard)) and flag.name not in before:
-            yield Completed(flag.name, flag.value.lower() if flag.value.isalpha() else "")
+            yield Completed(flag.name, flag.shown.lower() if flag.shown.isalpha() else "")
 
 
-def _flag(name: str) -> Flag | None:
-    return next((flag for flag in FLAGS if name in (flag.name, flag.short)), None)
-
-
-def _values(context: NotebookContext, name: str, word: str) -> Iterable[Completed]:
+def _values(context: JupyterContext, name: str, word: str) -> Iterable[Completed]:
     """What may stand behind a flag."""
-    if name in _ID_FLAGS:
-        return _ids(context, word)
-    if name == "--thread":
-        return _matching(word, _threads(context))
-    if name == "--prompt":
-        return _matching(word, map(Completed, context.session.settings.names_of(PROMPTS)))
-    if name == "--schema":
-        return _matching(word, (Completed(each) for each in _types(context)))
-    if name == "--tools":
-        earlier, comma, begun = word.rpartition(",")
-        named = earlier.split(",")
-        found = _matching(begun, (each for each in _functions(context) if each.text not in named))
-        return [Completed(f"{earlier}{comma}{each.text}", each.what) for each in found]
-    if name in _AFTER:
-        return _matching(word, map(Completed, _AFTER[name]))
-    flag = _flag(name)
-    return _matching(word, map(Completed, _choices(flag.value) if flag is not None else ()))
+    flag = flag_of(name)
+    if flag is None:
+        return ()
+    match flag.type.names:
+        case "model":
+            return _ids(context, word)
+        case "thread":
+            return _matching(word, _threads(context))
+        case "prompt":
+            return _matching(word, map(Completed, context.session.settings.names_of(PROMPTS)))
+        case "schema":
+            return _matching(word, (Completed(each) for each in _types(context)))
+        case "tool":
+            earlier, comma, begun = word.rpartition(",")
+            named = earlier.split(",")
+            found = _matching(begun, (each for each in _functions(context) if each.text not in named))
+            return [Completed(f"{earlier}{comma}{each.text}", each.what) for each in found]
+    return _matching(word, map(Completed, flag.type.choices))
 
 
-def _choices(shown: str) -> list[str]:
-    """The words that a value may be, out of how it is shown in the help: ``low|high|JSON``."""
-    words = shown.split("|")
-    return [word for word in words if _WORD.fullmatch(word)] if len(words) > 1 else []
-
-
-def _types(context: NotebookContext) -> Iterator[str]:
+def _types(context: JupyterContext) -> Iterator[str]:
     """The user's own classes, which may be schemas."""
     for name, value in list(context.shell.user_ns.items()):
         if isinstance(value, type) and not name.startswith("_"):
             yield name
 
 
-def _functions(context: NotebookContext) -> Iterator[Completed]:
+def _functions(context: JupyterContext) -> Iterator[Completed]:
     """The user's own functions, which may be tools; then the toolbox, and those that the service runs."""
     hidden = context.shell.user_ns_hidden
     for name, value in list(context.shell.user_ns.items()):
@@ -229,12 +191,12 @@ def _functions(context: NotebookContext) -> Iterator[Completed]:
     yield from (Completed(f"openrouter:{name}", "run by the service") for name in SERVER_TOOLS)
 
 
-def _threads(context: NotebookContext) -> list[Completed]:
+def _threads(context: JupyterContext) -> list[Completed]:
     threads = context.session.threads.of(context.host.where().notebook)
     return [Completed(thread.name, "current" if thread.is_current else "thread") for thread in threads]
 
 
-def _ids(context: NotebookContext, word: str) -> list[Completed]:
+def _ids(context: JupyterContext, word: str) -> list[Completed]:
     """Aliases, then the ids that hold the word, the best and the cheapest first, each with its price."""
     aliases = context.session.settings.names_of(ALIASES)
     listed = [Completed(name, id) for name, id in aliases.items() if word in name]

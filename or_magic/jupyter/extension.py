@@ -1,57 +1,57 @@
-"""``%%openrouter``, ``%openrouter`` and their alias ``or``: dispatch only."""
+"""``%load_ext or_magic``: ``%%openrouter``, ``%openrouter`` and their alias ``or``. Dispatch only.
+
+Loading must be instant, since it stands in the first cell of a lesson: this file imports nothing of ours, and what it
+gives to IPython (a magic, a matcher, formatters, ``%config``) imports the rest when it is first called.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import re
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
-from traitlets import Unicode
+from traitlets import TraitError
 
-from or_magic.answer import Answer
-from or_magic.chat.session import Session
-from or_magic.commands.registry import help_text, run_line
-from or_magic.errors import CommandError
-from or_magic.jupyter.completion import matcher_of
-from or_magic.jupyter.hosts import ShellHost, answer_display_html
-from or_magic.jupyter.notebook_context import NotebookContext
-from or_magic.settings.layers import Settings
-from or_magic.settings.options import BY_NAME, OPTIONS
-from or_magic.settings.parameters import PARAMETERS
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-_ASK = re.compile(r"^(?P<indent>\s*)%(?:openrouter|or)\s+ask\s+(?P<text>.*\?)\s*$")
+    from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
+    from traitlets import TraitType
 
-_CELL = re.compile(r"^%%(?:openrouter|or)(?:\s|$)")
-_PLAIN_NAMES = tuple(parameter.plain_name for parameter in PARAMETERS)
-# ``%config OpenRouterMagics.NAME``: one trait for each option and parameter, from their tables.
-_Configured: Any = type(
-    "_Configured",
-    (Magics,),
-    {
-        **{option.name: Unicode("", help=option.help).tag(config=True) for option in OPTIONS},
-        **{each.plain_name: Unicode("", help=each.help).tag(config=True) for each in PARAMETERS},
-    },
-)
+    from or_magic.jupyter.notebook_context import JupyterContext
 
 
 @magics_class
-class OpenRouterMagics(_Configured):  # type: ignore[misc]  # its base is made from a table
+class OpenRouterMagics(Magics):
     """Ask OpenRouter's models from the notebook. ``%openrouter help`` tells what can be typed."""
 
-    base_url = Unicode("", help="Address to ask; empty for OPENROUTER_BASE_URL or openrouter.ai.").tag(config=True)
-    model = Unicode("", help="Model id to ask; empty for OR_MAGIC_MODEL or openrouter/auto.").tag(config=True)
+    shell: InteractiveShell
 
     def __init__(self, shell: InteractiveShell) -> None:
+        self._failed: ExecutionResult | None = None
         super().__init__(shell)
-        host = ShellHost(shell)
-        session = Session(host, Settings(config=self._config))
-        self.context = NotebookContext(shell, session, host)
-        self.matcher: Any = None
+        self.matcher = matcher_of(self)
 
-    def _config(self) -> dict[str, str]:
-        return {name: getattr(self, name) for name in ("model", "base_url", *BY_NAME, *_PLAIN_NAMES)}
+    @cached_property
+    def context(self) -> JupyterContext:
+        """What commands and cells work with; made when the first of them runs."""
+        from or_magic.chat.session import Session
+        from or_magic.jupyter.hosts import ShellHost
+        from or_magic.jupyter.notebook_context import JupyterContext
+        from or_magic.settings.layers import Settings
+
+        host = ShellHost(self.shell)
+        session = Session(host, Settings(config=self._config))
+        context = JupyterContext(self.shell, session, host, new_panel)
+        if self._failed is not None:
+            context.failed.note(self._failed)
+        return context
+
+    @property
+    def is_used(self) -> bool:
+        """Whether any command or cell has run."""
+        return "context" in vars(self)
 
     @no_var_expand  # IPython would replace {x} and $x in what is asked
     @line_cell_magic("openrouter")  # type: ignore[arg-type]  # its own annotations contradict each other
@@ -62,47 +62,129 @@ class OpenRouterMagics(_Configured):  # type: ignore[misc]  # its base is made f
         ``{{ expression }}`` is a value of Python. A line commands: ``%openrouter help`` lists all.
         """
         if cell is None:
+            from or_magic.commands.registry import run_line
+
             return run_line(self.context, line)
-        asked = self.context.flags(line)
+        from or_magic.commands import cells
+        from or_magic.errors import CommandError
+
+        asked = cells.cell_line(self.context, line)
         if asked.wants_help:
+            from or_magic.commands.registry import help_text
+
             return print(help_text())
         if not cell.strip() and not any(asked.values.get(name) for name in ("prompt", "image", "file")):
             raise CommandError("The cell is empty: the prompt stands below the first line.")
-        self.context.ask(cell.removesuffix("\n"), asked, first_line=2)
+        cells.ask(self.context, cell.removesuffix("\n"), asked, first_line=2)
         return None
+
+    def note_failure(self, result: ExecutionResult) -> None:
+        """Remembers a cell that failed, for ``%openrouter fix``; IPython's event ``post_run_cell``."""
+        if self.is_used:
+            self.context.failed.note(result)
+        elif not result.success:
+            self._failed = result
+
+    def answer_html(self, answer: Any) -> str:
+        """An answer as the value of a cell."""
+        from or_magic.jupyter.hosts import answer_display_html
+
+        return answer_display_html(answer)
+
+    def conversation_html(self, shown: Any) -> str:
+        """Turns as the value of a cell."""
+        from or_magic.jupyter.html.answers import conversation_html
+
+        return conversation_html(shown)
+
+    def models_bundle(self, table: Any, include: object = None, exclude: object = None) -> dict[str, Any]:
+        """A table of models as the value of a cell."""
+        return self.context.models_bundle(table, include, exclude)
 
     def close(self) -> None:
         """Finishes what is under way and stops a sandbox that was started here."""
-        self.context.session.close()
-        if self.context.sandbox is not None:
-            self.context.sandbox.close()
+        if self.is_used:
+            self.context.session.close()
+            if self.context.sandbox is not None:
+                self.context.sandbox.close()
+
+    # What %config sees are traits of this class, which it looks for by one of these three.
+
+    @classmethod
+    def class_traits(cls, **metadata: Any) -> dict[str, TraitType[Any, Any]]:
+        """The traits of the class, by name; see `traitlets.HasTraits.class_traits`."""
+        from or_magic.jupyter.config import declare_settings
+
+        declare_settings(OpenRouterMagics)
+        return super().class_traits(**metadata)
+
+    def traits(self, **metadata: Any) -> dict[str, TraitType[Any, Any]]:
+        """The traits of this object, by name; see `traitlets.HasTraits.traits`."""
+        if OpenRouterMagics.__name__ in self.config:  # set in ipython_config.py or on the command line
+            self.class_traits()
+        return super().traits(**metadata)
+
+    def update_config(self, config: Any) -> None:
+        """Takes over what is configured; see `traitlets.config.Configurable.update_config`."""
+        self.class_traits()
+        super().update_config(config)
+
+    def _config(self) -> dict[str, Any]:
+        if "base_url" not in vars(OpenRouterMagics):
+            return {}
+        from or_magic.jupyter.config import config_values
+
+        return config_values(self)
 
 
-def conversation_html(shown: Any) -> str:
-    """Turns as the value of a cell."""
-    from or_magic.jupyter.html.answers import conversation_html as html
+def new_panel(context: JupyterContext) -> object:
+    """The panel of a notebook; its widgets are imported for the first one."""
+    from or_magic.jupyter.panel.panel import Panel
 
-    return html(shown)
+    return Panel(context)
+
+
+def matcher_of(magics: OpenRouterMagics) -> Callable[[Any], Any]:
+    """A matcher for ``ip.Completer.custom_matchers``, which completes what stands behind our magics."""
+    from IPython.core.completer import context_matcher
+
+    @context_matcher()  # type: ignore[untyped-decorator]  # IPython's
+    def openrouter_matcher(context: Any) -> dict[str, Any]:
+        """Completes what stands behind ``%openrouter`` and ``%%openrouter``."""
+        lines = context.full_text.split("\n")
+        number = context.cursor_line
+        line = lines[number][: context.cursor_position] if number < len(lines) else ""
+        if "%openrouter" not in line and "%or" not in line:
+            return {"completions": []}
+        from or_magic.jupyter.completion import matches
+
+        return matches(magics.context, line, is_first=number == 0)
+
+    matcher: Callable[[Any], Any] = openrouter_matcher
+    return matcher
 
 
 def load(shell: InteractiveShell) -> None:
-    """What ``%load_ext or_magic`` does: the magics, an HTML view of answers, and questions that end in ``?``."""
-    magics = OpenRouterMagics(shell)
+    """What ``%load_ext or_magic`` does: the magics, completion, HTML views, and questions that end in ``?``.
+
+    Raises:
+        CommandError: IPython's configuration sets something to what cannot be its value.
+    """
+    try:
+        magics = OpenRouterMagics(shell)
+    except TraitError as error:
+        from or_magic.errors import CommandError
+
+        shell.configurables.pop()  # it has put itself there already
+        raise CommandError(f"In IPython's configuration: OpenRouterMagics.{error}") from None
     shell.register_magics(magics)
     shell.magics_manager.register_function(magics.openrouter, magic_kind="line_cell", magic_name="or")
     shell.input_transformers_cleanup.extend([keep_question_mark, give_body])
-    shell.events.register("post_run_cell", magics.context.failed.note)
-    magics.matcher = matcher_of(magics.context)
+    shell.events.register("post_run_cell", magics.note_failure)
     if (completer := getattr(shell, "Completer", None)) is not None:
         completer.custom_matchers.append(magics.matcher)
-    if shell.display_formatter is not None:
-        html = shell.display_formatter.formatters["text/html"]
-        html.for_type(Answer, answer_display_html)
-        bundle = shell.display_formatter.mimebundle_formatter
-        bundle.for_type_by_name("or_magic.catalog.table", "ModelTable", magics.context.models_bundle)
-        # By name: the conversation's own imports come at its first use.
-        for name in ("Conversation", "Turns"):
-            html.for_type_by_name("or_magic.chat.conversation", name, conversation_html)
+    for formatter, module, name, view in _views(magics):
+        formatter.for_type_by_name(module, name, view)
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -116,16 +198,30 @@ def unload(shell: InteractiveShell) -> None:
             shell.magics_manager.magics[kind].pop(name, None)
     shell.configurables.remove(magics)
     with contextlib.suppress(ValueError):
-        shell.events.unregister("post_run_cell", magics.context.failed.note)
+        shell.events.unregister("post_run_cell", magics.note_failure)
     completer = getattr(shell, "Completer", None)
     if completer is not None and magics.matcher in completer.custom_matchers:
         completer.custom_matchers.remove(magics.matcher)
     for transform in (keep_question_mark, give_body):
         if transform in shell.input_transformers_cleanup:
             shell.input_transformers_cleanup.remove(transform)
-    if shell.display_formatter is not None:
-        shell.display_formatter.formatters["text/html"].pop(Answer, None)
+    for formatter, module, name, _ in _views(magics):
+        formatter.pop(f"{module}.{name}", None)
     magics.close()
+
+
+def _views(magics: OpenRouterMagics) -> list[tuple[Any, str, str, Any]]:
+    """How our values are shown as those of a cell: formatter, module and name of their class, view."""
+    if magics.shell.display_formatter is None:
+        return []
+    html = magics.shell.display_formatter.formatters["text/html"]
+    bundle = magics.shell.display_formatter.mimebundle_formatter
+    return [
+        (html, "or_magic.answer", "Answer", magics.answer_html),
+        (html, "or_magic.chat.conversation", "Conversation", magics.conversation_html),
+        (html, "or_magic.chat.conversation", "Turns", magics.conversation_html),
+        (bundle, "or_magic.catalog.table", "ModelTable", magics.models_bundle),
+    ]
 
 
 def keep_question_mark(lines: list[str]) -> list[str]:
@@ -141,11 +237,13 @@ def keep_question_mark(lines: list[str]) -> list[str]:
 def give_body(lines: list[str]) -> list[str]:
     """Gives a cell that is one line, such as ``%%openrouter --prompt review``, the body that IPython insists on."""
     is_alone = sum(1 for line in lines if line.strip()) == 1
-    return [*lines, "\n", "\n"] if is_alone and lines and _CELL.match(lines[0]) else lines
+    first = lines[0].split(maxsplit=1)[:1] if lines and lines[0].startswith("%%") else []
+    return [*lines, "\n", "\n"] if is_alone and first in (["%%openrouter"], ["%%or"]) else lines
 
 
 def _as_call(line: str) -> str:
-    found = _ASK.match(line)
-    if found is None:
+    words = line.split(maxsplit=2)
+    if words[:2] not in (["%openrouter", "ask"], ["%or", "ask"]) or not line.rstrip().endswith("?") or len(words) < 3:
         return line
-    return f"{found['indent']}get_ipython().run_line_magic('openrouter', {'ask ' + found['text']!r})\n"
+    indent = line[: len(line) - len(line.lstrip())]
+    return f"{indent}get_ipython().run_line_magic('openrouter', {'ask ' + words[2].rstrip()!r})\n"

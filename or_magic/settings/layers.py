@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,17 @@ import platformdirs
 
 from or_magic.endpoint import LOOPBACK, Timeouts, origin_of
 from or_magic.errors import CommandError, MissingKeyError
-from or_magic.settings.options import BY_NAME, OPTIONS
-from or_magic.settings.parameters import PARAMETER_BY_NAME, PARAMETERS, UNSET, Parameter
+from or_magic.settings.options import BY_NAME, default_values
+from or_magic.settings.parameters import (
+    PARAMETER_BY_NAME,
+    PARAMETER_BY_PLAIN_NAME,
+    PARAMETERS,
+    UNSET,
+    UNSET_WORD,
+    Parameter,
+)
+from or_magic.settings.value_types import as_typed
+from or_magic.text import nearest
 
 _NAME = "settings.toml"
 
@@ -124,7 +132,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class ChosenValue:
-    """The value of a parameter, as its kind gave it, and who set it."""
+    """The value of a parameter, as its type gave it, and who set it."""
 
     value: Any
     source: str
@@ -216,24 +224,31 @@ class _Layers:
         return setting
 
     def option(self, name: str) -> Setting:
-        inner = ("%openrouter set", self.notebook.get(name))
-        return self._first(inner, *self._outer(name), ("default", BY_NAME[name].default))
+        raw, source, _ = self._chosen(name)
+        return Setting(as_typed(raw), source)
 
     def option_value(self, name: str) -> float | bool | str:
-        setting = self.option(name)
-        return BY_NAME[name].value(setting.value, setting.source)
+        raw, source, is_typed = self._chosen(name)
+        return BY_NAME[name].value(raw, source, is_typed=is_typed)
 
     def parameters(self, given: Mapping[str, Any]) -> dict[str, ChosenValue]:
-        chosen = {
-            name: ChosenValue(value, "this cell") for name, value in given.items() if name not in PARAMETER_BY_NAME
-        }
+        chosen = {name: value for name, value in given.items() if name not in PARAMETER_BY_NAME}
+        chosen = {name: ChosenValue(value, "this cell") for name, value in chosen.items()}
+        said = self._names()
         for parameter in PARAMETERS:
-            value = self._set(parameter)
+            value = None
             if parameter.name in given:
                 value = ChosenValue(given[parameter.name], "this cell")
+            elif parameter.name in said:
+                value = self._set(parameter)
             if value is not None and value.value is not UNSET:
                 chosen[parameter.name] = value
         return chosen
+
+    def options(self) -> dict[str, float | bool | str]:
+        """All of `options.OPTIONS` by name, as values."""
+        said = self._names()
+        return default_values() | {name: self.option_value(name) for name in BY_NAME if name in said}
 
     def key(self, origin: str) -> Setting | None:
         """The key that belongs to an origin; None where there is none."""
@@ -245,7 +260,7 @@ class _Layers:
         return Setting("sk-or-none", "none needed") if urlsplit(origin).hostname in LOOPBACK else None
 
     def resolved(self, model: str | None, parameters: Mapping[str, Any]) -> ResolvedSettings:
-        base_url, options = self.base_url(), {option.name: self.option_value(option.name) for option in OPTIONS}
+        base_url, options = self.base_url(), self.options()
         return ResolvedSettings(
             model=self.model(model),
             parameters=self.parameters(parameters),
@@ -256,32 +271,55 @@ class _Layers:
             _key=self.key(origin_of(base_url.value)),
         )
 
+    def _names(self) -> set[str]:
+        """The options and parameters of which any layer says something: few of the hundred that exist."""
+        plain = {*self.config, *(name.removeprefix("OR_MAGIC_").lower() for name in self.environment)}
+        known = (PARAMETER_BY_PLAIN_NAME[name].name for name in plain if name in PARAMETER_BY_PLAIN_NAME)
+        return plain.union(self.notebook, self.file, known)
+
     def _set(self, parameter: Parameter) -> ChosenValue | None:
         """What the layers below a question say of a parameter."""
-        variable = f"OR_MAGIC_{parameter.plain_name.upper()}"
-        layers = (
-            ("%openrouter set", self.notebook.get(parameter.name)),
-            ("%config", self.config.get(parameter.plain_name)),
-            (FILE, self.file.get(parameter.name)),
-            (variable, self.environment.get(variable)),
-        )
-        for source, raw in layers:
-            if raw in (None, ""):
-                continue
-            take = parameter.parse if isinstance(raw, str) and source != FILE else parameter.check
-            return ChosenValue(take(raw, f"{source}: {parameter.name}"), source)
+        is_own = PARAMETER_BY_PLAIN_NAME[parameter.plain_name] is parameter
+        for raw, source, is_typed in self._said(parameter.name, parameter.plain_name if is_own else ""):
+            if raw == UNSET_WORD:
+                return ChosenValue(UNSET, source)
+            value = parameter.type.read(raw, f"{source}: {parameter.name}", is_typed=is_typed)
+            return ChosenValue(value, source)
         return None
 
-    def _outer(self, name: str) -> Iterator[tuple[str, str | None]]:
-        """The layers below the notebook, for what is kept as it was typed."""
-        yield "%config", self.config.get(name)
-        in_file, variable = self.file.get(name), f"OR_MAGIC_{name.upper()}"
-        yield FILE, None if in_file is None else _as_typed(in_file)
-        yield variable, self.environment.get(variable)
+    def _chosen(self, name: str) -> tuple[Any, str, bool]:
+        """An option as it was given, who gave it, and whether it was typed; `UNSET_WORD` stands for the default."""
+        default = BY_NAME[name].default, "default", True
+        said = next(self._said(name, name), default)
+        return default if said[0] == UNSET_WORD else said
+
+    def _said(self, name: str, plain_name: str) -> Iterator[tuple[Any, str, bool]]:
+        """What the layers below a question say of a name: the value, who gave it, whether it was typed.
+
+        Args:
+            plain_name: its name with underscores alone; "" where it has none of its own.
+        """
+        variable = f"OR_MAGIC_{plain_name.upper()}"
+        layers = (
+            (self.notebook.get(name), "%openrouter set", True),
+            (self.config.get(plain_name), "%config", True),
+            (self.file.get(name), FILE, False),
+            (self.environment.get(variable), variable, True),
+        )
+        for raw, source, is_typed in layers:
+            if not is_unset(raw):
+                yield raw.strip() if is_typed and isinstance(raw, str) else raw, source, is_typed
+
+    def _outer(self, name: str) -> Iterator[tuple[str, Any]]:
+        """What the layers below the notebook say of a name, which is a text."""
+        return ((source, raw) for raw, source, _ in self._said(name, name) if source != "%openrouter set")
 
     @staticmethod
-    def _first(*candidates: tuple[str, str | None]) -> Setting:
-        return next(Setting(value, source) for source, value in candidates if value)
+    def _first(*candidates: tuple[str, Any]) -> Setting:
+        source, value = next((source, value) for source, value in candidates if not is_unset(value))
+        if not isinstance(value, str):
+            raise CommandError(f"{source} is {value!r}; it wants a text.")
+        return Setting(value, source)
 
 
 class Settings:
@@ -289,13 +327,14 @@ class Settings:
 
     Args:
         environment: the process's environment, read anew at each look, so that ``%env`` counts.
-        config: gives what ``%config`` holds now (name to text, "" for "not set"; dots are underscores).
+        config: gives what ``%config`` holds now, by name with underscores for dots: texts or other values of Python;
+            "" and None stand for "not set".
     """
 
     def __init__(
         self,
         environment: Mapping[str, str] = os.environ,
-        config: Callable[[], Mapping[str, str]] = dict,
+        config: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
         self._environment = environment
         self._config = config
@@ -309,7 +348,7 @@ class Settings:
 
         Args:
             model: the model that the question names.
-            parameters: those of the question, as their value types gave them; `UNSET` takes back what is set.
+            parameters: those of the question, as their types gave them; `UNSET` takes back what is set.
 
         Raises:
             CommandError: the settings file cannot be read, or whoever set something gave what cannot be its value.
@@ -336,10 +375,15 @@ class Settings:
         """
         prompts = self.names_of(PROMPTS)
         if name not in prompts:
-            near = difflib.get_close_matches(name, prompts, n=1, cutoff=0.5)
-            hint = f"Did you mean {near[0]}?" if near else f"%openrouter prompt {name} TEXT makes it."
+            near = nearest(name, prompts, cutoff=0.5)
+            hint = f"Did you mean {near}?" if near else f"%openrouter prompt {name} TEXT makes it."
             raise CommandError(f"There is no prompt {name!r}. {hint}")
         return prompts[name]
+
+    @property
+    def aliases(self) -> Container[str]:
+        """The short names of models; the settings file is read when one is looked for, and not before."""
+        return _Names(self, ALIASES)
 
     @property
     def file(self) -> SettingsFile:
@@ -388,14 +432,13 @@ class Settings:
         Raises:
             CommandError: one of the options has an impossible value.
         """
-        look = self._look()
-        return timeouts_of({option.name: look.option_value(option.name) for option in OPTIONS})
+        return timeouts_of(self._look().options())
 
     def parameters(self, given: Mapping[str, Any] | None = None) -> dict[str, ChosenValue]:
         """The parameters of a request that anybody set, by name; those that nobody set are not in it.
 
         Args:
-            given: those of this question, as their kinds gave them; `UNSET` takes back what lower layers set.
+            given: those of this question, as their types gave them; `UNSET` takes back what lower layers set.
 
         Raises:
             CommandError: whoever set one gave what cannot be its value.
@@ -450,6 +493,18 @@ class Settings:
         return _Layers(dict(self.notebook), self._config(), values, environment, self.named, self._keys)
 
 
+class _Names:
+    """The names in a table of the settings file, read when one is looked for."""
+
+    __slots__ = ("_settings", "_table")
+
+    def __init__(self, settings: Settings, table: str) -> None:
+        self._settings, self._table = settings, table
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._settings.names_of(self._table)
+
+
 def missing_key(origin: str) -> MissingKeyError:
     """The error where there is no key for an origin."""
     return MissingKeyError(
@@ -460,13 +515,14 @@ def missing_key(origin: str) -> MissingKeyError:
 
 def no_such(name: str) -> str:
     """One line about a name that is none, with the nearest."""
-    near = difflib.get_close_matches(name.lower().replace("-", "_").lstrip("_"), NAMES, n=1, cutoff=0.5)
-    hint = f"Did you mean {near[0]}?" if near else "%openrouter help flags lists all."
+    near = nearest(name.lower().replace("-", "_").lstrip("_"), NAMES, cutoff=0.5)
+    hint = f"Did you mean {near}?" if near else "%openrouter help flags lists all."
     return f"There is no {name!r}. {hint}"
 
 
-def _as_typed(value: Any) -> str:
-    return ("on" if value else "off") if isinstance(value, bool) else str(value)
+def is_unset(value: Any) -> bool:
+    """Whether a layer says nothing: None, or a text that is empty."""
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _is_address(url: str) -> bool:

@@ -2,143 +2,108 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from functools import cache
+from typing import Any
+
+import msgspec
 
 from or_magic.endpoint import Timeouts
-from or_magic.errors import CommandError
+from or_magic.settings.value_types import (
+    OFF_WORDS,
+    Amount,
+    Either,
+    Folder,
+    NoneOr,
+    Number,
+    Switch,
+    Text,
+    ValueType,
+    one_of,
+    whole,
+)
 
-_YES, _NO = ("on", "yes", "true", "1"), ("off", "no", "false", "0", "none")
 
-
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(msgspec.Struct, frozen=True):
     """One option.
 
     Attributes:
         name: as it is typed; ``OR_MAGIC_`` and the name in capitals is its environment variable.
+        type: the type of its value.
         default: as it would be typed.
-        unit: such as ``s``; "" where it has none.
         help: one line.
-        check: raises `CommandError` where a text cannot be its value; else returns the value.
+        unit: such as ``s``; "" where it has none.
     """
 
     name: str
+    type: ValueType
     default: str
-    unit: str
     help: str
-    check: Callable[[str, str], float | bool | str]
+    unit: str = ""
 
     @property
     def variable(self) -> str:
         """Its environment variable."""
         return f"OR_MAGIC_{self.name.upper()}"
 
-    def value(self, text: str, source: str) -> float | bool | str:
-        """The value of a text.
+    def value(self, raw: Any, source: str, *, is_typed: bool = True) -> float | bool | str:
+        """The value of what somebody has given.
 
         Raises:
             CommandError: it cannot be one; the message names `source`, where it came from.
         """
-        return self.check(text.strip(), f"{source}: {self.name}")
-
-
-def _number(low: float, high: float, *, whole: bool = False) -> Callable[[str, str], float]:
-    def check(text: str, where: str) -> float:
-        try:
-            number = float(text)
-        except ValueError:
-            number = float("nan")
-        if not low <= number <= high or (whole and number != int(number)):
-            kind = "a whole number" if whole else "a number"
-            raise CommandError(f"{where} is {text!r}; it wants {kind} from {low:g} to {high:g}.")
-        return number
-
-    return check
-
-
-def _switch(text: str, where: str) -> bool:
-    if text.lower() in _YES or text.lower() in _NO:
-        return text.lower() in _YES
-    raise CommandError(f"{where} is {text!r}; it wants on or off.")
-
-
-def _word(*words: str) -> Callable[[str, str], str]:
-    def check(text: str, where: str) -> str:
-        if text.lower() not in words:
-            raise CommandError(f"{where} is {text!r}; it wants one of {', '.join(words)}.")
-        return text.lower()
-
-    return check
-
-
-def _word_or_folder(*words: str) -> Callable[[str, str], str]:
-    def check(text: str, where: str) -> str:
-        if text.lower() in words:
-            return text.lower()
-        folder = Path(text).expanduser().absolute()
-        if not text or not folder.is_dir():
-            raise CommandError(f"{where} is {text!r}; it wants one of {', '.join(words)}, or a folder that exists.")
-        return str(folder)
-
-    return check
-
-
-def _text(text: str, where: str) -> str:
-    return "" if text.lower() == "none" else text
-
-
-def _amount(text: str, where: str) -> str:
-    """The amount as a text, "" for none; `asking.budgeting.amount` reads it."""
-    try:
-        is_amount = float(text.lstrip("$")) >= 0
-    except ValueError:
-        is_amount = False
-    if text.lower() != "none" and not is_amount:
-        raise CommandError(f"{where} is {text!r}; it wants an amount in USD such as 2.00, or none.")
-    return "" if text.lower() == "none" else text
+        given = raw.strip() if is_typed and isinstance(raw, str) else raw
+        value: float | bool | str = self.type.read(given, f"{source}: {self.name}", is_typed=is_typed)
+        return value
 
 
 _DAY_S = 86_400
+_WAIT = Number(0.01, _DAY_S)
 _P = Timeouts()
+_SWITCH = Switch()
+_AMOUNT = NoneOr(Amount(), tuple(word for word in OFF_WORDS if word != "0"))  # 0 is an amount: nothing may be spent
 OPTIONS = (
-    Option("connect_timeout", f"{_P.connect_s:g}", "s", "until a connection stands", _number(0.01, _DAY_S)),
-    Option(
-        "first_event_timeout", f"{_P.first_event_s:g}", "s", "until the first byte of an answer", _number(0.01, _DAY_S)
-    ),
-    Option("silence_timeout", f"{_P.silence_s:g}", "s", "between two signs of life", _number(0.01, _DAY_S)),
-    Option("total_timeout", f"{_P.total_s:g}", "s", "for a whole answer", _number(0.01, 7 * _DAY_S)),
-    Option("retries", f"{_P.retries}", "", "how often to ask again after what passes", _number(0, 20, whole=True)),
-    Option("retry_time", f"{_P.retry_time_s:g}", "s", "how long to go on asking again", _number(0, _DAY_S)),
-    Option(
-        "max_in_flight",
-        f"{_P.max_in_flight}",
-        "",
-        "how many requests at a time; the others wait",
-        _number(1, 1000, whole=True),
-    ),
+    Option("connect_timeout", _WAIT, f"{_P.connect_s:g}", "until a connection stands", "s"),
+    Option("first_event_timeout", _WAIT, f"{_P.first_event_s:g}", "until the first byte of an answer", "s"),
+    Option("silence_timeout", _WAIT, f"{_P.silence_s:g}", "between two signs of life", "s"),
+    Option("total_timeout", Number(0.01, 7 * _DAY_S), f"{_P.total_s:g}", "for a whole answer", "s"),
+    Option("retries", whole(0, 20), f"{_P.retries}", "how often to ask again after what passes"),
+    Option("retry_time", Number(0, _DAY_S), f"{_P.retry_time_s:g}", "how long to go on asking again", "s"),
+    Option("max_in_flight", whole(1, 1000), f"{_P.max_in_flight}", "how many requests at a time; the others wait"),
     Option(
         "history",
+        one_of("thread", "run", "none", off="none"),
         "thread",
-        "",
         "which earlier turns go along: thread (all of the conversation), run (those of this kernel) or none",
-        _word("thread", "run", "none"),
     ),
     Option(
         "replay",
+        Either((one_of("restart", "always", "never", off="never"), Folder())),
         "restart",
-        "",
         "when a kept answer is given again: restart (a cell's first run in a kernel), always, never, or a folder",
-        _word_or_folder("restart", "always", "never"),
     ),
-    Option("system", "none", "", "a system prompt for all notebooks; %openrouter system sets this one's", _text),
-    Option("context_check", "on", "", "refuse what is too long for the model before it is sent", _switch),
-    Option("daily_budget", "none", "", "USD that all notebooks together may spend a day (UTC) at a service", _amount),
-    Option("budget_wait", "0", "s", "how long to wait for what answers under way hold back", _number(0, _DAY_S)),
-    Option("footer", "full", "", "what stands under an answer: full, brief or none", _word("full", "brief", "none")),
-    Option("live", "on", "", "show answers as they arrive; off: once, at their end", _switch),
-    Option("attribution", "on", "", "tell the service this program's name and a random id of the session", _switch),
-    Option("plain_http", "off", "", "allow http to other machines, readable by all between", _switch),
+    Option(
+        "system",
+        NoneOr(Text()),
+        "none",
+        "a system prompt for all notebooks; %openrouter system sets this one's",
+    ),
+    Option("context_check", _SWITCH, "on", "refuse what is too long for the model before it is sent"),
+    Option("daily_budget", _AMOUNT, "none", "USD that all notebooks together may spend a day (UTC) at a service"),
+    Option("budget_wait", Number(0, _DAY_S), "0", "how long to wait for what answers under way hold back", "s"),
+    Option(
+        "footer",
+        one_of("full", "brief", "none", off="none"),
+        "full",
+        "what stands under an answer: full, brief or none",
+    ),
+    Option("live", _SWITCH, "on", "show answers as they arrive; off: once, at their end"),
+    Option("attribution", _SWITCH, "on", "tell the service this program's name and a random id of the session"),
+    Option("plain_http", _SWITCH, "off", "allow http to other machines, readable by all between"),
 )
 BY_NAME = {option.name: option for option in OPTIONS}
+
+
+@cache
+def default_values() -> dict[str, float | bool | str]:
+    """The values of all options of which nobody says anything, by name; to be copied, not changed."""
+    return {option.name: option.value(option.default, "default") for option in OPTIONS}

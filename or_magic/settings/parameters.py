@@ -1,6 +1,6 @@
 """Every parameter of a request, once: what it is, which values it takes, and the rules that need more than a type.
 
-The table of all of them is `parameter_table`. From it come the flags of a cell, ``%openrouter set``, ``%config``, the
+From the table of all of them, `PARAMETERS`, come the flags of a cell, ``%openrouter set``, ``%config``, the
 settings file, the arguments of `or_magic.ask`, their help, and docs/parameters.md.
 
 Names, ranges and places are those of openrouter.ai's API reference and its SDK 1.3.84 (2026-11).
@@ -8,25 +8,26 @@ Names, ranges and places are those of openrouter.ai's API reference and its SDK 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Literal
 
-from or_magic.errors import CommandError
+import msgspec
+
 from or_magic.settings.value_types import (
-    Choice,
     Either,
     Extras,
     Json,
-    Kind,
     Number,
     Pairs,
     Several,
     Switch,
     Text,
+    TextOrObject,
+    ValueType,
     json_object,
     json_objects,
+    one_of,
     whole,
 )
 
@@ -42,13 +43,12 @@ class _Unset:
 UNSET = _Unset()  # the value of a parameter that is not to be sent, whatever lower layers say
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(msgspec.Struct, frozen=True):
     """One parameter.
 
     Attributes:
         name: as the API has it, with dots for what is inside an object.
-        kind: what may be typed.
+        type: the type of its value.
         help: one line.
         example: as it would be typed; for the help and the tests.
         group: where it stands in the help.
@@ -61,7 +61,7 @@ class Parameter:
     """
 
     name: str
-    kind: Kind
+    type: ValueType
     help: str
     example: str
     group: str
@@ -85,7 +85,7 @@ class Parameter:
     @property
     def is_repeatable(self) -> bool:
         """Whether its flag may stand several times."""
-        return isinstance(self.kind, Several | Extras)
+        return isinstance(self.type, Several | Extras)
 
     @property
     def plain_name(self) -> str:
@@ -106,10 +106,7 @@ class Parameter:
         Raises:
             CommandError: it cannot be one; the message names `source`.
         """
-        try:
-            return self.kind.parse(text.strip())
-        except ValueError as error:
-            raise CommandError(f"{source} is {_shortened(text)}; it wants {error}.") from None
+        return self.type.read(text.strip(), source, is_typed=True)
 
     def check(self, value: Any, source: str) -> Any:
         """The value of a Python object.
@@ -117,15 +114,7 @@ class Parameter:
         Raises:
             CommandError: it cannot be one; the message names `source`.
         """
-        try:
-            return self.kind.check(value)
-        except ValueError as error:
-            raise CommandError(f"{source} is {_shortened(value)}; it wants {error}.") from None
-
-
-def _shortened(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:79] + "…"
+        return self.type.read(value, source, is_typed=False)
 
 
 def _strings(value: Any, *, most: int, name_length: int, value_length: int) -> dict[str, str]:
@@ -193,32 +182,17 @@ def prediction(value: Any) -> dict[str, Any]:
     return {"type": "content", "content": value} if isinstance(value, str) else json_object(value)
 
 
-@dataclass(frozen=True, slots=True)
-class TextOrObject:
-    """A kind: a word that stands for an object, or the object itself as JSON; `rule` makes the object of both."""
-
-    shown: str
-    rule: Callable[[Any], Any]
-
-    def parse(self, text: str) -> Any:
-        """The object of what was typed."""
-        return Json(rule=self.rule).parse(text) if text.lstrip().startswith("{") else self.rule(text)
-
-    def check(self, value: Any) -> Any:
-        """The object of a word or an object."""
-        return Json(rule=self.rule).check(value)
-
-
 _ON = Switch()
 _OBJECT = Json(rule=json_object)
 _OBJECTS = Json(rule=json_objects)
 _SLUGS = Several(Text("SLUG", 200))
+_MODELS = Several(Text("MODEL", 300, name_of="model"))
 _SPEED = Either((Number(0, 1e12), Json("JSON", percentiles)))
-_SORT = Either((Choice("price", "throughput", "latency", "exacto"), _OBJECT))
-_TIERS = Choice("auto", "default", "fast", "flex", "priority", "scale", "ultrafast")
-_EFFORT = Choice("max", "xhigh", "high", "medium", "low", "minimal", "none")
-_PRECISIONS = Several(Choice(*"int4 int8 fp4 mxfp4 nvfp4 fp6 fp8 mxfp8 fp16 bf16 fp32 unknown".split()))
-_TOOL_CHOICE = Either((Choice("none", "auto", "required"), _OBJECT))
+_SORT = Either((one_of("price", "throughput", "latency", "exacto"), _OBJECT))
+_TIERS = one_of("auto", "default", "fast", "flex", "priority", "scale", "ultrafast")
+_EFFORT = one_of("max", "xhigh", "high", "medium", "low", "minimal", "none", off="none")
+_PRECISIONS = Several(one_of(*"int4 int8 fp4 mxfp4 nvfp4 fp6 fp8 mxfp8 fp16 bf16 fp32 unknown".split()))
+_TOOL_CHOICE = Either((one_of("none", "auto", "required", off="none"), _OBJECT))
 _STEPS = '[{"type": "step_count_is", "step_count": 3}]'
 _DEFERRED = '{"protocol": "v1", "profile": "portable", "search": {"type": "bm25"}, "validation": "runtime"}'
 _of_sampling = partial(Parameter, group="sampling", needs=None)
@@ -227,11 +201,11 @@ _of_reasoning = partial(Parameter, group="reasoning", needs="reasoning")
 _of_answers = partial(Parameter, group="answers")
 _of_account = partial(Parameter, group="account", is_private=True)
 _header = partial(_of_account, place="header")
-_variant = partial(Parameter, kind=_ON, example="on", group="routing", place="variant")
-_TEXT_TO_FOLLOW = TextOrObject("TEXT|JSON", prediction)
-_FORM = TextOrObject("text|json_object|JSON", response_format)
-_PLUGINS = Several(TextOrObject("ID|JSON", plugin), comma=False)
-_CACHE = TextOrObject("ephemeral|5m|1h|JSON", cache_control)
+_variant = partial(Parameter, type=_ON, example="on", group="routing", place="variant")
+_TEXT_TO_FOLLOW = TextOrObject(prediction)
+_FORM = TextOrObject(response_format, ("text", "json_object"))
+_PLUGINS = Several(TextOrObject(plugin, what="ID"), comma=False)
+_CACHE = TextOrObject(cache_control, ("ephemeral", "5m", "1h"))
 _MOST_EXPENSIVE = Pairs("prompt=USD,completion=USD", prices)
 _SEED = Number(-(2**53), 2**53, is_whole=True)
 # fmt: off
@@ -240,13 +214,14 @@ SAMPLING = (
     _of_sampling("top_p", Number(0, 1), "choose among the likeliest words of this share", "0.9"),
     _of_sampling("top_k", whole(0), "choose among so many words", "40"),
     _of_sampling("min_p", Number(0, 1), "leave out words less likely than this share of the likeliest", "0.05"),
-    _of_sampling("top_a", Number(0, 1), "the same, by the square of the likeliest", "0.1"),
+    _of_sampling("top_a", Number(0, 1), "leave out words less likely than this share of the likeliest, squared", "0.1"),
     _of_sampling("frequency_penalty", Number(-2, 2), "against words by how often they came", "0.5"),
     _of_sampling("presence_penalty", Number(-2, 2), "against words that came at all", "0.5"),
     _of_sampling("repetition_penalty", Number(0, 2), "against repeating the prompt; 1 is none", "1.1"),
     _of_sampling("seed", _SEED, "for the same answer again, where the model can", "7"),
     _of_sampling("max_tokens", whole(1), "at most so many tokens of answer", "500"),
-    _of_sampling("max_completion_tokens", whole(1), "the same, reasoning included", "500", needs=""),
+    _of_sampling("max_completion_tokens", whole(1), "at most so many tokens of answer and reasoning", "500",
+                 needs=""),
     _of_sampling("stop", Several(Text("TEXT", 1000), 4, comma=False), "end before this text; up to four times", "END"),
     _of_sampling("logit_bias", Json(rule=biases_of), "make tokens likelier or less likely", '{"50256": -100}'),
     _of_sampling("logprobs", _ON, "tell how likely each token was (answer.logprobs)", "on"),
@@ -254,7 +229,7 @@ SAMPLING = (
     _of_sampling("prediction", _TEXT_TO_FOLLOW, "a text that most of the answer will equal", "x = 1", needs=""),
 )
 ROUTING = (
-    _of_routing("models", Several(Text("MODEL", 300)), "a model to ask where the first fails; several in this order",
+    _of_routing("models", _MODELS, "a model to ask where the first fails; several in this order",
                 "openai/gpt-5-mini", flag="--fallback"),
     _of_routing("provider", _OBJECT, "all of what follows as one object", '{"order": ["openai"]}'),
     _of_routing("provider.order", _SLUGS, "providers to try first, in this order", "openai,azure"),
@@ -264,7 +239,7 @@ ROUTING = (
     _of_routing("provider.max_price", _MOST_EXPENSIVE, "refuse what costs more, in USD per million tokens",
                 "prompt=1,completion=2.5"),
     _of_routing("provider.quantizations", _PRECISIONS, "only models in this precision", "fp16,bf16"),
-    _of_routing("provider.data_collection", Choice("allow", "deny"), "deny: only providers that keep nothing", "deny"),
+    _of_routing("provider.data_collection", one_of("allow", "deny"), "deny: only providers that keep nothing", "deny"),
     _of_routing("provider.zdr", _ON, "only with zero data retention", "on"),
     _of_routing("provider.enforce_distillable_text", _ON, "only models whose answers may train others", "on"),
     _of_routing("provider.require_parameters", _ON, "only providers that hear every parameter that is set", "on"),
@@ -284,22 +259,22 @@ ROUTING = (
 )
 REASONING = (
     _of_reasoning("reasoning", Either((_EFFORT, _OBJECT)), "how hard to think first, or an object", "high"),
-    _of_reasoning("reasoning.effort", _EFFORT, "the same", "high"),
+    _of_reasoning("reasoning.effort", _EFFORT, "how hard to think first", "high"),
     _of_reasoning("reasoning.max_tokens", whole(1), "think in at most so many tokens", "2000"),
     _of_reasoning("reasoning.exclude", _ON, "think, and do not tell", "on"),
     _of_reasoning("reasoning.enabled", _ON, "think with medium effort", "on"),
-    _of_reasoning("reasoning.summary", Choice("auto", "concise", "detailed"), "tell a summary of the thoughts", "auto"),
-    _of_reasoning("reasoning.context", Choice("auto", "all_turns", "current_turn"), "which earlier thoughts count",
+    _of_reasoning("reasoning.summary", one_of("auto", "concise", "detailed"), "tell a summary of the thoughts", "auto"),
+    _of_reasoning("reasoning.context", one_of("auto", "all_turns", "current_turn"), "which earlier thoughts count",
                   "auto"),
-    _of_reasoning("reasoning.mode", Choice("standard", "pro"), "pro: several models think together", "standard"),
-    _of_reasoning("reasoning_effort", _EFFORT, "the same as --reasoning, in a field of its own", "low"),
-    _of_reasoning("verbosity", Choice("low", "medium", "high", "xhigh", "max"), "how long-winded", "low",
+    _of_reasoning("reasoning.mode", one_of("standard", "pro"), "pro: several models think together", "standard"),
+    _of_reasoning("reasoning_effort", _EFFORT, "how hard to think first, in a field of its own", "low"),
+    _of_reasoning("verbosity", one_of("low", "medium", "high", "xhigh", "max"), "how long-winded", "low",
                   needs="verbosity"),
 )
 ANSWERS = (
     _of_answers("response_format", _FORM, "the form of the answer", "json_object", needs=None),
     _of_answers("structured_outputs", _ON, "bind the answer to its schema", "on", needs=None),
-    _of_answers("modalities", Several(Choice("text", "image", "audio")), "what the answer is made of", "text,image"),
+    _of_answers("modalities", Several(one_of("text", "image", "audio")), "what the answer is made of", "text,image"),
     _of_answers("image_config", _OBJECT, "how images are made", '{"aspect_ratio": "16:9"}'),
     _of_answers("audio", _OBJECT, "how it speaks", '{"voice": "alloy", "format": "wav"}'),
     _of_answers("plugins", _PLUGINS, "a plugin: web, file-parser, context-compression, ...", "web", flag="--plugin"),
@@ -344,3 +319,7 @@ NEWER = (
 # fmt: on
 PARAMETERS: tuple[Parameter, ...] = (*SAMPLING, *ROUTING, *REASONING, *ANSWERS, *ACCOUNT, *NEWER)
 PARAMETER_BY_NAME: Mapping[str, Parameter] = {parameter.name: parameter for parameter in PARAMETERS}
+# Where names have underscores alone, reasoning_effort is the parameter that is called so, not reasoning.effort.
+PARAMETER_BY_PLAIN_NAME: Mapping[str, Parameter] = {
+    parameter.plain_name: PARAMETER_BY_NAME.get(parameter.plain_name, parameter) for parameter in PARAMETERS
+}

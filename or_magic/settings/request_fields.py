@@ -35,7 +35,7 @@ class Composed:
 
 
 def compose(model: str | None, values: Mapping[str, Any]) -> Composed:
-    """Puts the values of parameters (by name, as their kinds gave them) in their places.
+    """Puts the values of parameters (by name, as their types gave them) in their places.
 
     Raises:
         CommandError: two of them contradict each other, or one cannot be set.
@@ -114,7 +114,7 @@ def _with_variants(model: str | None, variants: list[str]) -> str | None:
 
 
 def _translated(flat: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The same in today's names, and what became of the old ones."""
+    """The fields under today's names, and what became of the old ones."""
     notes = []
     if (quantization := flat.pop("provider.quantization", None)) is not None:
         precisions = quantization if isinstance(quantization, list) else [quantization]

@@ -12,24 +12,17 @@ import pytest
 
 from or_magic.chat.budget import told, without_bound
 from or_magic.chat.costs import costs
-from or_magic.chat.estimates import dry_run
 from or_magic.chat.footer import footer_text
 from or_magic.chat.session import Session
 from or_magic.errors import BudgetError, ServiceError
 from or_magic.ledger.audit import verify
 from or_magic.ledger.store import Budgets
 from or_magic.money import amount, pico_usd, usd
-from or_magic.sandbox import Behaviour, Sandbox, start
+from or_magic.sandbox import Sandbox
 from or_magic.settings.layers import Settings
 from or_magic.types import ImagePart, Message
 
 CENT = 10**10
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with start(behaviour=Behaviour(pace=0, first_token_s=0, record_delay_s=600)) as running:
-        yield running
 
 
 @pytest.fixture
@@ -209,7 +202,7 @@ def test_a_cost_that_is_not_known_stays_held_back(session: Session, sandbox: San
         session.ask("hi", model="sandbox/cut", parameters={"max_tokens": 100})
 
     location = session.host.where()
-    (standing,) = session.budgeting().standings_of(location.budget_scope, session.service, None)
+    (standing,) = session.budget_check().standings_of(location.budget_scope, session.service, None)
     assert standing.reserved > 0
     assert "held back" in told(standing)
 
@@ -250,7 +243,7 @@ def test_a_dry_run(session: Session, sandbox: Sandbox) -> None:
     session.ask("My name is Ada.", model="sandbox/echo")
     before = len(chats(sandbox))
 
-    shown = dry_run(session, "Who am I?", model="sandbox/routed", parameters={"max_tokens": 100}, system="Be brief.")
+    shown = session.dry_run("Who am I?", model="sandbox/routed", parameters={"max_tokens": 100}, system="Be brief.")
 
     assert len(chats(sandbox)) == before
     assert len(session.ledger.turns()) == 1

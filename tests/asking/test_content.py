@@ -39,18 +39,12 @@ from or_magic.errors import CommandError
 from or_magic.extracting import code_blocks
 from or_magic.prompt.converters import content_of, prompt_content
 from or_magic.prompt.media import MOST_BYTES, MOST_PIXELS
-from or_magic.sandbox import Behaviour, Sandbox, start
+from or_magic.sandbox import Sandbox
 from or_magic.settings.layers import Settings
 from or_magic.types import TextPart
 from tests.faults.server import response, serve
 
 mpl.use("Agg")
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with start(behaviour=Behaviour(pace=0, first_token_s=0, record_delay_s=600)) as running:
-        yield running
 
 
 @pytest.fixture

@@ -23,7 +23,6 @@ from or_magic.types import Event, TextDelta
 from . import tool_loop_parts
 from .tool_loop_parts import add, chats, write_file
 
-sandbox = tool_loop_parts.sandbox
 opened = tool_loop_parts.opened
 session = tool_loop_parts.session
 

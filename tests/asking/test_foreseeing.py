@@ -15,17 +15,11 @@ from or_magic.chat.question import Question
 from or_magic.chat.session import Session
 from or_magic.content import Content
 from or_magic.money import pico_usd
-from or_magic.sandbox import Behaviour, Sandbox, start
+from or_magic.sandbox import Sandbox
 from or_magic.settings.layers import Settings
 from or_magic.types import ImagePart, TextPart
 
 MICRO = 10**6  # in 1e-12 USD
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with start(behaviour=Behaviour(pace=0, first_token_s=0)) as running:
-        yield running
 
 
 def session_of(sandbox: Sandbox, folder: Path) -> Session:

@@ -10,7 +10,7 @@ import pytest
 
 from or_magic.answer import Answer
 from or_magic.chat.host import ScriptHost
-from or_magic.chat.run import can_go_on, question_for_rest
+from or_magic.chat.question import can_go_on
 from or_magic.chat.session import Session
 from or_magic.errors import CommandError, ServiceError, StoreError
 from or_magic.ledger.records import Progress, Turn, TurnId
@@ -20,7 +20,6 @@ from or_magic.sandbox import Sandbox
 from . import tool_loop_parts
 from .tool_loop_parts import add, ask, chats
 
-sandbox = tool_loop_parts.sandbox
 opened = tool_loop_parts.opened
 session = tool_loop_parts.session
 
@@ -217,14 +216,10 @@ def test_what_an_earlier_session_left(opened: Callable[..., Session], sandbox: S
 @pytest.mark.parametrize("tail", ["", " ", "\n\n", " \t\n"])
 def test_white_space_at_the_end(session: Session, tail: str) -> None:
     """The beginning is sent without white space at its end, after which some models refuse to go on."""
-    opened = session.ledger.open_turn(
-        session.question(SAID, "sandbox/echo", {}, None, None, None).turn(
-            session.host.where(), session.service, "earlier"
-        )
-    )
+    opened = session.ledger.open_turn(session.question(SAID, "sandbox/echo", {}, None, None, None).turn("earlier"))
     session.ledger.finish_turn(opened.id, Progress(text=f"one two{tail}"), "stopped", None)
 
-    assert question_for_rest(session, opened.id).begun == "one two"
+    assert session.question_for_rest(opened.id).begun == "one two"
 
 
 @pytest.mark.parametrize(
@@ -245,7 +240,7 @@ def test_which_can_be_gone_on_with(
 ) -> None:
     """What has ended, is cut, and has text; nothing else."""
     question = session.question("hi", "sandbox/echo", {}, None, None, None)
-    id = session.ledger.open_turn(question.turn(session.host.where(), session.service, "")).id
+    id = session.ledger.open_turn(question.turn("")).id
     progress = Progress(text=text, finish_reason=finish_reason)
     if state == "open":
         session.ledger.checkpoint(id, progress)
@@ -267,7 +262,7 @@ def test_making_it_ready(session: Session, sandbox: Sandbox) -> None:
     old = cut(session)
     before, sent = session.ledger.turns(), len(chats(sandbox))
 
-    question_for_rest(session, old)
+    session.question_for_rest(old)
 
     assert session.ledger.turns() == before
     assert len(chats(sandbox)) == sent

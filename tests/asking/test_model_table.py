@@ -13,8 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from or_magic.catalog.model import decode_endpoints, decode_providers
-from or_magic.catalog.rows import PER_MILLION, PER_UNIT
+from or_magic.catalog.decoding import PER_MILLION, PER_UNIT, decode_endpoints, decode_providers
 from or_magic.catalog.search import ranked
 from or_magic.catalog.table import (
     COMPACT,

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from or_magic.catalog.model import decode_models
+from or_magic.catalog.decoding import decode_models
 from or_magic.chat.session import Session
 from or_magic.errors import ModelNotFoundError, NotReachableError, ServiceError
 from or_magic.ledger.catalog_cache import CatalogCache

@@ -18,7 +18,6 @@ from or_magic.errors import CommandError, ModelNotFoundError
 from . import tool_loop_parts
 from .tool_loop_parts import add, ask
 
-sandbox = tool_loop_parts.sandbox
 opened = tool_loop_parts.opened
 session = tool_loop_parts.session
 
@@ -45,7 +44,7 @@ def test_another_host_in_a_thread(opened: Callable[..., Session]) -> None:
     is_there, may_leave = threading.Event(), threading.Event()
 
     def panel() -> None:
-        with session.at(HistorySlice(notebook="/panel.ipynb")):
+        with session.use_host(HistorySlice(notebook="/panel.ipynb")):
             is_there.set()
             may_leave.wait(20)
             seen.put(say(session).text)
@@ -69,7 +68,7 @@ def test_what_follows_in_the_background(opened: Callable[..., Session]) -> None:
     session = opened(HistorySlice(notebook="/cell.ipynb"))
     lasts: queue.SimpleQueue[Answer] = queue.SimpleQueue()
 
-    with session.at(HistorySlice(notebook="/panel.ipynb")):
+    with session.use_host(HistorySlice(notebook="/panel.ipynb")):
         ask(session, "go", add, in_background=True, on_last=lasts.put)
     lasts.get(timeout=20)
 
@@ -82,16 +81,16 @@ def test_leaving(opened: Callable[..., Session]) -> None:
     own, outer, inner = first.host, ScriptHost(), ScriptHost()
 
     def fail() -> None:
-        with first.at(inner):
+        with first.use_host(inner):
             assert first.host is inner
             assert second.host is not inner
             raise ZeroDivisionError
 
-    with first.at(outer):
+    with first.use_host(outer):
         with pytest.raises(ZeroDivisionError):
             fail()
         assert first.host is outer
-        with second.at(inner):
+        with second.use_host(inner):
             assert (first.host, second.host) == (outer, inner)
     assert first.host is own
 
@@ -202,7 +201,7 @@ def test_two_cells_at_once(opened: Callable[..., Session]) -> None:
     def run(mark: str) -> None:
         cells = [HistorySlice(notebook="/n.ipynb", cell_id=cell, request=f"{cell} {mark}") for cell in "ab"]
         for cell in (*cells, *cells):
-            with session.at(cell):
+            with session.use_host(cell):
                 say(session, f"{mark} {cell.where().cell_id}")
 
     run("first")
@@ -218,9 +217,9 @@ def test_two_cells_at_once(opened: Callable[..., Session]) -> None:
 def test_a_later_question_of_a_cell_again(opened: Callable[..., Session]) -> None:
     """A question of a cell that is asked again elsewhere takes its place, and not that of the cell's first one."""
     session = opened()
-    with session.at(HistorySlice(notebook="/n.ipynb", cell_id="a", request="run")):
+    with session.use_host(HistorySlice(notebook="/n.ipynb", cell_id="a", request="run")):
         first, second = say(session, "one"), say(session, "two")
-    with session.at(HistorySlice(notebook="/n.ipynb", cell_id="a", request="panel", ask_number=1)):
+    with session.use_host(HistorySlice(notebook="/n.ipynb", cell_id="a", request="panel", ask_number=1)):
         again = say(session, "two again", replaces=second.turn_id)
 
     assert session.threads.path("/n.ipynb") == [first.turn_id, again.turn_id]

@@ -42,7 +42,6 @@ from or_magic.types import (
 from . import tool_loop_parts
 from .tool_loop_parts import add, ask, bad, today
 
-sandbox = tool_loop_parts.sandbox
 opened = tool_loop_parts.opened
 session = tool_loop_parts.session
 
@@ -70,7 +69,7 @@ def check_recalled(session: Session, answer: Answer) -> Turn:
 def kept(session: Session, answer: Answer, ending: Ending = "complete", error: str | None = None) -> Turn:
     """The turn of an answer that is written down as `Ask` does."""
     question = session.question("hi", answer.model_asked or "account", {}, None, None, None)
-    answer.turn_id = session.ledger.open_turn(question.turn(session.host.where(), session.service, "")).id
+    answer.turn_id = session.ledger.open_turn(question.turn("")).id
     answer.finish(ending, error)
     session.ledger.finish_turn(answer.turn_id, Progress.of(answer), ending, error)
     return session.ledger.turn(answer.turn_id)
@@ -236,7 +235,7 @@ def test_what_is_not_known(session: Session, usage: Usage | None) -> None:
 def test_one_under_way(session: Session) -> None:
     """An answer whose turn is open is not done; it has what was written down last."""
     question = session.question("hi", "a/b", {}, None, None, None)
-    id = session.ledger.open_turn(question.turn(session.host.where(), session.service, "")).id
+    id = session.ledger.open_turn(question.turn("")).id
     session.ledger.checkpoint(id, Progress(text="so far"))
 
     recalled = answer_of(session.ledger.turn(id))
@@ -280,7 +279,7 @@ def test_what_was_given(session: Session, given: tuple[ToolResultPart, ...], tex
     turn = kept(session, answer)
     question = session.question("hi", "a/b", {}, None, None, None)
     asked = replace(question, prompt=Message("tool", (*given, ImagePart(IMAGE))))
-    id = session.ledger.open_turn(asked.turn(session.host.where(), session.service, "")).id
+    id = session.ledger.open_turn(asked.turn("")).id
 
     runs = runs_between(turn, session.ledger.turn(id))
 

@@ -19,15 +19,8 @@ from or_magic.errors import (
     TruncatedError,
 )
 from or_magic.ledger.audit import verify
-from or_magic.sandbox import Behaviour, Sandbox, start
+from or_magic.sandbox import Sandbox
 from or_magic.settings.layers import Settings
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    # No record of an answer is told: what is asked afterwards has its own test.
-    with start(behaviour=Behaviour(pace=0, first_token_s=0, record_delay_s=600)) as running:
-        yield running
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from or_magic.catalog.model import decode_models
+from or_magic.catalog.decoding import decode_models
 from or_magic.catalog.snapshots import changes_table, compare
 from or_magic.chat.session import Session
 from or_magic.errors import CommandError

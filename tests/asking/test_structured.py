@@ -16,7 +16,7 @@ from or_magic.errors import CommandError, SchemaError
 from or_magic.extracting import json_in
 from or_magic.money import format_usd
 from or_magic.prompt.answer_formats import answer_format_of, schema_of, short_schema
-from or_magic.sandbox import Behaviour, Sandbox, start
+from or_magic.sandbox import Sandbox
 from or_magic.settings.layers import Settings
 
 from .schemas import FITS_ANYWAY, JSON_SCHEMA, SCHEMAS, Address, AgeFirst, Node, Person, WithDecimal, WithTimes
@@ -24,13 +24,7 @@ from .schemas import FITS_ANYWAY, JSON_SCHEMA, SCHEMAS, Address, AgeFirst, Node,
 FAULTS = ("cut", "list", "missing", "prose", "type")
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with start(behaviour=Behaviour(pace=0, first_token_s=0, record_delay_s=600)) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def session(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     store = str(tmp_path_factory.mktemp("ledger") / "ledger.sqlite")
     owner = Session(settings=Settings({"OPENROUTER_BASE_URL": sandbox.base_url, "OR_MAGIC_STORE": store}))

@@ -38,7 +38,6 @@ from .tool_loop_parts import (
     write_file,
 )
 
-sandbox = tool_loop_parts.sandbox
 opened = tool_loop_parts.opened
 session = tool_loop_parts.session
 

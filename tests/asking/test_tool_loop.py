@@ -17,7 +17,6 @@ from PIL import Image
 
 import or_magic
 from or_magic.chat.conversation import Conversation
-from or_magic.chat.estimates import dry_run
 from or_magic.chat.session import Session
 from or_magic.chat.tools import tools_of
 from or_magic.ledger.records import Turn
@@ -43,7 +42,6 @@ from .tool_loop_parts import (
     write_file,
 )
 
-sandbox = tool_loop_parts.sandbox
 opened = tool_loop_parts.opened
 session = tool_loop_parts.session
 
@@ -267,7 +265,7 @@ def test_how_it_reads(session: Session, sandbox: Sandbox) -> None:
     called, given = '[calls add({"a": 1, "b": 2})]', "[a tool gave] 3"
     assert next(turn.answer.said for turn in talk if turn.answer) == called
     assert f"> add\n{called}\n" in str(talk)
-    preview = dry_run(session, "and now?", model="sandbox/tools")
+    preview = session.dry_run("and now?", model="sandbox/tools")
     assert f"assistant: {called}\n  tool: {given}\n" in preview
 
 

@@ -16,15 +16,9 @@ from or_magic.chat.session import Session
 from or_magic.chat.tools import tool, tools_of
 from or_magic.errors import CommandError
 from or_magic.ledger.audit import verify
-from or_magic.sandbox import Behaviour, Sandbox, start
+from or_magic.sandbox import Sandbox
 from or_magic.settings.layers import Settings
 from or_magic.types import ReasoningDetailsPart
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with start(behaviour=Behaviour(pace=0, first_token_s=0)) as running:
-        yield running
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from or_magic.chat.session import Session
 from or_magic.chat.tools import tools_of
 from or_magic.ledger.audit import verify
 from or_magic.ledger.catalog_cache import CatalogCache
-from or_magic.sandbox import Behaviour, Sandbox, start
+from or_magic.sandbox import Sandbox
 from or_magic.settings.layers import Settings
 
 harmless = or_magic.tool(approve=False)
@@ -65,12 +65,6 @@ def giving(value: Any) -> Callable[[], Any]:
         return value
 
     return give
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with start(behaviour=Behaviour(pace=0, first_token_s=0, record_delay_s=600)) as running:
-        yield running
 
 
 @pytest.fixture

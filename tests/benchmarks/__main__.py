@@ -10,6 +10,7 @@ from tests.benchmarks import (
     bench_kernel,
     bench_ledger,
     bench_live,
+    bench_quick,
     bench_tools,
 )
 
@@ -17,6 +18,7 @@ from tests.benchmarks import (
 def main() -> None:
     """Prints the figures of each."""
     all_of_them = (
+        bench_quick,
         bench_client,
         bench_catalog,
         bench_live,

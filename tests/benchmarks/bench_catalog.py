@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from or_magic.catalog.model import decode_models
+from or_magic.catalog.decoding import decode_models
 from or_magic.catalog.table import models_table
 from or_magic.sandbox import Behaviour, start
 from tests.kernel.conftest import Kernel

@@ -23,10 +23,10 @@ import pytest
 
 from or_magic.sandbox import Behaviour, Sandbox, start
 
-from .lab import Lab, LabPage, Notebook7
+from .lab import VIEWPORT, Lab, LabPage, Notebook7, load
 
 START_TIMEOUT_S = 90
-PACE = 400  # tokens per second: slow enough to be watched, fast enough to be waited for
+BEHAVIOUR = Behaviour(pace=400, first_token_s=0.2)  # slow enough to be watched, fast enough to be waited for
 CHROMIUM_FLAGS = (
     "--disable-gpu",
     "--disable-quic",
@@ -42,30 +42,29 @@ LAB_SETTINGS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="package")
-def sandbox() -> Iterator[Sandbox]:
-    """A sandbox whose answers take seconds."""
-    with start(behaviour=Behaviour(pace=PACE, first_token_s=0.2)) as running:
-        yield running
-
-
-@pytest.fixture(scope="package")
-def lab(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A JupyterLab with settings and a store of its own; what it says is in `lab.txt` beside its folder."""
-    with _running(Lab, sandbox, tmp_path_factory.mktemp("lab")) as lab:
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A JupyterLab with settings, a store and a sandbox of its own; what it says is in `lab.txt` beside its folder."""
+    with start(behaviour=BEHAVIOUR) as sandbox, _running(Lab, sandbox, tmp_path_factory.mktemp("lab")) as lab:
         yield lab
 
 
 @pytest.fixture
-def notebook7(sandbox: Sandbox, tmp_path: Path) -> Iterator[Lab]:
-    """The same for Jupyter Notebook 7."""
+def sandbox(lab: Lab) -> Sandbox:
+    """The sandbox of the Lab, for all tests the same one: whoever turns a knob turns it back."""
+    return lab.sandbox
+
+
+@pytest.fixture
+def notebook7(tmp_path: Path) -> Iterator[Lab]:
+    """A Jupyter Notebook 7 with settings, a store and a sandbox of its own."""
     pytest.importorskip("notebook", reason="Jupyter Notebook 7 is not installed")
-    with _running(Notebook7, sandbox, tmp_path) as notebook:
+    with start(behaviour=BEHAVIOUR) as sandbox, _running(Notebook7, sandbox, tmp_path) as notebook:
         yield notebook
 
 
 @contextmanager
 def _running(kind: type[Lab], sandbox: Sandbox, folder: Path) -> Iterator[Lab]:
-    lab = kind(port=_free_port(), token="a-token-for-the-tests", root=folder / "root")
+    lab = kind(port=_free_port(), token="a-token-for-the-tests", root=folder / "root", sandbox=sandbox)
     lab.root.mkdir()
     log = folder / "lab.txt"
     with log.open("wb") as output:
@@ -95,22 +94,46 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
+@pytest.fixture(scope="package")
+def loaded() -> list[Any]:
+    """The page in which a Lab is loaded and no notebook is open; empty where there is none."""
+    return []
+
+
 @pytest.fixture
-def open_notebook(browser: Any, lab: Lab) -> Iterator[Callable[[str, nbformat.NotebookNode], LabPage]]:
-    """Puts a notebook into the Lab's folder and opens it in a page of its own, with a kernel that is idle."""
+def open_notebook(
+    request: pytest.FixtureRequest, browser: Any, lab: Lab, loaded: list[Any]
+) -> Iterator[Callable[[str, nbformat.NotebookNode], LabPage]]:
+    """Puts a notebook into the Lab's folder and opens it in a page, with a kernel that is idle.
+
+    The first notebook of a test is opened in the Lab that is loaded already, as a user opens one after another. Further
+    ones have pages of their own, and so has a test that is marked with `own_page`, that measures or draws pictures.
+    The page of a test that failed is not used again.
+    """
     opened: list[LabPage] = []
+    is_alone = any(request.node.get_closest_marker(name) for name in ("own_page", "bench", "pictures"))
+    failed = request.session.testsfailed
 
     def open_it(name: str, notebook: nbformat.NotebookNode) -> LabPage:
         path = lab.root / f"{name}.ipynb"
         nbformat.write(notebook, path)
-        context = browser.new_context(viewport={"width": 1280, "height": 1000})
-        opened.append(LabPage(context.new_page(), lab, path))
+        if opened or is_alone or not loaded:
+            page = browser.new_context(viewport=VIEWPORT).new_page()
+            if not opened and not is_alone:
+                load(page, lab)
+        else:
+            page = loaded.pop()
+        opened.append(LabPage(page, lab, path))
         opened[-1].open()
         return opened[-1]
 
     yield open_it
-    for page in opened:
-        page.close()
+    for number, page in enumerate(opened):
+        is_kept = number == 0 and not is_alone and request.session.testsfailed == failed and page.put_away()
+        if is_kept:
+            loaded.append(page.page)
+        else:
+            page.close()
 
 
 def _environment(folder: Path, sandbox: Sandbox) -> dict[str, str]:

@@ -10,13 +10,29 @@ from urllib.parse import urlsplit
 
 import nbformat
 
+from or_magic.sandbox import Sandbox
+
 FOOTER = ".orm-status"
 LOOPBACK = frozenset({"127.0.0.1", "localhost"})
 OPEN_TIMEOUT_MS = 90_000
+VIEWPORT: Any = {"width": 1280, "height": 1000}
 
-_KERNEL_IS_IDLE = """() => {
+_KERNEL_IS_IDLE = """path => {
     const panel = window.jupyterapp?.shell.currentWidget;
-    return panel?.context?.isReady && panel.sessionContext?.session?.kernel?.status === 'idle';
+    return panel?.context?.path === path && panel.context.isReady
+        && panel.sessionContext?.session?.kernel?.status === 'idle';
+}"""
+_OPEN = "path => window.jupyterapp.commands.execute('docmanager:open', {path}).then(() => undefined)"
+_PUT_AWAY = """async () => {
+    const { shell, commands } = window.jupyterapp;
+    for (const widget of [...shell.widgets('main')].filter(each => each.context)) {
+        widget.sessionContext.shutdown().catch(() => undefined);  // it may end while the next one begins
+        widget.dispose();
+    }
+    for (const name of ['__ran', '__finished', '__busy', '__restarted', '__ran_cell']) delete window[name];
+    if (document.body.dataset.jpThemeLight !== 'true')
+        await commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'});
+    return document.querySelector('.jp-Dialog') === null;
 }"""
 _RUN_ALL = """() => {
     window.__finished = false;
@@ -41,11 +57,12 @@ _DANGERS = """() => [
 
 @dataclass(frozen=True)
 class Lab:
-    """Where a JupyterLab listens, and the folder that it serves."""
+    """Where a JupyterLab listens, the folder that it serves, and the sandbox that its kernels ask."""
 
     port: int
     token: str
     root: Path
+    sandbox: Sandbox
 
     @property
     def authorization(self) -> dict[str, str]:
@@ -59,6 +76,10 @@ class Lab:
     def page_of(self, name: str) -> str:
         """The address of a notebook's page."""
         return self.url(f"lab/tree/{name}?reset&token={self.token}")
+
+    def page_of_none(self) -> str:
+        """The address of a page in which no notebook is open yet."""
+        return self.url(f"lab?reset&token={self.token}")
 
     def command(self) -> list[str]:
         """The command line that starts it."""
@@ -90,8 +111,19 @@ class Notebook7(Lab):
         return [replaced.get(word, word) for word in super().command() if word != "--LabApp.news_url=None"]
 
 
+def load(page: Any, lab: Lab) -> None:
+    """Loads a Lab in which no notebook is open."""
+    page.goto(lab.page_of_none())
+    page.wait_for_function("() => window.jupyterapp !== undefined", timeout=OPEN_TIMEOUT_MS)
+    page.evaluate("() => window.jupyterapp.restored.then(() => undefined)")
+
+
 class LabPage:
-    """A notebook in a page. Requests that would leave the machine are stopped, and are kept in `outward`."""
+    """A notebook in a page. Requests that would leave the machine are stopped, and are kept in `outward`.
+
+    Args:
+        page: a page of a browser; a Lab may be in it, with no notebook open.
+    """
 
     def __init__(self, page: Any, lab: Lab, path: Path) -> None:
         self.page = page
@@ -102,14 +134,17 @@ class LabPage:
         page.context.route("**/*", self._route)
 
     def open(self) -> None:
-        """Opens the notebook and waits for its kernel."""
-        self.page.goto(self._lab.page_of(self._path.name))
-        self.page.wait_for_function(_KERNEL_IS_IDLE, timeout=OPEN_TIMEOUT_MS)
+        """Opens the notebook, in the Lab that is in the page or in one that is loaded, and waits for its kernel."""
+        if self.page.url.startswith(self._lab.url("")):
+            self.page.evaluate(_OPEN, self._path.name)
+        else:
+            self.page.goto(self._lab.page_of(self._path.name))
+        self.page.wait_for_function(_KERNEL_IS_IDLE, arg=self._path.name, timeout=OPEN_TIMEOUT_MS)
 
     def open_again(self) -> None:
         """Loads the page anew, with the same kernel and the same workspace."""
         self.page.goto(self._lab.page_of(self._path.name).replace("reset&", ""))
-        self.page.wait_for_function(_KERNEL_IS_IDLE, timeout=OPEN_TIMEOUT_MS)
+        self.page.wait_for_function(_KERNEL_IS_IDLE, arg=self._path.name, timeout=OPEN_TIMEOUT_MS)
 
     def run_all(self) -> None:
         """Begins to run all cells, and does not wait for them."""
@@ -142,6 +177,14 @@ class LabPage:
         """Saves the notebook by Lab's own command and reads the file."""
         self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save').then(() => undefined)")
         return nbformat.read(self._path, as_version=4)
+
+    def put_away(self) -> bool:
+        """Ends the kernel, closes the notebook and leaves the Lab in the page; whether it is as it was before."""
+        is_as_before: bool = self.page.evaluate(_PUT_AWAY)
+        self.page.context.clear_permissions()
+        self.page.context.unroute("**/*", self._route)
+        self.page.set_viewport_size(VIEWPORT)
+        return is_as_before
 
     def close(self) -> None:
         """Closes the page."""

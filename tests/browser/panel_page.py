@@ -47,6 +47,14 @@ class PanelPage:
         """Its prompt box."""
         return self.panel(number).get_by_role("textbox", name="Prompt", exact=True)
 
+    def holds(self, text: str, number: int = 0) -> None:
+        """Waits until the prompt box holds a text, which comes by a message of its own."""
+        self.page.wait_for_function(
+            "([root, text]) => document.querySelectorAll('.orm-panel')[root]"
+            "?.querySelector('.orm-prompt-text')?.value === text",
+            arg=[number, text],
+        )
+
     def send(self, text: str, number: int = 0) -> None:
         """Types a question and sends it by the keyboard."""
         self.box(number).fill(text)

@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.bench, pytest.mark.timeout(1_200)]
 OpenWatched = Callable[[str, list[str]], PanelPage]
 RUNS, KEYS, TURNS = 3, 20, 200
 STREAMS = ((10_000, 1_000), (10_000, 0), (100_000, 1_000), (100_000, 0))
-PANEL = ".orm-panel .orm-talk"
+PANEL = ".orm-panel .orm-conversation"
 CELL = ".jp-Notebook .jp-Cell:nth-child(2) .jp-Cell-outputArea"
 _WATCH = """
 window.__seen = {tasks: [], received: 0, heardAt: 0, pressed: 0, sent: 0, drawn: []};
@@ -129,7 +129,7 @@ import threading, time
 def _refreshed():
     done, began = threading.Event(), time.perf_counter()
     panel.refresh()
-    panel.work.do(done.set)
+    panel.worker.do(done.set)
     done.wait()
     return (time.perf_counter() - began) * 1000
 print(sorted(_refreshed() for _ in range(5))[2])

@@ -177,6 +177,7 @@ def test_a_saved_answer_reads_the_same_without_the_extension(open_notebook: Open
     assert again.dangers() == []
 
 
+@pytest.mark.own_page
 def test_lab_would_run_what_is_not_made_safe(open_notebook: OpenNotebook) -> None:
     """A control: the same text as HTML that nobody has cleaned does run in Lab, and these tests notice all of it."""
     page = open_notebook("control", notebook(CONTROL))

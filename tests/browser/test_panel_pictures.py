@@ -17,8 +17,8 @@ LONG = (
 )
 _DARK = "theme => { window.jupyterapp.commands.execute('apputils:change-theme', {theme}); }"
 _CLIPPED = """() => {
-    const right = document.querySelector('.orm-talk').getBoundingClientRect().right;
-    return [...document.querySelectorAll('.orm-talk p, .orm-talk pre, .orm-talk li, .orm-asked')]
+    const right = document.querySelector('.orm-conversation').getBoundingClientRect().right;
+    return [...document.querySelectorAll('.orm-conversation :is(p, pre, li), .orm-asked')]
         .filter(each => each.getBoundingClientRect().right > right).map(each => each.textContent.slice(0, 60));
 }"""
 _FULL_WIDTH = "() => { window.jupyterapp.shell.collapseLeft(); window.jupyterapp.shell.collapseRight(); }"

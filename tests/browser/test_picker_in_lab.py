@@ -14,6 +14,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from or_magic.sandbox import Sandbox
 
 from .lab import LabPage
+from .panel_page import PanelPage
 
 OpenNotebook = Callable[[str, NotebookNode], LabPage]
 OpenPicker = Callable[..., LabPage]
@@ -38,6 +39,7 @@ _RUN_CELL = """index => {
     window.jupyterapp.commands.execute('notebook:run-cell').then(() => undefined, () => undefined);
 }"""
 _FIELD_IS = "id => document.querySelector('.orm-field input').value === id"
+_FOLLOWER_IS = "id => document.querySelector('.jp-OutputArea-output .widget-text:not(.orm-field) input').value === id"
 _CELLS = "document.querySelectorAll('.jp-Notebook .jp-Cell')"
 _OUTPUT_HAS = f"([n, text]) => {_CELLS}[n].querySelector('.jp-Cell-outputArea').innerText.includes(text)"
 _FOCUSED = (
@@ -92,6 +94,12 @@ def told(lab: LabPage, index: int, text: str) -> None:
     lab.page.wait_for_function(_OUTPUT_HAS, arg=[index, text])
 
 
+def kernel_knows(lab: LabPage, id: str) -> None:
+    """Waits until the kernel has told the page's other widget of a model: a cell that is run then is asked by it."""
+    field = lab.page.get_by_label("follower").element_handle()
+    lab.page.wait_for_function("([field, id]) => field.value === id", arg=[field, id])
+
+
 @pytest.mark.browser
 def test_a_search_and_a_click(open_picker: OpenPicker) -> None:
     """What is found by typing and clicked is the notebook's model, for magics, linked traits and the card."""
@@ -103,6 +111,7 @@ def test_a_search_and_a_click(open_picker: OpenPicker) -> None:
     rows.first.click()
 
     lab.page.wait_for_function(_FIELD_IS, arg="sandbox/shelf-123")
+    lab.page.wait_for_function(_FOLLOWER_IS, arg="sandbox/shelf-123")
     told(lab, 2, "sandbox/shelf-123 (%openrouter model)")
     lab.page.locator(".orm-card-id", has_text="sandbox/shelf-123").wait_for()
     assert rows.first.get_attribute("aria-selected") == "true"
@@ -140,12 +149,13 @@ def test_the_field_and_the_magic(open_picker: OpenPicker) -> None:
     lab = open_picker("field", "%openrouter model", "%openrouter model sandbox/echo")
     field = lab.page.locator(".orm-field input")
 
+    lab.page.wait_for_function("() => document.querySelectorAll('.orm-field option').length === 150")
     field.fill("sandbox/shelf-7")
     field.press("Enter")
+    lab.page.wait_for_function(_FOLLOWER_IS, arg="sandbox/shelf-7")  # a cell is not kept waiting by what a field says
     told(lab, 2, "sandbox/shelf-7 (%openrouter model)")
     told(lab, 3, "sandbox/echo (%openrouter model)")
     lab.page.wait_for_function(_FIELD_IS, arg="sandbox/echo")
-    lab.page.wait_for_function("() => document.querySelectorAll('.orm-field option').length === 150")
     field.fill("sandbox/ech")
     field.press("Enter")
     lab.page.get_by_text("No model 'sandbox/ech'. Nearest: sandbox/echo").wait_for()
@@ -239,3 +249,19 @@ def test_nothing_in_its_way(open_picker: OpenPicker, theme: str) -> None:
 def _violations(page: Any) -> list[str]:
     found = page.evaluate("axe.run('.orm-picker')")["violations"]
     return [f"{each['id']}: {each['nodes'][0]['html']}" for each in found if each["impact"] in ("serious", "critical")]
+
+
+@pytest.mark.browser
+def test_what_is_being_typed_stays(open_picker: OpenPicker) -> None:
+    """A half typed id is left alone when the list that the field offers changes; Enter sets it then."""
+    lab = open_picker("typed")
+    field = lab.page.locator(".orm-field input")
+    lab.page.wait_for_function("() => document.querySelectorAll('.orm-field option').length === 150")
+    field.fill("sandbox/shelf-7")
+
+    PanelPage(lab).run("%%openrouter sandbox/json\nhi")
+    lab.page.wait_for_function("() => document.querySelector('.orm-field option').value === 'sandbox/json'")
+    assert field.input_value() == "sandbox/shelf-7"
+    field.press("Enter")
+
+    kernel_knows(lab, "sandbox/shelf-7")

@@ -20,14 +20,14 @@ MADE = """
 from IPython.display import HTML, display
 from or_magic.jupyter.panel import meter as meters, settings_form as forms
 from or_magic.jupyter.panel.worker import free
-from or_magic.jupyter.panel.worker import Work
+from or_magic.jupyter.panel.worker import Worker
 
 ip = get_ipython()
-desk = ip.magics_manager.registry['OpenRouterMagics'].desk
-place = desk.host.where()
-work = Work(lambda error: open('failures.txt', 'a').write(repr(error)))
-form = forms.SettingsForm(desk.session, lambda: ip.user_ns, lambda: place, work)
-meter = meters.Meter(desk.session, lambda: place, work)
+context = ip.magics_manager.registry['OpenRouterMagics'].context
+location = context.host.where()
+work = Worker(lambda error: open('failures.txt', 'a').write(repr(error)))
+form = forms.SettingsForm(context.session, lambda: ip.user_ns, lambda: location, work)
+meter = meters.Meter(context.session, lambda: location, work)
 display(HTML(f'<style>{forms.CSS}{meters.CSS}</style>'))
 def stations(): 'The weather stations.'
 display(form, meter)
@@ -185,8 +185,8 @@ def test_what_the_model_hears(page: FormPage) -> None:
 
 WAITING = (
     "import time\nuntil = time.monotonic() + 20\n"
-    "while 'temperature' not in desk.session.settings.notebook and time.monotonic() < until:\n    time.sleep(0.05)\n"
-    "print('heard', desk.session.settings.notebook)"
+    "while 'temperature' not in context.session.settings.notebook and time.monotonic() < until:\n    time.sleep(0.05)\n"
+    "print('heard', context.session.settings.notebook)"
 )
 
 

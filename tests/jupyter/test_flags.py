@@ -97,7 +97,7 @@ def test_every_parameter_is_a_flag(parameter: Parameter) -> None:
     """The example of each parameter, typed behind its flag, is its value."""
     line = f"{parameter.long_flag}={shlex.quote(parameter.example)}"
 
-    assert parse_cell_line(line).parameters == {parameter.name: parameter.kind.parse(parameter.example)}
+    assert parse_cell_line(line).parameters == {parameter.name: parameter.type.parse(parameter.example)}
 
 
 def test_the_documents_list_the_flags() -> None:

@@ -11,35 +11,37 @@ from hypothesis import strategies as st
 from or_magic.jupyter.html import highlight, mathematics
 from or_magic.jupyter.html.highlight import stylesheet
 from or_magic.jupyter.html.markdown import cleaner, finished_length, render
+from tests.cases import check_none
 from tests.jupyter.hostile_texts import AS_WRITTEN, HOSTILE, READ_AS, hostile_cases
 from tests.jupyter.page import PanelPage, inner, page, squeezed
 from tests.jupyter.pieces import PIECES
 
-HOSTILE_CASES = [pytest.param(text, id=name) for name, text in hostile_cases()]
+HOSTILE_CASES = dict(hostile_cases())
 
 
-@pytest.mark.parametrize("text", HOSTILE_CASES)
-def test_a_hostile_text_leaves_nothing_active(text: str) -> None:
+def test_a_hostile_text_leaves_nothing_active() -> None:
     """Whatever the text, its HTML holds only tags, attributes, classes and addresses that are on the list."""
-    assert page(text).faults == []
+    faults = {name: page(text).faults for name, text in HOSTILE_CASES.items()}
+
+    check_none(faults)
 
 
-@pytest.mark.parametrize("text", HOSTILE_CASES)
-def test_a_hostile_text_is_harmless_wherever_it_is_cut(text: str) -> None:
+def test_a_hostile_text_is_harmless_wherever_it_is_cut() -> None:
     """A text that is still arriving is as safe as a whole one, at each of its characters."""
-    shorter = text[:400]
+    faults = {
+        (name, cut): page(text[:cut], streaming=True).faults
+        for name, text in HOSTILE_CASES.items()
+        for cut in range(min(len(text), 400) + 1)
+    }
 
-    faults = [page(shorter[:cut], streaming=True).faults for cut in range(len(shorter) + 1)]
-
-    assert [fault for fault in faults if fault] == []
+    check_none(faults)
 
 
-@pytest.mark.parametrize("text", HOSTILE_CASES)
-def test_the_second_wall_stands_alone(text: str) -> None:
+def test_the_second_wall_stands_alone() -> None:
     """Raw HTML that no parser has made into text is cleaned of everything active all the same."""
-    cleaned = cleaner("a1").clean(text.replace("\ud83d", ""))
+    cleaned = {name: cleaner("a1").clean(text.replace("\ud83d", "")) for name, text in HOSTILE_CASES.items()}
 
-    assert PanelPage(f"<div>{cleaned}</div>").faults == []
+    check_none({name: PanelPage(f"<div>{html}</div>").faults for name, html in cleaned.items()})
 
 
 def test_the_corpus_is_as_large_as_it_says() -> None:
@@ -49,30 +51,35 @@ def test_the_corpus_is_as_large_as_it_says() -> None:
     assert len(AS_WRITTEN) >= 30
 
 
-@pytest.mark.parametrize("text", [pytest.param(text, id=name) for name, text in HOSTILE["formulas"].items()])
-def test_a_hostile_formula_defines_nothing(text: str) -> None:
+def test_a_hostile_formula_defines_nothing() -> None:
     """What MathJax is given to typeset defines nothing, styles nothing and is no longer than a formula may be."""
-    given_to_mathjax = re.findall(r'mathjax_process tex2jax_process">(.*?)</span>', render(text, answer_id="a1"), re.S)
+    formula = re.compile(r'mathjax_process tex2jax_process">(.*?)</span>', re.S)
+    acting = re.compile(r"\\(def|gdef|let|\w*command|\w*environment|class|style|href|cssId|require)\b")
+    typeset = {name: formula.findall(render(text, answer_id="a1")) for name, text in HOSTILE["formulas"].items()}
 
-    assert len(given_to_mathjax) <= mathematics.FORMULAS_MAX
-    for source in given_to_mathjax:
-        assert mathematics.may_be_typeset(source[2:-2])
-        assert re.search(r"\\(def|gdef|let|\w*command|\w*environment|class|style|href|cssId|require)\b", source) is None
+    check_none({name: len(all) > mathematics.FORMULAS_MAX for name, all in typeset.items()})
+    check_none({name: [each for each in all if acting.search(each)] for name, all in typeset.items()})
+    check_none(
+        {name: [each for each in all if not mathematics.may_be_typeset(each[2:-2])] for name, all in typeset.items()}
+    )
 
 
-@pytest.mark.parametrize("text", [pytest.param(text, id=name) for name, text in AS_WRITTEN.items()])
-def test_a_text_is_read_as_it_was_written(text: str) -> None:
+def other_than(text: str, read: str) -> str:
+    """What was read, where it is another text; white space apart."""
+    return "" if squeezed(read) == squeezed(text) else read
+
+
+def test_a_text_is_read_as_it_was_written() -> None:
     """Angle brackets, ampersands, dollars and LaTeX in prose reach the reader to the last character."""
-    found = page(text)
+    pages = {name: page(text) for name, text in AS_WRITTEN.items()}
 
-    assert squeezed(found.text) == squeezed(text)
-    assert found.faults == []
+    check_none({name: other_than(text, pages[name].text) for name, text in AS_WRITTEN.items()})
+    check_none({name: found.faults for name, found in pages.items()})
 
 
-@pytest.mark.parametrize(("text", "read"), [pytest.param(*case, id=name) for name, case in READ_AS.items()])
-def test_markdown_takes_its_own_marks_and_no_more(text: str, read: str) -> None:
+def test_markdown_takes_its_own_marks_and_no_more() -> None:
     """Marks, fences and delimiters go; what they hold is read to the last character."""
-    assert squeezed(page(text).text) == squeezed(read)
+    check_none({name: other_than(wanted, page(text).text) for name, (text, wanted) in READ_AS.items()})
 
 
 @pytest.mark.parametrize(
@@ -156,12 +163,13 @@ def test_code_that_reads_otherwise_than_it_runs_shows_it() -> None:
     assert "‹U+202E›" in page("```py\nx = 'a\u202eb'\n```").text
 
 
-@pytest.mark.parametrize("language", highlight.languages())
-def test_every_language_keeps_the_code_whole(language: str) -> None:
+def test_every_language_keeps_the_code_whole() -> None:
     """Highlighting adds spans to code and changes none of it."""
     code = "\n\nif x<y && 'a' \"b\" /* c */ // d # e\n\t\\ ` ~ $x ${y} <!-- z --> é\n\n"
 
-    assert PanelPage(f"<div>{highlight.highlight(code, language)}</div>").text == code
+    read = {each: PanelPage(f"<div>{highlight.highlight(code, each)}</div>").text for each in highlight.languages()}
+
+    check_none({language: text != code and text for language, text in read.items()})
 
 
 @settings(max_examples=400, deadline=None)

@@ -1,9 +1,14 @@
-"""Real processes against a sandbox in this one: their environment, and a kernel that a front end talks to."""
+"""Real processes against a sandbox in this one: their environment, and a kernel that a front end talks to.
+
+A kernel takes a second to start and another to import what a first question needs. So `kernel` hands out one process to
+test after test, with all that the last one did taken back. A test that changes the process itself has `own_kernel`.
+"""
 
 from __future__ import annotations
 
 import ast
 import os
+import queue
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,13 +20,34 @@ from jupyter_client.manager import KernelManager
 
 from or_magic.ledger.records import Turn
 from or_magic.ledger.store import Ledger
-from or_magic.sandbox import Behaviour, Sandbox, start
+from or_magic.sandbox import Sandbox
 
 KEY = "sk-or-test-4d1c0ffee"
 WRONG_KEY = "sk-or-wrong-4d1c0ffee"
 PATIENCE_S = 20.0
+MOST_KERNELS = 3
+
+OURS = ("OPENROUTER_", "OR_MAGIC_", "JPY_", "IPYTHON", "JUPYTER_")
 
 Message = dict[str, Any]
+
+_PUT_AWAY = """\
+import os, sys
+get_ipython().extension_manager.unload_extension("or_magic")
+if "ipywidgets" in sys.modules:
+    sys.modules["ipywidgets"].Widget.close_all()
+get_ipython().run_line_magic("xmode", "Context")
+get_ipython().config.pop("OpenRouterMagics", None)
+get_ipython().reset(new_session=True)
+"""
+_TAKE_UP = """\
+import os
+for name in [name for name in os.environ if name.startswith({ours!r})]:
+    del os.environ[name]
+os.environ.update({environment!r})
+os.chdir({folder!r})
+get_ipython().reset(new_session=True)
+"""
 
 
 class Kernel:
@@ -33,7 +59,7 @@ class Kernel:
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.seen: list[Message] = []
         self._replies: dict[str, Message] = {}
-        self._aloud = folder / "kernel.log"
+        self._aloud, self._heard = folder / "kernel.log", 0
         native = KernelSpecManager(kernel_dirs=[])
         connection_file = str(self._aloud.with_suffix(".json"))
         self.manager = KernelManager(kernel_spec_manager=native, connection_file=connection_file)
@@ -44,12 +70,36 @@ class Kernel:
         self._client.wait_for_ready(timeout=PATIENCE_S)
         assert self.run("%load_ext or_magic")["status"] == "ok"
 
-    def send(self, code: str, *, cell_id: str | None = None, expressions: dict[str, str] | None = None) -> str:
+    def put_away(self) -> bool:
+        """Takes back what a test did in it; whether it can be used again."""
+        if not self.manager.is_alive():
+            return False
+        try:
+            return bool(self.finish(self.send(_PUT_AWAY, is_counted=False))["status"] == "ok")
+        except queue.Empty:  # whatever the test has sent still runs
+            return False
+
+    def take_up(self, folder: Path, environment: dict[str, str]) -> None:
+        """Makes it as new: with these variables in this folder, nothing said and seen, and the first cell to come."""
+        code = _TAKE_UP.format(ours=OURS, environment=environment, folder=str(folder))
+        assert self.finish(self.send(code, is_counted=False))["status"] == "ok"
+        self._heard += len(self.aloud())
+        self.seen.clear()
+        assert self.run("%load_ext or_magic")["status"] == "ok"
+
+    def send(
+        self,
+        code: str,
+        *,
+        cell_id: str | None = None,
+        expressions: dict[str, str] | None = None,
+        is_counted: bool = True,
+    ) -> str:
         """Sends a cell as JupyterLab does; returns the id of the request."""
         content = {
             "code": code,
             "silent": False,
-            "store_history": True,
+            "store_history": is_counted,
             "user_expressions": expressions or {},
             "allow_stdin": True,
             "stop_on_error": True,
@@ -109,7 +159,7 @@ class Kernel:
 
     def aloud(self) -> bytes:
         """What the kernel's process wrote to its own stdout and stderr."""
-        return self._aloud.read_bytes()
+        return self._aloud.read_bytes()[self._heard :]
 
     def close(self) -> None:
         """Shuts the kernel down as a front end does; does nothing the second time."""
@@ -129,17 +179,9 @@ def check_queued(kernel: Kernel, requests: list[str]) -> None:
 
 
 @pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    """A sandbox that does not make anybody wait, and tells no records of answers before it is asked to."""
-    with start(behaviour=Behaviour(pace=0, first_token_s=0, record_delay_s=600)) as running:
-        yield running
-
-
-@pytest.fixture
 def environment(sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
     """The environment of a process that asks the sandbox and writes into the test's folder alone."""
-    ours = ("OPENROUTER_", "OR_MAGIC_", "JPY_", "IPYTHON", "JUPYTER_")
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
     return inherited | {
         "OPENROUTER_BASE_URL": sandbox.base_url,
         "OPENROUTER_API_KEY": KEY,
@@ -150,10 +192,53 @@ def environment(sandbox: Sandbox, tmp_path: Path) -> dict[str, str]:
     }
 
 
+class Kernels:
+    """Kernels that are used again. Those of a test that has closed or blocked them are not."""
+
+    def __init__(self) -> None:
+        self._free: list[Kernel] = []
+
+    def take(self, folder: Path, environment: dict[str, str]) -> Kernel:
+        """A kernel with or_magic loaded, which knows nothing of what it was used for before."""
+        if not self._free:
+            return Kernel(folder, environment)
+        kernel = self._free.pop()
+        kernel.take_up(folder, environment)
+        return kernel
+
+    def give_back(self, kernel: Kernel) -> None:
+        """Ends what goes on in it; it may be taken again."""
+        if len(self._free) < MOST_KERNELS and kernel.put_away():
+            self._free.append(kernel)
+        else:
+            kernel.close()
+
+    def close(self) -> None:
+        """Ends those that nobody has."""
+        for kernel in self._free:
+            kernel.close()
+
+
+@pytest.fixture(scope="session")
+def kernels() -> Iterator[Kernels]:
+    """The kernels that are used again."""
+    kernels = Kernels()
+    yield kernels
+    kernels.close()
+
+
 @pytest.fixture
-def kernel(environment: dict[str, str], tmp_path: Path) -> Iterator[Kernel]:
-    """A kernel with or_magic loaded."""
-    kernel = Kernel(tmp_path, environment | {"ANOTHER_KEY": WRONG_KEY})
+def kernel(environment: dict[str, str], tmp_path: Path, kernels: Kernels) -> Iterator[Kernel]:
+    """A kernel with or_magic loaded, which knows nothing of what it was used for before."""
+    kernel = kernels.take(tmp_path, environment | {"ANOTHER_KEY": WRONG_KEY})
+    yield kernel
+    kernels.give_back(kernel)
+
+
+@pytest.fixture
+def own_kernel(environment: dict[str, str], tmp_path: Path) -> Iterator[Kernel]:
+    """A kernel with or_magic loaded that has served no other test, and will serve none."""
+    kernel = Kernel(tmp_path, environment)
     yield kernel
     kernel.close()
 

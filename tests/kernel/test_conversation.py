@@ -16,26 +16,26 @@ from or_magic.ledger.records import Turn
 from or_magic.ledger.store import Ledger
 from or_magic.sandbox import Sandbox
 
-from .conftest import Kernel
+from .conftest import Kernel, Kernels
 
 Start = Callable[..., Kernel]
 
 
 @pytest.fixture
-def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
+def start(environment: dict[str, str], tmp_path: Path, kernels: Kernels) -> Iterator[Start]:
     """Starts kernels of notebooks: of ``talk.ipynb``, of another path, or of none that is told (None)."""
-    kernels: list[Kernel] = []
+    started: list[Kernel] = []
 
     def start(notebook: str | None = "talk.ipynb") -> Kernel:
-        folder = tmp_path / f"kernel-{len(kernels)}"
+        folder = tmp_path / f"kernel-{len(started)}"
         folder.mkdir()
         told = {} if notebook is None else {"JPY_SESSION_NAME": str(tmp_path / notebook)}
-        kernels.append(Kernel(folder, environment | told))
-        return kernels[-1]
+        started.append(kernels.take(folder, environment | told))
+        return started[-1]
 
     yield start
-    for kernel in kernels:
-        kernel.close()
+    for kernel in started:
+        kernels.give_back(kernel)
 
 
 def cell(kernel: Kernel, name: str, text: str = "", line: str = "sandbox/echo") -> str:
@@ -331,7 +331,7 @@ def test_too_long(start: Start, sandbox: Sandbox) -> None:
     kernel = start()
     kernel.run("%openrouter endpoints sandbox/memory")
     kernel.run(
-        "magics = get_ipython().magics_manager.registry['OpenRouterMagics']; magics.desk.session.models.catalog()"
+        "magics = get_ipython().magics_manager.registry['OpenRouterMagics']; magics.context.session.models.catalog()"
     )
     long = "word " * 6000
     cell(kernel, "a", long, "sandbox/echo")

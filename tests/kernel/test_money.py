@@ -60,7 +60,7 @@ def test_a_budget(kernel: Kernel, sandbox: Sandbox) -> None:
         ("%openrouter cost --by model", "takes --all and --since 2026-11-25"),
         ("%openrouter cost --since yesterday", "is no date"),
         ("%openrouter set daily_budget lots", "it wants an amount in USD such as 2.00, or none."),
-        ("%%openrouter sandbox/echo --max-cost cheap\nhi", "--max-cost wants an amount in USD"),
+        ("%%openrouter sandbox/echo --max-cost cheap\nhi", "--max-cost is 'cheap'; it wants an amount in USD"),
     ],
 )
 def test_mistyped(kernel: Kernel, line: str, said: str) -> None:

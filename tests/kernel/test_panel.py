@@ -91,7 +91,7 @@ def test_a_failed_branch_leaves_what_was_there(kernel: Kernel, sandbox: Sandbox)
     kernel.run("turns = or_magic.conversation().turns\npanel._pressed({'do': 'again', 'turn': str(turns[0].id)})")
     assert kernel.value("wait(lambda: 'The answer that was there stands.' in panel.box.notice)") is True
     assert kernel.value("[t.prompt.text for t in or_magic.conversation()]") == ["first", "second"]
-    assert kernel.value("[len(spot.branches) for spot in panel.spots]") == [2, 1]
+    assert kernel.value("[len(spot.branches) for spot in panel.branch_points]") == [2, 1]
 
 
 def test_what_is_closed_hears_nothing(kernel: Kernel, sandbox: Sandbox) -> None:
@@ -135,3 +135,29 @@ def test_what_was_written_is_never_lost(kernel: Kernel, sandbox: Sandbox) -> Non
     assert kernel.value("wait(lambda: panel.box.draft == '{{ nowhere }}')") is True
     assert "'nowhere' is not defined" in kernel.value("panel.box.notice")
     assert kernel.value("panel.editing.id, panel.box.editing[:18]") == (1, "Editing question 1")
+
+
+def test_what_is_said_is_to_be_seen(kernel: Kernel, sandbox: Sandbox) -> None:
+    """A notice comes after what it tells of: the box is filled before it says so, a question is gone before it is."""
+    kernel.run(f"{WAIT}\n{SHOWN}\n%openrouter model sandbox/echo\nseen = []")
+    kernel.run("%openrouter ask first")
+    kernel.run("%openrouter ask second")
+    kernel.run("panel.box.observe(lambda change: seen.append((change['new'][:18], panel.box.draft)), 'editing')")
+    kernel.run("panel.box.observe(lambda change: seen.append((change['new'][:9], len(panel.branch_points))), 'notice')")
+    kernel.run("panel._pressed({'do': 'edit', 'turn': '1'})")
+    assert kernel.value("wait(lambda: seen)") == [("Editing question 1", "first")]
+    kernel.run("panel._pressed({'do': 'undo', 'turn': '2'})")
+
+    assert kernel.value("wait(lambda: len(seen) == 2) and seen[1]") == ("Taken out", 1)
+
+
+def test_a_prompt_that_cannot_be_sent_is_there_when_it_is_said(kernel: Kernel, sandbox: Sandbox) -> None:
+    """Why nothing was sent is told when the prompt stands in the box again, with the edit that it was."""
+    kernel.run(f"{WAIT}\n{SHOWN}\n%openrouter model sandbox/echo\nseen = []")
+    kernel.run("%openrouter ask first")
+    kernel.run("panel._pressed({'do': 'edit', 'turn': '1'})")
+    assert kernel.value("wait(lambda: panel.box.editing != '')") is True
+    kernel.run("panel.box.observe(lambda change: seen.append((panel.box.draft, panel.box.editing != '')), 'notice')")
+    kernel.run("panel.box.clear()\npanel._ask('{{ nowhere }}', ())")
+
+    assert kernel.value("wait(lambda: seen)") == [("{{ nowhere }}", True)]

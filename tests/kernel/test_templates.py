@@ -61,8 +61,9 @@ def test_in_and_out_and_what_was_not_typed(kernel: Kernel, sandbox: Sandbox) -> 
 
 
 @pytest.mark.parametrize("applied", APPLIED, ids=["as it is", "nest_asyncio", "nest_asyncio2"])
-def test_an_awaitable_leaves_the_queue_alone(kernel: Kernel, sandbox: Sandbox, applied: str) -> None:
+def test_an_awaitable_leaves_the_queue_alone(own_kernel: Kernel, sandbox: Sandbox, applied: str) -> None:
     """A cell that awaits, with cells queued behind it: all run in order, a completion is answered, stderr is empty."""
+    kernel = own_kernel  # what is applied stays
     kernel.run(applied or "pass")
     kernel.run(SETUP)
     requests = [

@@ -97,8 +97,9 @@ def test_a_tool_on_the_loop_of_the_kernel(kernel: Kernel, sandbox: Sandbox) -> N
 
 
 @pytest.mark.parametrize("applied", APPLIED, ids=["as it is", "nest_asyncio", "nest_asyncio2"])
-def test_a_tool_that_awaits_leaves_the_queue_alone(kernel: Kernel, sandbox: Sandbox, applied: str) -> None:
+def test_a_tool_that_awaits_leaves_the_queue_alone(own_kernel: Kernel, sandbox: Sandbox, applied: str) -> None:
     """Cells queued behind a tool that awaits run in order, a completion is answered, and stderr is empty."""
+    kernel = own_kernel  # what is applied stays
     ok(kernel, f"{applied}\n{HARMLESS}{NAP}order = []")
     aloud = kernel.aloud()
     requests = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -15,7 +15,7 @@ from or_magic.client.client import Client, Endpoint
 from or_magic.client.requests import ChatRequest
 from or_magic.endpoint import Timeouts
 from or_magic.errors import AuthenticationError, ServiceError
-from or_magic.sandbox import Behaviour, Sandbox, start
+from or_magic.sandbox import Sandbox
 from or_magic.types import Began, Message
 from tests.faults.server import response, serve
 
@@ -36,12 +36,6 @@ FULL_KEY = {
 }
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with start(behaviour=Behaviour(pace=0, first_token_s=0, credits_usd=Decimal(5))) as running:
-        yield running
-
-
 def asked(base_url: str, key: str = "sk-or-x") -> Client:
     return Client(Endpoint(base_url, key), timeouts=Timeouts(retries=0))
 
@@ -54,6 +48,7 @@ def document(data: object) -> bytes:
     return response(200, json.dumps({"data": data}).encode())
 
 
+@pytest.mark.sandbox(credits_usd=Decimal(5), record_delay_s=0)
 def test_the_account_of_the_sandbox(sandbox: Sandbox) -> None:
     """What an answer cost is what the key, the credits and the generation's record tell, to the digit."""
     client, events = asked(sandbox.base_url), []

@@ -14,7 +14,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from or_magic.catalog.model import Catalog, decode_endpoints, decode_models, decode_providers, prices_of
+from or_magic.catalog.decoding import decode_endpoints, decode_models, decode_providers, prices_of
+from or_magic.catalog.model import Catalog
 from or_magic.errors import ServiceError
 
 DATA = Path(__file__).parents[3] / "shared" / "data"

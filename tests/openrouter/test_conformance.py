@@ -12,19 +12,20 @@ from hypothesis import strategies as st
 from openrouter.components import ChatRequest as SdkRequest
 
 from or_magic.client.requests import ChatRequest, encode
-from or_magic.settings.parameters import PARAMETERS, Parameter, TextOrObject
+from or_magic.settings.parameters import PARAMETERS, Parameter
 from or_magic.settings.request_fields import compose
 from or_magic.settings.value_types import (
     Choice,
     Either,
     Extras,
     Json,
-    Kind,
     Number,
     Pairs,
     Several,
     Switch,
     Text,
+    TextOrObject,
+    ValueType,
 )
 from or_magic.types import ImagePart, Message, TextPart, ToolCall
 from tests.openrouter.conformance import LEGITIMATE, vanished
@@ -35,10 +36,10 @@ COVERED: set[str] = set()
 
 def typed(parameter: Parameter) -> st.SearchStrategy[str]:
     """Texts that a user may type for a parameter."""
-    return typed_of(parameter.kind, parameter.example)
+    return typed_of(parameter.type, parameter.example)
 
 
-def typed_of(kind: Kind, example: str) -> st.SearchStrategy[str]:
+def typed_of(kind: ValueType, example: str) -> st.SearchStrategy[str]:
     match kind:
         case Number(low, high, True):
             return st.integers(int(low), int(min(high, 10**6))).map(str)

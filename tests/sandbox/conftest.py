@@ -10,16 +10,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from or_magic.sandbox import Behaviour, Sandbox, start
+from or_magic.sandbox import Sandbox
 
 from .talker import KEY, Talker
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    """A sandbox that does not make anybody wait."""
-    with start(behaviour=Behaviour(pace=0, first_token_s=0)) as running:
-        yield running
 
 
 @pytest.fixture

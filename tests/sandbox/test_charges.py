@@ -62,6 +62,7 @@ def test_a_charge_is_there_when_the_answer_is(sandbox: Sandbox, talker: Talker) 
     assert sandbox.requests[-1].ending == "complete"
 
 
+@pytest.mark.sandbox(record_delay_s=0)
 def test_the_record_of_a_generation_tells_its_cost(client: httpx.Client, talker: Talker) -> None:
     """GET /generation gives the tokens and the price that the answer reported; an unknown id is a 404."""
     answer = talker.whole("sandbox/reasoner", "hello")

@@ -58,6 +58,7 @@ def test_the_requests_can_be_read(talker: Talker, control: httpx.Client) -> None
     assert (request["status"], request["ending"], request["closed_by_client"]) == (200, "complete", False)
 
 
+@pytest.mark.sandbox(record_delay_s=0)
 def test_knobs_can_be_turned(sandbox: Sandbox, control: httpx.Client) -> None:
     """POST /sandbox/behaviour turns the given knobs, leaves the others, and answers with all."""
     changed = control.post("/sandbox/behaviour", json={"comments": 7, "credits_usd": 2.5}).json()

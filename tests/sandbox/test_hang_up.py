@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import httpx
+import pytest
 
 from or_magic.sandbox import Charge, Sandbox
 
@@ -48,6 +49,7 @@ def test_what_was_generated_is_charged(sandbox: Sandbox, client: httpx.Client) -
     assert sandbox.charges.total_usd() == charge.cost_usd
 
 
+@pytest.mark.sandbox(record_delay_s=0)
 def test_the_record_says_cancelled(sandbox: Sandbox, client: httpx.Client) -> None:
     """GET /generation tells the cost that the client never saw, and that the answer was cancelled."""
     generation_id = hang_up_after(client, 1, model="sandbox/slow")

@@ -22,6 +22,7 @@ operations = pytest.importorskip("openrouter.operations")
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:Pydantic serializer warnings"),  # it lists the providers that it knows
+    pytest.mark.sandbox(record_delay_s=0),
 ]
 
 TEXT = "Größe — 東京\n\n- eins\n- zwei"

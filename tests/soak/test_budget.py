@@ -18,7 +18,7 @@ from or_magic.chat.session import Session
 from or_magic.ledger.audit import verify
 from or_magic.ledger.store import Budgets
 from or_magic.money import pico_usd
-from or_magic.sandbox import Behaviour, Sandbox, start
+from or_magic.sandbox import Sandbox
 from or_magic.settings.layers import Settings
 
 from .spender import PROMPT
@@ -26,6 +26,7 @@ from .spender import PROMPT
 PROCESSES, QUESTIONS = 4, 16
 TIMES_THE_COST = 5  # the worst case is five times what it costs
 FULL = [pytest.mark.soak, pytest.mark.timeout(3600)]
+pytestmark = pytest.mark.sandbox(pace=2000, first_token_s=0.01, record_delay_s=0.1)
 
 
 class InFolder(ScriptHost):
@@ -37,12 +38,6 @@ class InFolder(ScriptHost):
 
     def where(self) -> Location:
         return Location("process:test", self._folder, "folder")
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with start(behaviour=Behaviour(pace=2000, first_token_s=0.01, record_delay_s=0.1)) as running:
-        yield running
 
 
 def environment(sandbox: Sandbox, folder: Path) -> dict[str, str]:
@@ -75,7 +70,7 @@ def worst_and_cost(session: Session) -> tuple[int, int, int]:
 def worst_of(session: Session, max_tokens: int) -> int:
     from or_magic.types import Message
 
-    case = session.budgeting().worst_case(
+    case = session.budget_check().worst_case(
         "sandbox/echo", {"max_tokens": max_tokens}, (Message.of_text("user", PROMPT),), 0
     )
     return case.pico_usd(max_tokens)
@@ -131,11 +126,11 @@ def test_a_killed_process_holds_nothing_back(session: Session, sandbox: Sandbox,
     again = Session(InFolder(tmp_path), Settings(environment(sandbox, tmp_path)))
     again.ask(PROMPT, model="sandbox/echo", history="none")
 
-    (standing,) = again.budgeting().standings_of(str(tmp_path), again.service, None)
+    (standing,) = again.budget_check().standings_of(str(tmp_path), again.service, None)
     give_up_at = time.monotonic() + 60
     while standing.reserved and time.monotonic() < give_up_at:
         time.sleep(0.2)
-        (standing,) = again.budgeting().standings_of(str(tmp_path), again.service, None)
+        (standing,) = again.budget_check().standings_of(str(tmp_path), again.service, None)
     assert standing.reserved == 0
     assert not [turn for turn in again.ledger.turns() if turn.state == "open"]
     again.close()

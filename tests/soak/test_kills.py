@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import pytest
 
 from or_magic.ledger.audit import verify
 from or_magic.ledger.store import Ledger
-from or_magic.sandbox import Behaviour, Sandbox, start
+from or_magic.sandbox import Sandbox
 from tests.kernel.conftest import Kernel
 
 FULL = [pytest.mark.soak, pytest.mark.timeout(3600)]
@@ -24,14 +23,10 @@ AT_ONCE = 3
 PACE = 150  # tokens a second: an essay takes some seconds
 MAY_BE_LOST_S = 2.0  # a checkpoint is due each 0.9 s; the rest is for a machine that is busy with other tests
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    """A sandbox that streams at the pace of a model."""
-    with start(behaviour=Behaviour(pace=PACE, first_token_s=0.05, record_delay_s=600)) as running:
-        yield running
+pytestmark = [
+    pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL"),
+    pytest.mark.sandbox(pace=PACE, first_token_s=0.05),
+]
 
 
 @pytest.fixture

@@ -18,17 +18,12 @@ from or_magic.errors import OrMagicError, Stopped
 from or_magic.ledger.audit import verify
 from or_magic.ledger.spending import Spending
 from or_magic.money import usd
-from or_magic.sandbox import Behaviour, Sandbox, start
+from or_magic.sandbox import Sandbox
 from or_magic.settings.layers import Settings
 
 FULL = [pytest.mark.soak, pytest.mark.timeout(7200)]
+pytestmark = pytest.mark.sandbox(credits_usd=Decimal(10**6), record_delay_s=0)
 TEXT = "What would you say to this, in a word or two?"
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with start(behaviour=Behaviour(pace=0, first_token_s=0, credits_usd=Decimal(10**6))) as running:
-        yield running
 
 
 @pytest.fixture

@@ -85,15 +85,42 @@ _C_KEYWORDS = (
     " sizeof static string struct super switch template this throw throws true try typedef typename union unsigned"
     " using var virtual void volatile while yield"
 )
-_C_TOKEN = re.compile(
-    r"(?P<c>//[^\n]*|/\*.*?(?:\*/|\Z)|^[ \t]*#[^\n]*)"
-    r"|(?P<s>\"(?:\\.|[^\"\\\n])*\"?|'(?:\\.|[^'\\\n])*'?)"
-    r"|(?P<n>\b\d[\w.]*)"
-    rf"|(?P<k>\b(?:{_C_KEYWORDS.replace(' ', '|')})\b)"
-    r"|(?P<f>\b\w+(?=\())|(?P<word>\w+)",
-    re.DOTALL | re.MULTILINE,
-)
 _WILD = re.compile(r"^[^\n]{400}|(?<!\s)\s{200}|\r", re.MULTILINE)
+_EDITOR = "--jp-mirror-editor-"
+# The class stands twice where JupyterLab's own rules for rendered output, two classes and an element, would win.
+_STYLESHEET = (
+    ".orm{overflow-wrap:anywhere;padding-left:5px}"
+    ".orm :is(p,li,h1,h2,h3,h4,td,th){unicode-bidi:plaintext;text-align:start}"
+    ".orm details{margin:0 0 1em}"
+    ".orm a{color:var(--jp-content-link-color,#3673da)}"
+    ".orm img{max-width:100%}"
+    ".orm.orm pre{overflow:auto;max-width:100%;padding:.6em .8em;margin:0 0 1em;border-radius:3px;white-space:pre;"
+    "overflow-wrap:normal;background:var(--jp-cell-editor-background,rgba(128,128,128,.12))}"
+    ".orm.orm pre code{background:none;padding:0}"
+    ".orm.orm table{display:block;width:max-content;max-width:100%;overflow:auto;"
+    "border-collapse:collapse;margin:0 0 1em}"
+    ".orm.orm th,.orm.orm td{text-align:left;padding:.3em .7em;"
+    "border:1px solid var(--jp-border-color2,rgba(128,128,128,.4))}"
+    ".orm.orm [align=right]{text-align:right}.orm.orm [align=center]{text-align:center}"
+    ".orm .orm-task{list-style:none}"
+    ".orm .orm-display{display:block;overflow:auto hidden;margin:.6em 0}"
+    ".orm .orm-tex{white-space:pre-wrap}"
+    ".orm .orm-raw{display:block;white-space:pre-wrap;margin:0 0 1em}"
+    ".orm section{font-size:.9em;border-top:1px solid var(--jp-border-color2,rgba(128,128,128,.4));margin-top:1em}"
+    ".orm.orm-plain{white-space:pre-wrap;font-family:inherit;background:none;border:0;padding:0;margin:0}"
+    ".orm-status{opacity:.7;font-size:.9em}"
+    ".orm.orm-thoughts{opacity:.8;font-size:.9em;margin:0 0 .6em}.orm.orm-thoughts>summary{cursor:pointer}"
+    ".orm.orm-turn{margin:0 0 .5em}.orm.orm-turn>summary{cursor:pointer}"
+    ".orm.orm-sources{font-size:.9em}.orm.orm-calls{margin:0 0 .6em}"
+    f".orm .orm-k{{color:var({_EDITOR}keyword-color,#1f883c)}}"
+    f".orm .orm-s{{color:var({_EDITOR}string-color,#cc4a31)}}"
+    f".orm .orm-n{{color:var({_EDITOR}number-color,#2a8285)}}"
+    f".orm .orm-c{{color:var({_EDITOR}comment-color,#717a84);font-style:italic}}"
+    f".orm .orm-f{{color:var({_EDITOR}def-color,#3673da)}}"
+    f".orm .orm-b{{color:var({_EDITOR}builtin-color,#9a5fc0)}}"
+    ".orm .orm-i{color:var(--jp-success-color0,#1f883c)}"
+    ".orm .orm-d{color:var(--jp-error-color1,#cc4a31)}"
+)
 
 
 @functools.lru_cache(maxsize=64)  # an answer is redrawn while it arrives, with the same blocks in it
@@ -151,11 +178,23 @@ def _class_of(kind: str) -> str:
 
 def _c_pieces(code: str) -> Iterator[tuple[str, str]]:
     end = 0
-    for token in _C_TOKEN.finditer(code):
+    for token in _c_token().finditer(code):
         yield "", code[end : token.start()]
         yield "" if token.lastgroup == "word" else token.lastgroup or "", token[0]
         end = token.end()
     yield "", code[end:]
+
+
+@functools.cache
+def _c_token() -> re.Pattern[str]:
+    return re.compile(
+        r"(?P<c>//[^\n]*|/\*.*?(?:\*/|\Z)|^[ \t]*#[^\n]*)"
+        r"|(?P<s>\"(?:\\.|[^\"\\\n])*\"?|'(?:\\.|[^'\\\n])*'?)"
+        r"|(?P<n>\b\d[\w.]*)"
+        rf"|(?P<k>\b(?:{_C_KEYWORDS.replace(' ', '|')})\b)"
+        r"|(?P<f>\b\w+(?=\())|(?P<word>\w+)",
+        re.DOTALL | re.MULTILINE,
+    )
 
 
 def _first_word(language: str) -> str:
@@ -177,40 +216,3 @@ def _lexer(name: str) -> Lexer:
 
 def _escape(code: str) -> str:
     return html.escape(show_hidden(code), quote=False)
-
-
-_EDITOR = "--jp-mirror-editor-"
-# The class stands twice where JupyterLab's own rules for rendered output, two classes and an element, would win.
-_STYLESHEET = (
-    ".orm{overflow-wrap:anywhere;padding-left:5px}"
-    ".orm :is(p,li,h1,h2,h3,h4,td,th){unicode-bidi:plaintext;text-align:start}"
-    ".orm details{margin:0 0 1em}"
-    ".orm a{color:var(--jp-content-link-color,#3673da)}"
-    ".orm img{max-width:100%}"
-    ".orm.orm pre{overflow:auto;max-width:100%;padding:.6em .8em;margin:0 0 1em;border-radius:3px;white-space:pre;"
-    "overflow-wrap:normal;background:var(--jp-cell-editor-background,rgba(128,128,128,.12))}"
-    ".orm.orm pre code{background:none;padding:0}"
-    ".orm.orm table{display:block;width:max-content;max-width:100%;overflow:auto;"
-    "border-collapse:collapse;margin:0 0 1em}"
-    ".orm.orm th,.orm.orm td{text-align:left;padding:.3em .7em;"
-    "border:1px solid var(--jp-border-color2,rgba(128,128,128,.4))}"
-    ".orm.orm [align=right]{text-align:right}.orm.orm [align=center]{text-align:center}"
-    ".orm .orm-task{list-style:none}"
-    ".orm .orm-display{display:block;overflow:auto hidden;margin:.6em 0}"
-    ".orm .orm-tex{white-space:pre-wrap}"
-    ".orm .orm-raw{display:block;white-space:pre-wrap;margin:0 0 1em}"
-    ".orm section{font-size:.9em;border-top:1px solid var(--jp-border-color2,rgba(128,128,128,.4));margin-top:1em}"
-    ".orm.orm-plain{white-space:pre-wrap;font-family:inherit;background:none;border:0;padding:0;margin:0}"
-    ".orm-status{opacity:.7;font-size:.9em}"
-    ".orm.orm-thoughts{opacity:.8;font-size:.9em;margin:0 0 .6em}.orm.orm-thoughts>summary{cursor:pointer}"
-    ".orm.orm-turn{margin:0 0 .5em}.orm.orm-turn>summary{cursor:pointer}"
-    ".orm.orm-sources{font-size:.9em}.orm.orm-calls{margin:0 0 .6em}"
-    f".orm .orm-k{{color:var({_EDITOR}keyword-color,#1f883c)}}"
-    f".orm .orm-s{{color:var({_EDITOR}string-color,#cc4a31)}}"
-    f".orm .orm-n{{color:var({_EDITOR}number-color,#2a8285)}}"
-    f".orm .orm-c{{color:var({_EDITOR}comment-color,#717a84);font-style:italic}}"
-    f".orm .orm-f{{color:var({_EDITOR}def-color,#3673da)}}"
-    f".orm .orm-b{{color:var({_EDITOR}builtin-color,#9a5fc0)}}"
-    ".orm .orm-i{color:var(--jp-success-color0,#1f883c)}"
-    ".orm .orm-d{color:var(--jp-error-color1,#cc4a31)}"
-)

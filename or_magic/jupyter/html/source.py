@@ -7,9 +7,9 @@ would are not tables. And a quotation of a thousand levels costs the page a minu
 
 Lines are joined and changed but keep their origin, so that a line of the prepared text has an offset in the text.
 
-Nothing here is exact, and nothing has to be: it is drawn again a moment later, and the finished answer never comes
-through here. The rules look at the last paragraph alone, and only at what would flash as garbage: marks that wait for
-their partner.
+A text that still arrives ends anywhere: `close_open` closes what is open there. That is not exact, and need not be: it
+is drawn again a moment later, and the finished answer is never changed so. Its rules look at the last paragraph alone,
+and only at what would flash as garbage: marks that wait for their partner.
 """
 
 from __future__ import annotations
@@ -35,6 +35,17 @@ _DEEP_QUOTE = re.compile(rf"^((?:[ \t]*>){{{QUOTES_MAX}}})(?=[ \t]*>)")
 _DELIMITER_ROW = re.compile(r"[ \t>]*[|:-][ \t|:-]*$")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufdd0-\ufdef\ud800-\udfff]")
+SPAN_MAX = 400  # characters; a mark that has waited longer for its partner is likely no mark
+PARTIAL_MAX = 64
+# A last line of these alone may become anything: a list, a heading's underline, a table's second row, a fence.
+_ENDS = "`~$\\ \t>"  # what may be the first half of the end of a fence or a formula
+_MARKS = "-=*+#>|:`~_$\\ \t"
+_ITEM_BEGUN = re.compile(r"(?:\d{1,9}[.)]?|[-*+][ \t]\[[ xX]?)$")
+_PARTIAL = re.compile(r"(?:!?\[|</?[a-zA-Z]{0,8}|&#?\w{0,8}|\\|[*_~`]+)$")
+_OPEN_LINK = re.compile(r'\]\((?:<[^>\n]*|[^\s]*(?:\s+"[^"\n]*"?)?)$')
+_TOKEN = re.compile(r"\\.|`+|\*+|_+|~~", re.DOTALL)
+_MATH = re.compile(r"\\\\|\\[()\[\]]|\$\$")
+_TICKS = re.compile(r"`+")
 
 
 @dataclass(slots=True)
@@ -72,7 +83,7 @@ def prepare(text: str, *, open_formula: Literal["text", "code", "joined"] = "tex
         open_formula: what becomes of a displayed formula that has begun and may still get its end: it is left to
             the parser, or shown as code, or its lines are joined as if it had ended.
     """
-    lines, offsets = _split(_UNFIT.sub(_fit, text))
+    lines, offsets = _split(_UNFIT.sub(_replacement, text))
     formulas = _Formulas(lines)
     tables = _Tables(lines)
     prepared = PreparedSource()
@@ -116,7 +127,7 @@ def _closes_fence(line: str, fence: re.Match[str]) -> bool:
     return len(marks) >= len(fence[2]) and set(marks) == {fence[2][0]}
 
 
-def _fit(match: re.Match[str]) -> str:
+def _replacement(match: re.Match[str]) -> str:
     # One character for one, so that offsets stay what they are.
     code = ord(match[0])
     return chr(0x2400 + code) if code < 0x20 else "\ufffd"
@@ -225,19 +236,6 @@ def _closer_of(opener: re.Match[str]) -> str:
 def _next(numbers: list[int], least: int) -> int | None:
     index = bisect_left(numbers, least)
     return numbers[index] if index < len(numbers) else None
-
-
-SPAN_MAX = 400  # characters; a mark that has waited longer for its partner is likely no mark
-PARTIAL_MAX = 64
-# A last line of these alone may become anything: a list, a heading's underline, a table's second row, a fence.
-_ENDS = "`~$\\ \t>"  # what may be the first half of the end of a fence or a formula
-_MARKS = "-=*+#>|:`~_$\\ \t"
-_ITEM_BEGUN = re.compile(r"(?:\d{1,9}[.)]?|[-*+][ \t]\[[ xX]?)$")
-_PARTIAL = re.compile(r"(?:!?\[|</?[a-zA-Z]{0,8}|&#?\w{0,8}|\\|[*_~`]+)$")
-_OPEN_LINK = re.compile(r'\]\((?:<[^>\n]*|[^\s]*(?:\s+"[^"\n]*"?)?)$')
-_TOKEN = re.compile(r"\\.|`+|\*+|_+|~~", re.DOTALL)
-_MATH = re.compile(r"\\\\|\\[()\[\]]|\$\$")
-_TICKS = re.compile(r"`+")
 
 
 def close_open(text: str) -> str:

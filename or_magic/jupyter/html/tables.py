@@ -24,7 +24,7 @@ BLANK_LAST = (
     "if (type !== 'display') return is_number ? data : %sInfinity; "
     "return is_number ? data.toLocaleString('en-US', {maximumFractionDigits: 10}) : ''; }"
 )
-_NARROW_FILTERS = (  # the fields that filter a column would make it as wide as they are
+_NARROW_FILTERS = (  # else the fields that filter a column make it as wide as they are
     "function () { const api = this.api(); let changed = false; "
     "api.table().container().querySelectorAll('thead input').forEach((field, n) => { "
     "const width = n === 0 ? '18ch' : '8ch'; "
@@ -87,10 +87,10 @@ def _interactive(shown: pd.DataFrame) -> dict[str, Any] | None:
     except ImportError:
         return None
     # The renderers are ours, and know no text of anybody: what has no number is blank, and last where one sorts by it.
-    numbers = {name: location for location, name in enumerate(shown.columns, 1) if shown[name].dtype.kind == "f"}
+    numbers = {name: position for position, name in enumerate(shown.columns, 1) if shown[name].dtype.kind == "f"}
     renders = [
-        {"targets": location, "render": JavascriptFunction(BLANK_LAST % ("-" if name in LARGE_FIRST else ""))}
-        for name, location in numbers.items()
+        {"targets": position, "render": JavascriptFunction(BLANK_LAST % ("-" if name in LARGE_FIRST else ""))}
+        for name, position in numbers.items()
     ]
     widget = ITable(
         shown,

@@ -1,6 +1,7 @@
 """The panel's meter: what this turn cost, what the notebook spent, how its budgets stand, what the account has left.
 
-All but the last is read from the ledger. The account is the service's to tell, which is asked when the user says so.
+All but the last is read from the ledger. What the account has left, only the service knows: it is asked when the user
+presses the button.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 CSS = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
 SANDBOX = "sandbox"
-_VOICE = "sandbox/echo"  # by it the sandbox's catalog is known
+_ECHO = "sandbox/echo"  # a model by which the sandbox's catalog is known
 _NAMES = {"day": "today", "thread": "thread", "all": "all notebooks today", "cell": "this question"}
 _WARN_AT = 80  # percent of a budget
 
@@ -63,21 +64,21 @@ class Meter(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     Args:
         session: whose money is told.
-        where: the place of the notebook that the panel belongs to.
-        work: looks and draws.
+        where: gives the location of the notebook that the panel belongs to.
+        worker: looks and draws.
     """
 
-    def __init__(self, session: Session, where: Callable[[], Location], work: Worker) -> None:
-        self._session, self._where, self._work = session, where, work
-        self._asked_at: str | None = None  # the service whose answer is awaited
-        self._told_by: str | None = None  # the service whose balance is shown
+    def __init__(self, session: Session, where: Callable[[], Location], worker: Worker) -> None:
+        self._session, self._where, self._worker = session, where, worker
+        self._awaited_service: str | None = None  # whose answer is awaited
+        self._shown_service: str | None = None  # whose balance is shown
         self._figures = widgets.HTML()
         self._button = widgets.Button(description="Balance", tooltip="Ask the service what the account has left")
         self._balance = widgets.HTML()
         super().__init__([self._figures, self._button, self._balance])
         for widget, name in ((self, "meter"), (self._button, "meter-button"), (self._balance, "meter-balance")):
             widget.add_class(f"orm-{name}")
-        self._button.on_click(lambda _: work.do(self._ask))
+        self._button.on_click(lambda _: worker.do(self._ask))
         self.refresh()
 
     def refresh(self, last: Answer | None = None) -> None:
@@ -86,7 +87,7 @@ class Meter(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         Args:
             last: the answer of this turn; None for the session's last one.
         """
-        self._work.do(lambda: self._look(last or self._session.last), newest="meter")
+        self._worker.do(lambda: self._look(last or self._session.last), newest="meter")
 
     def _look(self, last: Answer | None) -> None:
         try:
@@ -95,37 +96,37 @@ class Meter(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         except OrMagicError as error:
             shown, service = _line(str(error)), None
         self._figures.value = shown
-        if self._told_by not in (None, service):  # another service is set by now
-            self._told_by, self._balance.value = None, ""
+        if self._shown_service not in (None, service):  # another service is set by now
+            self._shown_service, self._balance.value = None, ""
         free(self)
 
     def _ask(self) -> None:
-        if self._asked_at is not None:
+        if self._awaited_service is not None:
             return
         try:
             client, service = self._session.client(), self._session.service
         except OrMagicError as error:
-            self._tell(None, _line(str(error)))
+            self._show_balance(None, _line(str(error)))
             return
-        self._asked_at = service
-        self._tell(service, _line("asking …"))
-        asked = background.submit(_asked(client))
-        asked.add_done_callback(lambda done: self._work.do(lambda: self._answer(done)))
+        self._awaited_service = service
+        self._show_balance(service, _line("asking …"))
+        balance = background.submit(_balance(client))
+        balance.add_done_callback(lambda done: self._worker.do(lambda: self._answer(done)))
 
     def _answer(self, done: Future[Credits | KeyState]) -> None:
-        service, self._asked_at = self._asked_at, None
+        service, self._awaited_service = self._awaited_service, None
         try:
             line = balance_line(done.result(), is_real=not is_sandbox(self._session, self._session.last))
         except OrMagicError as error:
             line = str(error)
-        self._tell(service, _line(line))
+        self._show_balance(service, _line(line))
 
-    def _tell(self, service: str | None, shown: str) -> None:
-        self._told_by, self._balance.value = service, shown
+    def _show_balance(self, service: str | None, shown: str) -> None:
+        self._shown_service, self._balance.value = service, shown
         free(self)
 
 
-async def _asked(client: Client) -> Credits | KeyState:
+async def _balance(client: Client) -> Credits | KeyState:
     """What the account has; where the key may not know that, what the key may spend."""
     known = await credits(client)
     return known if known is not None else await key_state(client)
@@ -141,7 +142,7 @@ def read(session: Session, location: Location, last: Answer | None) -> Reading:
     service = session.service
     thread = next((each.id for each in session.threads.of(location.notebook) if each.is_current), None)
     spent = session.ledger.spent(location.budget_scope, service)
-    standings = session.budgeting().standings_of(location.budget_scope, service, thread)
+    standings = session.budget_check().standings_of(location.budget_scope, service, thread)
     name = SANDBOX if is_sandbox(session, last) else location.budget_scope_name
     return Reading(name, spent.pico_usd, spent.unknown, standings, _cost(last) if last is not None else "")
 
@@ -157,8 +158,8 @@ def is_sandbox(session: Session, last: Answer | None) -> bool:
     if last is not None and is_rehearsal(session.service, last):
         return True
     settings = session.settings
-    told = (settings.base_url().source, settings.model().value)
-    return any(SANDBOX in each for each in told) or session.models.here(_VOICE) is not None
+    names = (settings.base_url().source, settings.model().value)
+    return any(SANDBOX in each for each in names) or session.models.here(_ECHO) is not None
 
 
 def meter_html(reading: Reading) -> str:
@@ -175,13 +176,13 @@ def meter_html(reading: Reading) -> str:
     return f'<div class="orm-meter-figures" role="group" aria-label="Money">{"".join(figures)}</div>'
 
 
-def balance_line(told: Credits | KeyState, *, is_real: bool = True) -> str:
+def balance_line(balance: Credits | KeyState, *, is_real: bool = True) -> str:
     """The account's balance in one line of plain text."""
-    if isinstance(told, Credits):
-        return f"{'account' if is_real else SANDBOX} {_usd(told.left_usd)} left of {_usd(told.bought_usd)}"
-    if told.limit_usd is None:
-        return f"this key has used {_usd(told.usage_usd)}, and may not see the account's balance"
-    return f"this key may spend {_usd(told.remaining_usd)} of {_usd(told.limit_usd)}"
+    if isinstance(balance, Credits):
+        return f"{'account' if is_real else SANDBOX} {_usd(balance.left_usd)} left of {_usd(balance.bought_usd)}"
+    if balance.limit_usd is None:
+        return f"this key has used {_usd(balance.usage_usd)}, and may not see the account's balance"
+    return f"this key may spend {_usd(balance.remaining_usd)} of {_usd(balance.limit_usd)}"
 
 
 def _usd(amount: Decimal | None) -> str:
@@ -203,8 +204,8 @@ def _line(text: str) -> str:
 
 
 def _figure(name: str, amount: str, more: str = "", bar: str = "") -> str:
-    told = f"<b>{escape_text(amount)}</b>" + (f" {escape_text(more)}" if more else "")
-    return f'<span class="orm-meter-figure"><span>{escape_text(name)}</span>{bar}<span>{told}</span></span>'
+    figures = f"<b>{escape_text(amount)}</b>" + (f" {escape_text(more)}" if more else "")
+    return f'<span class="orm-meter-figure"><span>{escape_text(name)}</span>{bar}<span>{figures}</span></span>'
 
 
 def _budget(name: str, standing: BudgetState, more: str = "") -> str:

@@ -99,7 +99,7 @@ function codeTool(label, title, act) {
 }
 
 function decorate(root) {
-  for (const pre of root.querySelectorAll(".orm-talk .orm-item:not(.orm-arriving) pre:not(.orm-plain):not([data-tools])")) {
+  for (const pre of root.querySelectorAll(".orm-conversation .orm-item:not(.orm-arriving) pre:not(.orm-plain):not([data-tools])")) {
     if (pre.closest(".orm-asked")) continue;
     pre.dataset.tools = "";
     pre.tabIndex = 0; // a region that scrolls must be reachable
@@ -116,44 +116,44 @@ function decorate(root) {
     );
     pre.after(bar);
   }
-  for (const region of root.querySelectorAll(".orm-talk table, .orm-talk .orm-display")) {
+  for (const region of root.querySelectorAll(".orm-conversation table, .orm-conversation .orm-display")) {
     if (region.scrollWidth > region.clientWidth && region.tabIndex < 0) region.tabIndex = 0;
   }
 }
 
 // Follows the end while the reader is there; who has scrolled up is left alone.
 function followEnd(root, signal) {
-  const talk = root.querySelector(".orm-talk");
-  if (!talk) return () => {};
-  talk.tabIndex = 0;
-  talk.setAttribute("role", "log");
-  talk.setAttribute("aria-label", "Conversation");
+  const conversation = root.querySelector(".orm-conversation");
+  if (!conversation) return () => {};
+  conversation.tabIndex = 0;
+  conversation.setAttribute("role", "log");
+  conversation.setAttribute("aria-label", "Conversation");
   let isAtEnd = true;
   let top = 0;
-  talk.addEventListener(
+  conversation.addEventListener(
     "scroll",
     () => {
       // What grows moves the end away and leaves the place; only a reader goes up.
-      if (talk.scrollHeight - talk.scrollTop - talk.clientHeight < FOLLOW_WITHIN_PX) isAtEnd = true;
-      else if (talk.scrollTop < top) isAtEnd = false;
-      top = talk.scrollTop;
+      if (conversation.scrollHeight - conversation.scrollTop - conversation.clientHeight < FOLLOW_WITHIN_PX) isAtEnd = true;
+      else if (conversation.scrollTop < top) isAtEnd = false;
+      top = conversation.scrollTop;
     },
     { signal, passive: true },
   );
-  talk.addEventListener("wheel", (event) => event.deltaY < 0 && (isAtEnd = false), { signal, passive: true });
+  conversation.addEventListener("wheel", (event) => event.deltaY < 0 && (isAtEnd = false), { signal, passive: true });
   const follow = () => {
-    if (isAtEnd) talk.scrollTop = talk.scrollHeight;
-    top = talk.scrollTop;
+    if (isAtEnd) conversation.scrollTop = conversation.scrollHeight;
+    top = conversation.scrollTop;
   };
   const sizes = new ResizeObserver(follow);
   const watch = () => {
     sizes.disconnect();
-    sizes.observe(talk);
-    for (const child of talk.children) sizes.observe(child);
+    sizes.observe(conversation);
+    for (const child of conversation.children) sizes.observe(child);
     follow();
   };
   const children = new MutationObserver(watch);
-  children.observe(talk, { childList: true });
+  children.observe(conversation, { childList: true });
   watch();
   signal.addEventListener("abort", () => {
     sizes.disconnect();
@@ -172,7 +172,7 @@ function closeMenus(root, except) {
 // Above its button where there is room within what scrolls around it, else below.
 function placeMenu(menu) {
   const entries = menu.querySelector(".orm-entries");
-  const around = (menu.closest(".orm-talk") ?? document.documentElement).getBoundingClientRect();
+  const around = (menu.closest(".orm-conversation") ?? document.documentElement).getBoundingClientRect();
   const place = menu.getBoundingClientRect();
   menu.classList.remove("orm-down");
   const isTooHigh = place.top - entries.offsetHeight < Math.max(around.top, 0);
@@ -225,8 +225,8 @@ function listen(root, model, signal) {
       });
     }
   });
-  const talk = root.querySelector(".orm-talk");
-  if (talk) changes.observe(talk, { childList: true, subtree: true, attributeFilter: ["class"] });
+  const conversation = root.querySelector(".orm-conversation");
+  if (conversation) changes.observe(conversation, { childList: true, subtree: true, attributeFilter: ["class"] });
   decorate(root);
   signal.addEventListener("abort", () => changes.disconnect());
   root.addEventListener("orm-end", toEnd, { signal });

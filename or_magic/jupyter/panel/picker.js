@@ -160,26 +160,55 @@ function onKey(api, model, event) {
   keys[event.key]();
 }
 
-function render({ el }) {
+function render({ model, el }) {
   el.classList.add("orm-picker-page");
   let frame;
   let watch;
+  let root;
+  const offer = () => root && offerModels(root, model);
   const begin = () => {
     if (!el.isConnected) {  // it is put into the page after this function has returned
       frame = requestAnimationFrame(begin);
       return;
     }
-    const root = el.closest(".orm-picker");
+    root = el.closest(".orm-picker");
     if (!root) return;
-    press(root);
-    watch = new MutationObserver(() => press(root));
+    const dressRoot = () => {
+      press(root);
+      if (!root.querySelector(".orm-field input[list]")) offer();  // the field may be rendered later
+    };
+    dressRoot();
+    watch = new MutationObserver(dressRoot);
     watch.observe(root, { subtree: true, childList: true, attributes: true, attributeFilter: ["class"] });
   };
+  model.on("change:offered", offer);
   begin();
   return () => {
     cancelAnimationFrame(frame);
     watch?.disconnect();
+    model.off("change:offered", offer);
   };
+}
+
+// A Combobox of ipywidgets puts its value back over what is being typed when it gets another list. So the field is a
+// plain one, and its list is made here.
+function offerModels(root, model) {
+  const field = root.querySelector(".orm-field input");
+  if (!field) return;
+  let list = root.querySelector(".orm-field datalist");
+  if (!list) {
+    list = document.createElement("datalist");
+    list.id = `orm-models-${crypto.getRandomValues(new Uint32Array(2)).join("-")}`;
+    field.after(list);
+  }
+  list.replaceChildren(
+    ...model.get("offered").map((id) => {
+      const option = document.createElement("option");
+      option.value = id;
+      return option;
+    }),
+  );
+  field.setAttribute("list", list.id);
 }
 
 // Toggle buttons of ipywidgets are pressed for the eye alone.

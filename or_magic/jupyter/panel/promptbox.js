@@ -16,7 +16,7 @@ class View {
     this.build(el);
     this.notice = new Notice(model, this.line);
     this.names = new Names(this.area, this.list, null);
-    this.wire = this.names.wire = new Wire(model, this.notice, el, () => this.mourn());
+    this.wire = this.names.wire = new Wire(model, this.notice, el, () => this.takeBack());
     const follow = { onWhole: () => this.isAwaited && this.send(), onRemoved: () => this.area.focus() };
     this.files = new Files(model, this.wire, this.notice, this.cards, follow);
     this.area.value = model.get("draft");
@@ -121,8 +121,16 @@ class View {
     heard.then(() => (this.sent = null));
     this.notice.drop("send", "file");
     this.names.close();
+    this.empty();
+  }
+
+  /** The kernel empties its draft by itself when it hears of the prompt. A message that says so would come after one
+   *  that gives a prompt back which cannot be sent. */
+  empty() {
+    clearTimeout(this.timer);
+    this.timer = 0;
     this.fill("");
-    this.save();
+    this.model.set("draft", "");
   }
 
   /** Whether the prompt can be sent now, and what is told where it cannot. */
@@ -138,8 +146,8 @@ class View {
     return [text.trim() !== "" || model.get("attachments").length > 0];
   }
 
-  /** The kernel will not hear what was sent last: it stands in the box again. */
-  mourn() {
+  /** The kernel is gone, and will not hear what was sent last: it stands in the box again. */
+  takeBack() {
     this.names.close();
     this.go.disabled = true;
     if (!this.sent) return;

@@ -8,7 +8,7 @@ const PIECE_BYTES = 1e6; // Jupyter's server closes a web socket on a message of
 const PIECES_AT_ONCE = 4; // else 40 MB stand in the way of all other messages
 const LONGEST = 1_000_000; // characters of a prompt; as JSON they stay below 10 MB
 const THUMB_PX = 96;
-const PATIENCE_MS = 2000;
+const ACKNOWLEDGED_WITHIN_MS = 2000;
 const DRAFT_MS = 300;
 const NAMES_MS = 40;
 const DOUBLE_CLICK_MS = 500;
@@ -178,7 +178,7 @@ class Wire {
     } catch {
       this.lose(); // the kernel was shut down, which nothing else tells
     }
-    if (!isQuiet) setTimeout(() => this.waiting.has(n) && this.notice.say("busy", BUSY, "hint"), PATIENCE_MS);
+    if (!isQuiet) setTimeout(() => this.waiting.has(n) && this.notice.say("busy", BUSY, "hint"), ACKNOWLEDGED_WITHIN_MS);
     return heard;
   }
 

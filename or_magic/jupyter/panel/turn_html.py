@@ -1,7 +1,7 @@
 """A question and what followed it, as safe HTML, and the buttons below it.
 
 All text in it is untrusted. The buttons are ours: a model's text holds none, since `markdown` lets no button and no
-``data-`` attribute through, so whoever finds ``data-orm`` on an element knows that this module wrote it.
+``data-`` attribute through, so whoever finds ``data-orm`` on an element knows that our code wrote it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from or_magic.answer import Answer
 from or_magic.chat.footer import footer_text
 from or_magic.chat.host import FooterData
+from or_magic.chat.question import can_go_on
 from or_magic.chat.replay import answer_of, runs_between
-from or_magic.chat.run import can_go_on
 from or_magic.jupyter.html.answers import answer_html, images_html, tool_html
 from or_magic.jupyter.live import new_id, status_html
 from or_magic.ledger.records import Turn, TurnId
@@ -158,9 +158,9 @@ def button(action: str, label: str, *, title: str = "", label_for: str = "", **f
         facts: sent along, by name.
     """
     sent = "".join(f' data-{name}="{html.escape(str(value))}"' for name, value in facts.items())
-    told = f' aria-label="{html.escape(label_for)}"' if label_for else ""
+    name = f' aria-label="{html.escape(label_for)}"' if label_for else ""
     hint = f' title="{html.escape(title)}"' if title else ""
-    return f'<button type="button" data-orm="{action}"{sent}{told}{hint}>{html.escape(label)}</button>'
+    return f'<button type="button" data-orm="{action}"{sent}{name}{hint}>{html.escape(label)}</button>'
 
 
 def _branches(asked: AskedQuestion) -> str:
@@ -214,5 +214,6 @@ def snapshot_html(asked: list[AskedQuestion], thread: str, draw: Callable[[Asked
         draw: gives the HTML of one question.
     """
     inner = "".join(f"<article>{draw(each)}</article>" for each in asked)
+    # The class keeps its name: notebooks that are saved have it, and a panel's style hides it there.
     head = f"Thread {escape_text(thread)}, as it was when the notebook was saved. Run the cell for the panel."
     return f'<div class="orm-left"><div class="orm orm-status mathjax_ignore">{head}</div>{inner}</div>'

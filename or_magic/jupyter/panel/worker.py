@@ -20,6 +20,7 @@ import anywidget
 from ipywidgets import Widget
 
 _LOG = logging.getLogger("or_magic")
+_NOTE = "_reply_subshell_id"  # of ipykernel 7.4, on a comm
 
 
 class Worker:
@@ -73,27 +74,24 @@ def _run(
     newest: dict[str, Callable[[], object]],
     on_error: Callable[[Any], object],
 ) -> None:
-    # Not a method: the thread would keep its `Work` alive for good.
-    while (handed := jobs.get()) is not None:
-        key, job = handed
+    # Not a method: the thread would keep its `Worker` alive for good.
+    while (entry := jobs.get()) is not None:
+        key, job = entry
         if not key or newest.get(key) is job:
             newest.pop(key, None)
             _do(job, on_error)
-        del job, handed  # or the last one would be kept alive until the next comes
+        del job, entry  # or the last one would be kept alive until the next comes
 
 
 def _do(job: Callable[[], object], on_error: Callable[[Any], object]) -> None:
     try:
         job()
-    except BaseException as error:  # the thread goes on; whoever handed it over says what is to be told
+    except BaseException as error:  # the thread goes on; whoever handed the job over says what is to be told
         _LOG.debug("a job of the panel failed", exc_info=True)
         try:
             on_error(error)
         except Exception:
             _LOG.debug("a failure of the panel could not be told", exc_info=True)
-
-
-_NOTE = "_reply_subshell_id"
 
 
 def free(*roots: Widget) -> None:
@@ -112,7 +110,7 @@ def within(*roots: Widget) -> Iterator[Widget]:
 
 
 def free_one(widget: Widget) -> None:
-    """The same for one widget."""
+    """Makes one widget heard on the front end's subshell, without those within it."""
     comm = getattr(widget, "comm", None)
     if comm is not None:
         getattr(comm, "__dict__", {}).pop(_NOTE, None)

@@ -16,7 +16,8 @@ from or_magic.errors import CommandError
 from or_magic.jupyter.panel.promptbox import Attachment
 from or_magic.jupyter.panel.questions import attachments_of, content_of_draft, names_for
 from or_magic.types import FilePart, ImagePart, Message, SoundPart, TextPart, ToolCall, VideoPart
-from tests.jupyter.hostile_texts import HOSTILE
+from tests.cases import check_none
+from tests.jupyter.hostile_texts import hostile_cases
 
 NAMES: dict[str, Any] = {"df": 1, "table": "t", "_own": 2, "text": "abc", "np": types}
 
@@ -264,15 +265,23 @@ def test_what_raises() -> None:
     assert offered("a.", values) == ["a.own"]
 
 
-@pytest.mark.parametrize("text", [text for texts in HOSTILE.values() for text in texts.values()])
-def test_hostile_names(text: str) -> None:
+def test_hostile_names() -> None:
     """A name that could not stand in an expression is not offered; a key can be anything, and stands in quotes."""
-    made = types.SimpleNamespace(**{text: 1})
+    wrong: dict[str, list[str]] = {}
+    for case, text in hostile_cases():
+        made = types.SimpleNamespace(**{text: 1})
+        prefixes = ("", text, text[:3], "x.", f"x.{text}")
+        names = [
+            name
+            for completion_index in ({text: 1}, {"x": made})
+            for prefix in prefixes
+            for name in offered(prefix, completion_index)
+        ]
+        keys = offered("x[", {"x": {text: 7}})
+        wrong[case] = [name for name in names if not name.replace(".", "").isidentifier()]
+        wrong[case] += [key for key in keys if eval(key, {"x": {text: 7}}) != 7]
 
-    for names in ({text: 1}, {"x": made}):
-        for prefix in ("", text, text[:3], "x.", f"x.{text}"):
-            assert all(name.replace(".", "").isidentifier() for name in offered(prefix, names))
-    assert all(eval(each, {"x": {text: 7}}) == 7 for each in offered("x[", {"x": {text: 7}}))
+    check_none(wrong)
 
 
 def png() -> bytes:

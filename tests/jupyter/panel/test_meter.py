@@ -19,7 +19,7 @@ from or_magic.ledger.records import BudgetState, Limit, NewTurn
 from or_magic.ledger.store import Budgets
 from or_magic.money import PICO_PER_USD as USD
 from or_magic.money import format_usd, pico_usd
-from or_magic.sandbox import Behaviour, Sandbox, start
+from or_magic.sandbox import Sandbox
 from or_magic.settings.layers import Settings
 from or_magic.types import Message
 
@@ -43,12 +43,6 @@ class Read(HTMLParser):
 
     def of(self, role: str) -> list[dict[str, str | None]]:
         return [attributes for _, attributes in self.tags if attributes.get("role") == role]
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with start(behaviour=Behaviour(pace=0, first_token_s=0)) as running:
-        yield running
 
 
 @pytest.fixture
@@ -120,7 +114,7 @@ def test_budgets_of_the_place(session: Session, bench: Bench) -> None:
     location = session.host.where()
     for scope, limit in (("notebook", USD), ("day", 4 * USD)):
         Budgets(session.ledger).put(location.budget_scope, session.service, scope, limit)
-    limits = session.budgeting().standings_of(location.budget_scope, session.service, None)
+    limits = session.budget_check().standings_of(location.budget_scope, session.service, None)
     turn = NewTurn(
         notebook=location.notebook,
         budget_scope=location.budget_scope,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import traitlets
 
-from or_magic.catalog.model import decode_models
+from or_magic.catalog.decoding import decode_models
 from or_magic.catalog.table import models_table
 from or_magic.chat.session import Session
 from or_magic.errors import CommandError
@@ -22,17 +22,12 @@ from or_magic.ledger.spending import RecentModels
 from or_magic.sandbox import Behaviour, Sandbox, start
 from or_magic.settings.layers import Settings
 from or_magic.text import sendable
-from tests.jupyter.hostile_texts import HOSTILE
+from tests.cases import check_none
+from tests.jupyter.hostile_texts import hostile_cases
 from tests.kernel.conftest import Kernel
 
 PATIENCE_S = 30.0
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    """A sandbox with 60 models."""
-    with start(behaviour=Behaviour(pace=0, first_token_s=0, models=60)) as running:
-        yield running
+pytestmark = pytest.mark.sandbox(models=60)
 
 
 @pytest.fixture
@@ -52,7 +47,7 @@ def session(sandbox: Sandbox, tmp_path: Path) -> Iterator[Session]:
 def picker(session: Session) -> Iterator[ModelPicker]:
     """A picker whose list of models is there."""
     picker = ModelPicker(session)
-    until(picker.field, "options", lambda options: len(options) == 60)
+    until(picker.page, "offered", lambda offered: len(offered) == 60)
     yield picker
     picker.close()
 
@@ -80,7 +75,7 @@ def kept_favourites(session: Session) -> list[str]:
 def opened(picker: ModelPicker) -> ModelPicker:
     """The picker with its table."""
     picker.opener.value = True
-    until(picker.browse, "children", lambda children: len(children) == 3)
+    until(picker.browser, "children", lambda children: len(children) == 3)
     return picker
 
 
@@ -181,16 +176,16 @@ def test_an_observer_may_set_another(picker: ModelPicker, session: Session) -> N
 
 def test_favourites_and_recent_models_are_offered_first(session: Session) -> None:
     """The field offers the favourites, then the models that were asked last, then the catalog's order, each once."""
-    put_favourite(session.settings, "sandbox/json", is_one=True)
+    put_favourite(session.settings, "sandbox/json", is_favourite=True)
     session.ask("hi", model="sandbox/tools", show=False)
     session.ask("hi", model="sandbox/echo", show=False)
 
     picker = ModelPicker(session)
-    options = until(picker.field, "options", lambda options: len(options) == 60)
+    offered = until(picker.page, "offered", lambda offered: len(offered) == 60)
     picker.close()
 
-    assert options[:4] == ("sandbox/json", "sandbox/echo", "sandbox/tools", "openrouter/auto")
-    assert len(set(options)) == 60
+    assert offered[:4] == ("sandbox/json", "sandbox/echo", "sandbox/tools", "openrouter/auto")
+    assert len(set(offered)) == 60
 
 
 def test_at_most_a_thousand_are_offered(sandbox: Sandbox, session: Session) -> None:
@@ -198,37 +193,37 @@ def test_at_most_a_thousand_are_offered(sandbox: Sandbox, session: Session) -> N
     sandbox.behave(models=3_000)
     try:
         picker = opened(ModelPicker(session))
-        rows = json.loads(picker.browse.children[1]._dt_args["data_json"])
+        rows = json.loads(picker.browser.children[1]._dt_args["data_json"])
         picker.close()
     finally:
         sandbox.behave(models=60)
 
-    assert len(until(picker.field, "options", lambda options: len(options) > 0)) == 1_000
+    assert len(until(picker.page, "offered", lambda offered: len(offered) > 0)) == 1_000
     assert len(rows) == 3_000
 
 
 def test_the_table_is_built_when_it_is_opened(picker: ModelPicker) -> None:
     """Before it is opened there are neither a table nor filters; closing it leaves them where they are."""
-    assert picker.browse.children == ()
-    assert picker.browse.layout.display == "none"
+    assert picker.browser.children == ()
+    assert picker.browser.layout.display == "none"
 
     opened(picker)
-    until(picker.browse.layout, "display", lambda display: display == "")
+    until(picker.browser.layout, "display", lambda display: display == "")
     picker.opener.value = False
-    until(picker.browse.layout, "display", lambda display: display == "none")
+    until(picker.browser.layout, "display", lambda display: display == "none")
 
-    assert len(picker.browse.children) == 3
+    assert len(picker.browser.children) == 3
 
 
 def test_filters_keep_rows(picker: ModelPicker) -> None:
     """Chips and dropdowns tell the page which rows are kept, a byte each, and nothing where all are."""
-    browse = opened(picker).browse
+    browse = opened(picker).browser
 
-    browse.chips["tools"].value = True
+    browse.abilities["tools"].value = True
     tools = until(browse.page, "kept", lambda kept: len(kept) == 60)
-    browse.chips["vision"].value = True
+    browse.abilities["vision"].value = True
     both = until(browse.page, "kept", lambda kept: kept != tools)
-    browse.chips["tools"].value = browse.chips["vision"].value = False
+    browse.abilities["tools"].value = browse.abilities["vision"].value = False
     until(browse.page, "kept", lambda kept: kept == b"")
     browse.context.value = "1M"
     large = until(browse.page, "kept", lambda kept: len(kept) == 60)
@@ -242,7 +237,7 @@ def test_filters_keep_rows(picker: ModelPicker) -> None:
 
 def test_a_row_sets_the_model(picker: ModelPicker, session: Session) -> None:
     """A row that is chosen in the page sets the model; its card tells who serves it. A wrong row does nothing."""
-    browse = opened(picker).browse
+    browse = opened(picker).browser
 
     browse.page.chosen = 3
     card = until(browse.card, "value", lambda html: "Served by" in html and "sandbox/essay" in html)
@@ -255,7 +250,7 @@ def test_a_row_sets_the_model(picker: ModelPicker, session: Session) -> None:
 
 def test_the_row_follows_the_model(picker: ModelPicker) -> None:
     """The chosen row is that of the model that is set, wherever it was set; none where the table does not have it."""
-    browse = opened(picker).browse
+    browse = opened(picker).browser
     until(browse.page, "chosen", lambda row: row == 0)
 
     picker.value = "sandbox/echo"
@@ -268,7 +263,7 @@ def test_the_row_follows_the_model(picker: ModelPicker) -> None:
 
 def test_favourites_are_kept_for_all_notebooks(picker: ModelPicker, session: Session) -> None:
     """The button keeps the model in the settings file, marks its row as the first, and takes both back."""
-    browse = opened(picker).browse
+    browse = opened(picker).browser
     picker.value = "sandbox/echo"
 
     browse.like.value = True
@@ -291,9 +286,9 @@ def test_favourites_leave_the_rest_of_the_file(session: Session) -> None:
     file = session.settings.file.path
     file.write_text('# mine\ntemperature = 0.2\n\n[aliases]\nfast = "a/b"\n', encoding="utf-8")
 
-    put_favourite(session.settings, "a/b", is_one=True)
-    put_favourite(session.settings, "c/d", is_one=True)
-    put_favourite(session.settings, "a/b", is_one=True)
+    put_favourite(session.settings, "a/b", is_favourite=True)
+    put_favourite(session.settings, "c/d", is_favourite=True)
+    put_favourite(session.settings, "a/b", is_favourite=True)
 
     assert favourites(session.settings) == ["a/b", "c/d"]
     assert session.settings.names_of("aliases") == {"fast": "a/b"}
@@ -330,20 +325,20 @@ def test_without_a_network_an_id_can_be_typed(tmp_path: Path) -> None:
     picker.field.value = "a/b"
 
     assert session.settings.model().value == "a/b"
-    assert picker.browse.children == ()
+    assert picker.browser.children == ()
     picker.close()
     session.close()
 
 
 def test_another_service_has_other_models(picker: ModelPicker, session: Session) -> None:
     """When another service is set, its models are offered, and an open table is theirs."""
-    browse = opened(picker).browse
-    browse.chips["tools"].value = True
+    browse = opened(picker).browser
+    browse.abilities["tools"].value = True
     until(browse.page, "kept", lambda kept: len(kept) == 60)
     with start(behaviour=Behaviour(pace=0, first_token_s=0, models=30)) as other:
         session.settings.notebook["sandbox_url"] = other.base_url
         picker.refresh()
-        until(picker.field, "options", lambda options: len(options) == 30)
+        until(picker.page, "offered", lambda offered: len(offered) == 30)
         until(browse.page, "kept", lambda kept: len(kept) == 30)
         until(browse.page, "chosen", lambda row: row == 0)
 
@@ -363,23 +358,19 @@ def test_a_broken_settings_file_is_told(session: Session) -> None:
     picker.close()
 
 
-@pytest.mark.parametrize("kind", sorted(HOSTILE))
-def test_hostile_names_are_text(kind: str) -> None:
+def test_hostile_names_are_text() -> None:
     """Names and ids that a service made up to act are text in the card, in the line and in the table."""
-    texts = map(sendable, HOSTILE[kind].values())  # pandas takes no half of a surrogate pair
-    rows = [{"id": f"a/{text}", "name": text, "created": 1} for text in texts]
-    body = json.dumps({"data": rows}).encode()
-    catalog = decode_models(body)
+    cases = {name: sendable(text) for name, text in hostile_cases()}  # pandas takes no half of a surrogate pair
+    body = json.dumps({"data": [{"id": f"a/{text}", "name": text, "created": 1} for text in cases.values()]}).encode()
+    ours = ('<div class="orm-', "</div>", "<code>", "</code>", "<ul>", "</ul>", "<li>", "</li>")
+    told = {}
+    for name, model in zip(cases, decode_models(body).models, strict=True):
+        told[name] = card_html(model, [model.name, f"  {model.id}", model.name]) + line_html(model.id)
+        for tag in (*ours, '<span class="orm-badge">', "</span>"):
+            told[name] = told[name].replace(tag, "")
 
-    cards = "".join(card_html(model, [model.name, f"  {model.id}", model.name]) for model in catalog.models)
-    cards += "".join(line_html(model.id) for model in catalog.models)
-    table = models_widget(models_table(body), "key")._dt_args["data_json"]
-
-    told = cards.replace('<div class="orm-', "").replace("</div>", "").replace("<code>", "").replace("</code>", "")
-    for ours in ("<ul>", "</ul>", "<li>", "</li>", '<span class="orm-badge">', "</span>"):
-        told = told.replace(ours, "")
-    assert "<" not in told
-    assert "<" not in table
+    check_none({name: "<" in html and html for name, html in told.items()})
+    assert "<" not in models_widget(models_table(body), "key")._dt_args["data_json"]
 
 
 def test_rows_know_their_places() -> None:
@@ -469,3 +460,24 @@ def _run(kernel: Kernel, code: str) -> str:
     request = kernel.send(code)
     kernel.finish(request)
     return request
+
+
+def test_a_model_that_is_set_while_an_older_one_is_drawn(picker: ModelPicker, session: Session) -> None:
+    """The newer one stays, and is what field, row and value show: an older one that is drawn late is no choice."""
+    browser = opened(picker).browser
+    cells: list[threading.Thread] = []
+
+    def run_cell(change: Any) -> None:
+        if change["new"] == "sandbox/json" and not cells:
+            session.settings.notebook["model"] = "sandbox/tools"
+            cells.append(threading.Thread(target=picker.refresh))
+            cells[0].start()
+            cells[0].join(0.5)  # it ends, or waits for what is drawn just now
+
+    picker.field.observe(run_cell, "value")
+    picker.value = "sandbox/json"
+    cells[0].join()
+
+    assert session.settings.notebook == {"model": "sandbox/tools"}
+    assert picker.value == picker.field.value == "sandbox/tools"
+    assert browser.page.chosen == Rows(models_table(session.models.body())).positions["sandbox/tools"]

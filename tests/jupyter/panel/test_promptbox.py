@@ -12,11 +12,11 @@ from PIL import Image
 
 from or_magic.errors import CommandError
 from or_magic.jupyter.panel.promptbox import (
+    ATTACHMENTS_MAX,
     EACH_BYTES,
     GIVEN_UP_S,
-    MOST,
-    MOST_NAMES,
-    MOST_RECALLED,
+    NAMES_MAX,
+    RECALLED_MAX,
     Attachment,
     PromptBox,
     UploadBuffer,
@@ -127,7 +127,7 @@ def test_a_prompt_takes_its_files_along(page: PanelPage) -> None:
         ("data.csv", len(content), "text/csv", content)
     ]
     assert page.box.attachments == []
-    assert page.box._inbox.held_bytes == 0
+    assert page.box._uploads.held_bytes == 0
 
 
 def test_half_a_letter_is_no_error(page: PanelPage) -> None:
@@ -164,7 +164,7 @@ def test_names_are_offered_in_one_line_each(page: PanelPage) -> None:
 
     message = page.heard()[-1]
     assert (message["do"], message["request"]) == ("names", 7)
-    assert message["names"] == [[f"name_{number}", "int"] for number in range(MOST_NAMES)]
+    assert message["names"] == [[f"name_{number}", "int"] for number in range(NAMES_MAX)]
 
 
 def test_no_message_is_routed_by_its_id(page: PanelPage) -> None:
@@ -195,7 +195,7 @@ def test_clear_empties_the_box(page: PanelPage) -> None:
     page.give(b"x" * 100)
     page.box.clear()
 
-    assert (page.box.draft, page.box.attachments, page.box._inbox.held_bytes) == ("", [], 0)
+    assert (page.box.draft, page.box.attachments, page.box._uploads.held_bytes) == ("", [], 0)
     assert page.heard()[-1] == {"do": "put", "text": "", "focus": False}
 
 
@@ -203,7 +203,7 @@ def test_the_newest_prompts_are_recalled(page: PanelPage) -> None:
     """Of many earlier prompts the newest 50 are kept."""
     page.box.recall = [str(number) for number in range(70)]
 
-    assert page.box.recall == [str(number) for number in range(20, 20 + MOST_RECALLED)]
+    assert page.box.recall == [str(number) for number in range(20, 20 + RECALLED_MAX)]
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_limits_are_the_kernels_too() -> None:
         inbox.begin(f"{number:016x}", name="a", size=EACH_BYTES)
     with pytest.raises(CommandError, match=r"With c the attachments have 40\.01 MB; together they may have 40 MB"):
         inbox.begin(ID, name="c", size=1)
-    inbox.put([Attachment(f"{number:016x}", "a", 1, "", b"a") for number in range(MOST)])
+    inbox.put([Attachment(f"{number:016x}", "a", 1, "", b"a") for number in range(ATTACHMENTS_MAX)])
     with pytest.raises(CommandError, match="c is one too many; a prompt may have 10 attachments"):
         inbox.begin(ID, name="c", size=1)
 
@@ -345,7 +345,7 @@ def test_a_file_is_removed_wherever_it_is(page: PanelPage) -> None:
         page.say({"do": "remove", "n": 3, "file": file})
 
     assert page.box.attachments == []
-    assert page.box._inbox.held_bytes == 0
+    assert page.box._uploads.held_bytes == 0
 
 
 def test_an_empty_file_is_a_file(page: PanelPage) -> None:
@@ -358,3 +358,15 @@ def test_an_empty_file_is_a_file(page: PanelPage) -> None:
 def test_attachments_keep_their_bytes_to_themselves() -> None:
     """What a file holds does not show in its repr."""
     assert "secret" not in repr(Attachment(ID, "a", 6, "", b"secret"))
+
+
+def test_a_sent_prompt_has_left_the_box(page: PanelPage) -> None:
+    """Whoever is told of a prompt finds the box empty, so that one which fails can come back; the page is not told."""
+    drafts: list[str] = []
+    page.box._on_send = lambda text, files: drafts.append(page.box.draft)
+    page.comm.handle_msg({"content": {"data": {"method": "update", "state": {"draft": "Why?"}}}, "buffers": []})
+
+    page.say({"do": "send", "n": 1, "text": "Why?"})
+
+    assert drafts == [""]
+    assert [each for each in page.comm.published if "draft" in each.get("state", {})] == []

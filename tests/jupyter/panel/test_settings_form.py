@@ -15,7 +15,7 @@ from or_magic.chat.session import Session
 from or_magic.errors import CommandError
 from or_magic.jupyter.panel.settings_form import SHOWN, TOOLBOX, SettingsForm, answer_type, choices, tools_in, typed
 from or_magic.jupyter.panel.worker import Worker
-from or_magic.sandbox import Behaviour, Sandbox, start
+from or_magic.sandbox import Sandbox
 from or_magic.settings.layers import Settings
 from or_magic.settings.parameters import PARAMETER_BY_NAME
 
@@ -108,12 +108,6 @@ class Bench:
     @property
     def trouble(self) -> str:
         return str(self.form.children[1].children[0].value)
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with start(behaviour=Behaviour(pace=0, first_token_s=0)) as running:
-        yield running
 
 
 @pytest.fixture
@@ -325,7 +319,7 @@ def test_the_answers_type(bench: Bench) -> None:
     """A type's name is taken as it was typed, and gives the form; what is none, or clashes, is not, and it is said."""
     bench.type("answer as", "Person")
     assert bench.form.schema_text == "Person"
-    shape = bench.form.answer_form().answer_schema
+    shape = bench.form.answer_format().answer_schema
     assert shape is not None
     assert shape.name == "Person"
 
@@ -383,7 +377,7 @@ def test_a_setting_that_cannot_be_used(environment: dict[str, str], bench: Bench
 
 def test_kinds() -> None:
     """Lists are offered where a value is one of some words; a value is shown as it would be typed."""
-    offered = {name for name in SHOWN if choices(PARAMETER_BY_NAME[name].kind)}
+    offered = {name for name in SHOWN if choices(PARAMETER_BY_NAME[name].type)}
     assert {*SHOWN} - offered == {"temperature", "max_tokens", "models", "provider.order"}
     for value, text in ((True, "on"), (["a", "b"], "a,b"), ({"a": 1}, '{"a": 1}'), (0.2, "0.2")):
         assert typed(value) == text

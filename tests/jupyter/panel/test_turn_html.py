@@ -31,13 +31,12 @@ from or_magic.types import (
     ToolResultPart,
     to_json,
 )
-from tests.jupyter.hostile_texts import HOSTILE
+from tests.cases import check_none
+from tests.jupyter.hostile_texts import hostile_cases
 
 from .turns import a_turn, asked
 
-TEXTS = [
-    pytest.param(text, id=f"{family}: {name}") for family, texts in HOSTILE.items() for name, text in texts.items()
-]
+TEXTS = dict(hostile_cases())
 OURS = {
     "article": set(),
     "button": {"type", "data-orm", "data-turn", "data-token", "data-answer", "aria-label", "title"},
@@ -129,37 +128,45 @@ def hostile_turns(text: str) -> tuple[Turn, Turn]:
     return first, a_turn(2, prompt=given, answer=Message("assistant", said), state="failed", **words)
 
 
-@pytest.mark.parametrize("text", TEXTS)
-def test_nothing_of_a_question_acts(text: str) -> None:
+def passive(*pages: str) -> list[str]:
+    """What is not ours in pages without buttons, and their buttons."""
+    read = [Read(html) for html in pages]
+    return [fault for each in read for fault in (*each.faults, *map(str, each.buttons))]
+
+
+def test_nothing_of_a_question_acts() -> None:
     """Whatever a question, its answer, its tools, names and errors hold, the page has no element that is not ours."""
-    each = asked(*hostile_turns(text))
+    faults = {}
+    for name, text in TEXTS.items():
+        each = asked(*hostile_turns(text))
+        faults[name] = passive(question_html(each.turns[0].prompt), asked_html(each))
 
-    for html in (question_html(each.turns[0].prompt), asked_html(each)):
-        read = Read(html)
-        assert read.faults == []
-        assert read.buttons == []
-
-
-@pytest.mark.parametrize("text", TEXTS)
-def test_nothing_around_it_acts(text: str) -> None:
-    """The same of errors, footers, the name of a thread, and what is left behind in the saved notebook."""
-    for html in (error_html(text), foot_html(text), snapshot_html([asked(*hostile_turns(text))], text)):
-        read = Read(html)
-        assert read.faults == []
-        assert read.buttons == []
+    check_none(faults)
 
 
-@pytest.mark.parametrize("text", TEXTS)
+def test_nothing_around_it_acts() -> None:
+    """Whatever errors, footers, the name of a thread and what is left behind in the saved notebook hold, none acts."""
+    faults = {}
+    for name, text in TEXTS.items():
+        snapshot = snapshot_html([asked(*hostile_turns(text))], text)
+        faults[name] = passive(error_html(text), foot_html(text), snapshot)
+
+    check_none(faults)
+
+
 @pytest.mark.parametrize("can_be_always", [True, False])
-def test_a_call_that_is_asked_about(text: str, can_be_always: bool) -> None:
+def test_a_call_that_is_asked_about(can_be_always: bool) -> None:
     """Of a hostile call the whole text stands there, between our buttons and no others, each with the token."""
-    read = Read(approval_html(text, "t0ken", can_be_always=can_be_always))
-
     answers = ["yes", "always", "no", "stop"] if can_be_always else ["yes", "no", "stop"]
-    assert read.faults == []
-    assert [each["data-answer"] for each in read.buttons] == answers
-    assert {(each["data-orm"], each["data-token"]) for each in read.buttons} == {("approve", "t0ken")}
-    assert show_hidden(text) in read.text
+    faults = {}
+    for name, text in TEXTS.items():
+        read = Read(approval_html(text, "t0ken", can_be_always=can_be_always))
+        told = [(each["data-answer"], each["data-orm"], each["data-token"]) for each in read.buttons]
+        faults[name] = read.faults
+        faults[name] += [] if told == [(answer, "approve", "t0ken") for answer in answers] else [f"buttons {told}"]
+        faults[name] += [] if show_hidden(text) in read.text else ["not the whole text"]
+
+    check_none(faults)
 
 
 @pytest.mark.parametrize("text", ["", "\n", "x" * 1_500, "x" * 1_501, "<b>" * 30_000, "😀" * 70_000, "a\nb  c\td"])
@@ -225,3 +232,11 @@ def test_how_it_ended() -> None:
     assert "Its kernel was ended while it arrived." in Read(asked_html(asked(a_turn(state="interrupted")))).text
     assert "arriving in a cell …" in open
     assert "cost" not in open
+
+
+def test_the_earlier_turns_of_an_answer_that_is_read_from_the_ledger() -> None:
+    """The line under it says how many earlier turns were sent along, and no tokens, which are not kept."""
+    html = asked_html(asked(a_turn(history_turns=3)))
+
+    assert "· 3 turns · $" in html
+    assert "tokens" not in html
