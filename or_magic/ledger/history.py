@@ -1,8 +1,9 @@
-"""Where a question stands in its conversation, and what is sent along with it. Works inside a caller's transaction.
+"""Where a question stands in its conversation, and which earlier turns are sent along, within a caller's transaction.
 
 A thread names the last turn of a path, and each turn names the one before it. A turn takes its place when it is asked,
-so that answers which arrive at the same time stand in the order of their questions. What is sent along are the turns of
-the path that have ended well by then: one that still arrives, was stopped or failed keeps its place and is passed over.
+so that answers which arrive at the same time stand in the order of their questions. With a question the turns of the
+path are sent along that have ended well by then: one that still arrives, was stopped or failed keeps its place and is
+not sent.
 
 A cell that is run again asks in the place of the turn that it made before: the new turn becomes its sibling, and what
 came after is no longer on the path. If it does not end well, the thread gets back the tip that it had.
@@ -31,7 +32,7 @@ _COLUMNS_OF_PATH = (
 
 def path_rows(connection: Connection, tip: TurnId | None) -> list[Row[Any]]:
     """The turns of the path that ends at `tip`, the oldest first: the columns that tell what each is."""
-    return [] if tip is None else list(connection.execute(_path(), {"tip": tip}))
+    return [] if tip is None else list(connection.execute(_path(), {"tip": tip}).all())
 
 
 @functools.cache
@@ -51,7 +52,7 @@ def thread_query(notebook: int) -> Select[Any]:
 
 @dataclass(frozen=True, slots=True)
 class ThreadEnd:
-    """Where the ledger stands when a question is asked.
+    """The end of the thread that a question goes on, as the ledger has it now.
 
     Attributes:
         notebook: its id; None where the notebook is not known yet.

@@ -74,7 +74,7 @@ def message_hash(parent: str | None, message: Message) -> str:
 
 
 def address(parent: str | None, role: str, parts: Iterable[tuple[str, str]]) -> str:
-    """The same from what is stored: a role, and each part as its kind and content."""
+    """The address, as 64 hex digits, of what is stored as a role and parts, each with its kind and content."""
     digest = hashlib.sha256()
     for text in (_PURPOSE, parent or "", role):
         digest.update(_netstring(text))
@@ -211,7 +211,7 @@ def _new_part() -> Insert:
     return insert(parts)
 
 
-def let_go(connection: Connection, hash: str | None) -> None:
+def delete_unneeded(connection: Connection, hash: str | None) -> None:
     """Deletes the message at `hash`, and those before it, as far as no turn and no other message needs them."""
     while hash is not None and not _is_needed(connection, hash):
         parent = connection.scalar(select(messages.c.parent).where(messages.c.hash == hash))
@@ -226,7 +226,7 @@ def messages_at(connection: Connection, hashes: Iterable[str]) -> dict[str, Kept
     for portion in portions(dict.fromkeys(hashes)):
         contents: dict[str, list[Part]] = {}
         heads: dict[str, tuple[str | None, Any]] = {}
-        for hash, parent, role, kind, content in connection.execute(_messages_with_parts(), {"hashes": portion}):
+        for hash, parent, role, kind, content in connection.execute(_messages_with_parts(), {"hashes": portion}).all():
             heads[hash] = parent, role
             said = contents.setdefault(hash, [])
             if kind is not None:  # NULL for a message without parts

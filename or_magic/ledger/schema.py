@@ -116,7 +116,7 @@ threads = Table(
 messages = Table(
     "messages",
     SCHEMA,
-    Column("hash", Text, primary_key=True),  # see tree.py
+    Column("hash", Text, primary_key=True),  # see messages.py
     Column("parent", Text),  # a hash; NULL at the beginning of a conversation
     Column("role", Text),
 )
@@ -177,13 +177,15 @@ turns = Table(
     Column("ask_number", Integer),  # 0, 1, ... for the questions of one run of its cell
     Column("history_turns", Integer),  # how many earlier turns were sent along
     Column("run", Text),  # which session of which process asked
-    Column("owner", Text),  # the process that writes it, see owners.py
+    Column("owner", Text),  # the process that writes it, see `this_process`
     Column("seen_utc", UtcTime),  # when that process last wrote
     Column("reserved_pico_usd", BigInteger),  # what it may cost at most, held back until its cost is known
     Column("estimated_pico_usd", BigInteger),  # about what it cost, where the service did not tell
     Column("prompt_bytes", BigInteger),  # of all text that was sent, in UTF-8
     Column("answer_bytes", BigInteger),  # of the text that came
-    Column("request_hash", Text),  # equal for requests whose answers stand for each other; see chat/replay.py
+    Column(
+        "request_hash", Text
+    ),  # equal for requests of which one's answer may be given for the other; see chat/replay.py
     Column("replayed_from", BigInteger),  # the turn whose answer was given again, at no cost
     Column("kind", Text),  # what is paid for, such as chat; NULL in turns of an older ledger is chat
 )

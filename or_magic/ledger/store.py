@@ -50,7 +50,7 @@ from or_magic.ledger.history import (
     slice_history,
     thread_end,
 )
-from or_magic.ledger.messages import keep_message, let_go, messages_of, portions
+from or_magic.ledger.messages import delete_unneeded, keep_message, messages_of, portions
 from or_magic.ledger.migrations import migrate
 from or_magic.ledger.records import (
     IMPORTED,
@@ -81,7 +81,7 @@ class Ledger:
     """What notebooks asked, were answered and paid. Made by `Ledger.open`.
 
     Attributes:
-        store: the transactions, for the other rooms of the ledger.
+        store: the transactions, for the other files of the ledger.
     """
 
     def __init__(self, store: Store) -> None:
@@ -110,15 +110,6 @@ class Ledger:
     def location(self) -> str:
         """Where it is, for people."""
         return self.store.location
-
-    def preview(self, turn: NewTurn) -> HistorySlice:
-        """Where a question would stand, and what would be sent along, if it were asked now. Changes nothing.
-
-        Raises:
-            StoreError: the ledger cannot be read.
-        """
-        with self.store.reading() as connection:
-            return slice_history(connection, turn, thread_end(connection, turn))
 
     def outlook(self, turn: NewTurn) -> Outlook:
         """Where a question would stand if it were asked now, what would be sent along, and the budgets that are set.
@@ -378,7 +369,7 @@ class Budgets:
         with self._store.reading() as connection:
             return budget_states(connection, limits, budget_scope, service, thread_id)
 
-    standings = states
+    standings = states  # the name that chat/budget.py knows it by
 
 
 def _store_at(location: str | Path | None) -> Store:
@@ -440,7 +431,7 @@ def _finish(connection: Connection, turn: Row[Any], progress: Progress, ending: 
     if ending == "interrupted" and turn.generation_id is None:
         ended["reserved_pico_usd"] = None  # nobody can tell what it cost
     connection.execute(_turn_columns(), ended)
-    let_go(connection, turn.answer)  # of an interruption that was none
+    delete_unneeded(connection, turn.answer)  # of an interruption that was none
     settle_thread(connection, turn, is_complete=ending == "complete")
 
 
@@ -556,7 +547,7 @@ def over_budget(state: BudgetState, worst_pico_usd: int) -> BudgetError:
     return error
 
 
-refusal = over_budget
+refusal = over_budget  # the name that chat/budget.py knows it by
 
 
 def budget_states(

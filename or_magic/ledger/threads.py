@@ -51,7 +51,7 @@ class Threads:
 
     def current_name(self, notebook: str) -> str:
         """The thread that the notebook's cells work in."""
-        return next((thread.name for thread in self.of(notebook) if thread.is_current), MAIN)
+        return self.current(notebook)[0]
 
     def current(self, notebook: str, name: str | None = None) -> tuple[str, str | None]:
         """A thread's name and its system prompt, which is None where it has none.
@@ -338,7 +338,7 @@ class Branches:
     def __init__(self, ledger: Ledger) -> None:
         self._store = ledger.store
 
-    def spots(self, notebook: str, thread: str | None, shown: TurnId | None = None) -> list[BranchPoint]:
+    def branch_points(self, notebook: str, thread: str | None, shown: TurnId | None = None) -> list[BranchPoint]:
         """The questions of a thread's path, the oldest first; behind them an attempt that did not end well, if that is
         the newest that was asked there.
 
@@ -356,18 +356,18 @@ class Branches:
             path = [row for row in path_rows(connection, found.tip) if row.state in ("complete", "open")]
             tools = _tool_prompts(connection, [row.prompt for row in path])
             siblings = _siblings(connection, [row.id for row in path])
-            spots: list[BranchPoint] = []
+            points: list[BranchPoint] = []
             for row in path:
-                if row.prompt in tools and spots:
-                    spots[-1] = BranchPoint((*spots[-1].steps, row.id), spots[-1].branches)
+                if row.prompt in tools and points:
+                    points[-1] = BranchPoint((*points[-1].steps, row.id), points[-1].branches)
                 else:
-                    spots.append(BranchPoint((row.id,), siblings.get(row.id, (row.id,))))
+                    points.append(BranchPoint((row.id,), siblings.get(row.id, (row.id,))))
             attempt = _attempt(connection, found, shown)
-            return [*spots, attempt] if attempt is not None else spots
+            return [*points, attempt] if attempt is not None else points
 
     def go_to(self, notebook: str, turn_id: TurnId, thread: str | None = None) -> TurnId | None:
         """Lets a thread go by this turn, to the newest end that is behind it; the turn itself where it did not end well
-        and can only be shown (see `spots`), else None.
+        and can only be shown (see `branch_points`), else None.
 
         Raises:
             StoreError: there is no such turn or thread, or it cannot be written.
