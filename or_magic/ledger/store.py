@@ -188,8 +188,9 @@ class Ledger:
                 _finish(connection, turn, progress, ending, error)
             if limits is None:
                 return None
-            states = budget_states(connection, limits, turn.budget_scope, turn.service, turn.thread)
-            return Settled(spent_in(connection, turn.budget_scope, turn.service), states)
+            spent = spent_in(connection, turn.budget_scope, turn.service)
+            states = budget_states(connection, limits, turn.budget_scope, turn.service, turn.thread, spent=spent)
+            return Settled(spent, states)
 
     def mark_interrupted(self) -> int:
         """Ends the turns whose process has died, with what their last checkpoint had; how many there were.
@@ -551,9 +552,19 @@ refusal = over_budget  # the name that chat/budget.py knows it by
 
 
 def budget_states(
-    connection: Connection, limits: Iterable[Limit], budget_scope: str, service: str, thread_id: int | None
+    connection: Connection,
+    limits: Iterable[Limit],
+    budget_scope: str,
+    service: str,
+    thread_id: int | None,
+    *,
+    spent: SpentTotal | None = None,
 ) -> tuple[BudgetState, ...]:
-    """How limits stand for a budget scope, a service and a thread, within a transaction of the caller."""
+    """How limits stand for a budget scope, a service and a thread, within a transaction of the caller.
+
+    Args:
+        spent: what `spent_in` has told of the budget scope in this transaction, so that it is not summed again.
+    """
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     values = {"of_service": service, "of_scope": budget_scope, "of_thread": thread_id, "midnight": midnight}
     states = []
@@ -561,23 +572,30 @@ def budget_states(
         if limit.scope == "cell":
             states.append(BudgetState(limit, 0, 0))
             continue
-        row = connection.execute(_sums_under_limit(limit.scope), values).one()
-        states.append(BudgetState(limit, int(row.cost or 0) + int(row.estimated or 0), int(row.reserved or 0)))
+        if limit.scope == "notebook" and spent is not None:
+            cost: int | None = spent.pico_usd
+        else:
+            cost = connection.scalar(_costs_within(limit.scope), values)
+        row = connection.execute(_unknown_costs_within(limit.scope), values).one()
+        states.append(BudgetState(limit, int(cost or 0) + int(row.estimated or 0), int(row.reserved or 0)))
     return tuple(states)
 
 
 @functools.cache
-def _sums_under_limit(scope: Scope) -> Select[Any]:
-    """What counts under a limit of this scope: the known costs, and of the others what is reserved, or estimated.
-
-    As two sums, since one index holds the turns whose cost is known, and another the few whose cost is not.
-    """
-    of_limit = (turns.c.service == bindparam("of_service")) & _is_within(scope)
+def _costs_within(scope: Scope) -> Select[Any]:
+    """The sum of the costs that are known; an index holds them."""
     is_known = turns.c.cost_pico_usd.is_not(None)
-    cost = select(func.sum(turns.c.cost_pico_usd)).where(of_limit, is_known).correlate(None).scalar_subquery()
+    of_limit = (turns.c.service == bindparam("of_service")) & _is_within(scope)
+    return select(func.sum(turns.c.cost_pico_usd)).where(of_limit, is_known)
+
+
+@functools.cache
+def _unknown_costs_within(scope: Scope) -> Select[Any]:
+    """Of the turns whose cost is not known, what is reserved, else estimated. An index holds just these few turns."""
     held, guessed = turns.c.reserved_pico_usd, turns.c.estimated_pico_usd
     sums = func.sum(held).label("reserved"), func.sum(case((held.is_(None), guessed))).label("estimated")
-    return select(cost.label("cost"), *sums).where(of_limit, ~is_known)
+    of_limit = (turns.c.service == bindparam("of_service")) & _is_within(scope)
+    return select(*sums).where(of_limit, turns.c.cost_pico_usd.is_(None))
 
 
 def _is_within(scope: Scope) -> ColumnElement[bool]:
