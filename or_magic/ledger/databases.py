@@ -43,7 +43,7 @@ class Store(Protocol):
 
     @property
     def location(self) -> str:
-        """Where it is, for people; a password is not in it."""
+        """The file or the address of the database, as it is shown to people; without a password."""
 
     def reading(self) -> AbstractContextManager[Connection]:
         """A transaction that reads: all its queries see the same state.
@@ -109,7 +109,7 @@ class StoreFile:
 
     @property
     def location(self) -> str:
-        """Where it is, for people."""
+        """The path of the file."""
         return str(self._path)
 
     @contextlib.contextmanager

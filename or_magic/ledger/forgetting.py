@@ -150,7 +150,7 @@ def _readdress(connection: Connection, ends: list[str]) -> list[str]:
 
 
 def _turns_after(connection: Connection, lost: list[str]) -> list[Row[Any]]:
-    """The turns whose messages come after one of these."""
+    """The turns whose messages come after one of these messages."""
     found: dict[TurnId, Any] = {}
     below = set(lost)
     while below:
@@ -177,7 +177,7 @@ def _chain(connection: Connection, hash: str) -> list[tuple[str, Message]]:
 
 
 def _staying(connection: Connection, chain: list[tuple[str, Message]]) -> Iterator[tuple[str, Message]]:
-    """Of the messages that were sent along, those of turns that stay. A turn begins with what the user said."""
+    """The messages of a chain that belong to turns that stay. A turn begins with a message of the user."""
     exchanges: list[list[tuple[str, Message]]] = []
     for hash, message in chain:
         if message.role == "user" or not exchanges:

@@ -96,7 +96,7 @@ def _thread_end() -> Select[Any]:
 
 
 def slice_history(connection: Connection, turn: NewTurn, end: ThreadEnd) -> HistorySlice:
-    """Where `turn` would stand on a thread that ends there. Changes nothing."""
+    """Where `turn` would stand if it were asked now, its thread ending at `end`. Changes nothing."""
     if end.thread is None:
         return HistorySlice()
     path = path_rows(connection, end.tip)
@@ -149,7 +149,7 @@ def make_thread(connection: Connection, notebook: int, name: str, *, is_first: b
 
 
 def move_tip(connection: Connection, thread: int, tip: TurnId) -> None:
-    """A thread ends with this turn from now on."""
+    """Makes a turn the last one of a thread."""
     connection.execute(_new_tip(), {"of_thread": thread, "tip": tip})
 
 
@@ -159,7 +159,7 @@ def _new_tip() -> Update:
 
 
 def settle_thread(connection: Connection, turn: Row[Any], *, is_complete: bool) -> None:
-    """A turn has ended: well, so nothing can be redone; or not, so the thread gets back the tip that it took."""
+    """After a complete turn its thread has nothing to redo; after any other it gets back the tip that it had."""
     if turn.thread is None:
         return
     if is_complete:
@@ -175,7 +175,7 @@ def _without_redo() -> Update:
 
 
 def _own(path: list[Row[Any]], turn: NewTurn) -> int | None:
-    """The position on the path of the turn that it replaces: named, or made by the same question of the same cell."""
+    """The position on the path of the turn that is replaced: the named one, or that of the same question of a cell."""
     if turn.replaces is not None:
         return next((i for i, row in enumerate(path) if row.id == turn.replaces), None)
     if turn.cell_id is None:

@@ -84,7 +84,7 @@ def address(parent: str | None, role: str, parts: Iterable[tuple[str, str]]) -> 
 
 
 def kind_and_content(part: Part) -> tuple[PartKind, str]:
-    """How a part is stored."""
+    """The kind and the content that a part is stored as."""
     match part:
         case TextPart(text):
             return "text", text
@@ -114,7 +114,7 @@ def kind_and_content(part: Part) -> tuple[PartKind, str]:
 
 
 def part_of(kind: str, content: str) -> Part:
-    """The part that is stored so.
+    """The part that is stored as this kind and content.
 
     Raises:
         StoreError: there is no such kind.
@@ -194,7 +194,7 @@ def keep_message(connection: Connection, parent: str | None, message: Message) -
 
 @functools.cache
 def _message_if_new(dialect: str) -> Insert:
-    """Inserts a message unless it is there; how many were inserted is told. Both databases say it alike."""
+    """Inserts a message unless it is there; its rowcount tells whether. Both databases have the same clause for it."""
     if dialect == "sqlite":
         from sqlalchemy.dialects import sqlite
 

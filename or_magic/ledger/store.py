@@ -108,7 +108,7 @@ class Ledger:
 
     @property
     def location(self) -> str:
-        """Where it is, for people."""
+        """The file or the address of the database, as it is shown to people; without a password."""
         return self.store.location
 
     def outlook(self, turn: NewTurn) -> Outlook:
@@ -263,7 +263,7 @@ class Ledger:
         return self._turns(query)[::-1]
 
     def finish_imported(self, turn_id: TurnId, replies: Sequence[Message]) -> None:
-        """Writes down all that followed a prompt that was not asked here: complete, at no cost. None: it has no answer.
+        """Writes down the replies to an imported prompt, at no cost; without replies the turn counts as stopped.
 
         Raises:
             StoreError: it cannot be written, or there is no such turn.
@@ -290,7 +290,7 @@ class Ledger:
         return next(iter(self._turns(query)), None)
 
     def spent(self, budget_scope: str, service: str) -> SpentTotal:
-        """What was paid out of this budget scope at this service; nothing, for one that never was used.
+        """What was paid out of this budget scope at this service; all zero where it was never used.
 
         The cost in a checkpoint counts as well: a turn whose process was killed was paid for all the same.
 
@@ -301,7 +301,7 @@ class Ledger:
             return spent_in(connection, budget_scope, service)
 
     def close(self) -> None:
-        """Lets go of the file. A late checkpoint still finds its way in."""
+        """Closes the connections to the database. A checkpoint that comes late opens one of its own."""
         self.store.close()
 
     def _row(self, connection: Connection, turn_id: TurnId) -> Row[Any]:
@@ -443,13 +443,13 @@ def _new_turn() -> Insert:
 
 @functools.cache
 def _turn_columns() -> Update:
-    """Sets the columns that it is run with."""
+    """Sets those columns of a turn that it is given values for."""
     return update(turns).where(turns.c.id == bindparam("of_turn"))
 
 
 @functools.cache
 def _open_turn_columns() -> Update:
-    """Sets the columns that it is run with, where the turn is open."""
+    """Sets those columns of a turn that it is given values for, if the turn is open."""
     return update(turns).where(turns.c.id == bindparam("of_turn"), turns.c.state == "open")
 
 
@@ -465,7 +465,7 @@ def _partial() -> Select[Any]:
 
 
 def _was_said() -> ColumnElement[bool]:
-    """Not an answer from a file, which is there to be given again: its question is not known."""
+    """Whether a turn's question is known: of an answer that was imported from a file it is not."""
     return turns.c.run.is_distinct_from(IMPORTED) | turns.c.thread.is_not(None)
 
 
@@ -482,7 +482,7 @@ def spent_in(connection: Connection, budget_scope: str, service: str) -> SpentTo
 
 @functools.cache
 def _sum_of_scope() -> Select[Any, int, int]:
-    """The index turns_of_purse holds all that it reads."""
+    """Sums the turns of a budget scope. The index turns_of_purse holds all the columns that it reads."""
     cost = turns.c.cost_pico_usd
     is_unknown = cost.is_(None) & (turns.c.state != "open")
     sums = func.sum(cost).label("cost"), func.count().label("turns"), func.count(case((is_unknown, 1))).label("unknown")
@@ -620,7 +620,7 @@ def _named(limit: Limit) -> str:
 
 
 def this_process() -> str:
-    """How this process signs the turns that it writes: machine, process id and start. Another one after a fork."""
+    """The name of this process in the turns that it writes: machine, process id, start. A fork has its own."""
     return _owner(os.getpid())
 
 
