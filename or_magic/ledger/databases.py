@@ -1,6 +1,6 @@
 """The databases that hold a ledger: a SQLite file, or a PostgreSQL server that a team shares.
 
-The only room that knows it is SQLite, and where its errors become a `StoreError` of one line.
+The only file that knows which database it is. A database's errors become a `StoreError` of one line here.
 
 A transaction that writes begins with ``BEGIN IMMEDIATE``: it waits for its turn at the start. One that begins
 by reading and then wants to write is refused at once when somebody else has written in between, however long
@@ -13,9 +13,9 @@ A process that forks must have no connection open, or the child writes into a lo
 even if the child opens one of its own, for SQLite takes the parent's locks for the child's (measured, and
 sqlite.org/howtocorrupt.html, 2.6). So a fork waits for the transaction under way and closes what is idle.
 
-SQLite lets one writer in at a time. Here an advisory lock does the same, so that what the ledger reads and writes in
-one transaction needs no other proof; each takes a few milliseconds. The lock is given back with the transaction, also
-when the process is killed.
+SQLite lets one writer in at a time. On PostgreSQL an advisory lock does so, and what a transaction has read stays true
+until it has written; each takes a few milliseconds. The lock is given back with the transaction, also when the process
+is killed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Store(Protocol):
 
     @property
     def location(self) -> str:
-        """Where it is, for people; a password is not in it."""
+        """The file or the address of the database, as it is shown to people; without a password."""
 
     def reading(self) -> AbstractContextManager[Connection]:
         """A transaction that reads: all its queries see the same state.
@@ -60,7 +60,7 @@ class Store(Protocol):
         """
 
     def vacuum(self) -> None:
-        """Gives back the room of what was deleted, so that it cannot be read from the disk.
+        """Gives back the disk space of what was deleted, so that it can be read from the disk no longer.
 
         Raises:
             StoreError: it cannot be written.
@@ -70,14 +70,14 @@ class Store(Protocol):
         """Closes the connections that are not in use. Whoever comes later opens a new one."""
 
 
-PATIENCE_S = 15.0  # how long a transaction waits for others; each takes about a millisecond
+LOCK_TIMEOUT_S = 15.0  # how long a transaction waits for others; each takes about a millisecond
 _WRITE = "BEGIN IMMEDIATE"
 _PRIMARY_CODE = 0xFF  # an extended SQLite error code holds its primary code in the last byte
 _ADVICE = (
     ("SQLITE_NOTADB", "is not a SQLite file. Move it away, or point OR_MAGIC_STORE elsewhere."),
     ("SQLITE_CORRUPT", "is damaged. Restore a copy, or point OR_MAGIC_STORE elsewhere."),
     ("SQLITE_FULL", "cannot grow: the disk is full. Free some space, or point OR_MAGIC_STORE elsewhere."),
-    ("SQLITE_BUSY", f"was locked by another program for {PATIENCE_S:.0f} s. Close that one and try again."),
+    ("SQLITE_BUSY", f"was locked by another program for {LOCK_TIMEOUT_S:.0f} s. Close that one and try again."),
     (
         "SQLITE_READONLY",
         "cannot be written. Make it and its folder writable, or point OR_MAGIC_STORE elsewhere.",
@@ -103,13 +103,13 @@ class StoreFile:
         self._path = path.expanduser().absolute()  # absolute, for the working folder may change
         _make_privately(self._path)
         self._engine = _make_engine(self._path)
-        self._gate = threading.RLock()  # held during a transaction, and during a fork
+        self._lock = threading.RLock()  # held during a transaction, and during a fork
         self._is_paused = False
         _keep_out_of_forks(weakref.ref(self))
 
     @property
     def location(self) -> str:
-        """Where it is, for people."""
+        """The path of the file."""
         return str(self._path)
 
     @contextlib.contextmanager
@@ -148,18 +148,18 @@ class StoreFile:
 
     def pause(self) -> None:
         """Waits for the transaction under way, closes all connections, and lets nobody in until `resume`."""
-        self._is_paused = self._gate.acquire(timeout=PATIENCE_S)
+        self._is_paused = self._lock.acquire(timeout=LOCK_TIMEOUT_S)
         self._engine.dispose()
 
     def resume(self) -> None:
         """Ends a `pause`, in the thread that began it."""
         if self._is_paused:
-            self._gate.release()
+            self._lock.release()
 
     @contextlib.contextmanager
     def _transaction(self, begin: str) -> Iterator[Connection]:
-        # With a limit: an interrupt at an unlucky instant may leave the gate shut. Never freeze the kernel.
-        if not self._gate.acquire(timeout=PATIENCE_S):
+        # With a limit: an interrupt at an unlucky instant may leave it locked. Never freeze the kernel.
+        if not self._lock.acquire(timeout=LOCK_TIMEOUT_S):
             raise StoreError(f"The ledger {self.location} is in use by another thread. Restart the kernel.")
         try:
             with self._engine.connect() as connection:
@@ -169,7 +169,7 @@ class StoreFile:
         except SQLAlchemyError as error:
             raise StoreError(_explain(self.location, error)) from error
         finally:
-            self._gate.release()
+            self._lock.release()
 
 
 def _keep_out_of_forks(reference: weakref.ref[StoreFile]) -> None:
@@ -205,7 +205,7 @@ def _make_privately(path: Path) -> None:
 def _make_engine(path: Path) -> Engine:
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
-        connect_args={"timeout": PATIENCE_S, "isolation_level": None},
+        connect_args={"timeout": LOCK_TIMEOUT_S, "isolation_level": None},
         max_overflow=-1,  # a thread that has an answer to write never waits for a connection
         hide_parameters=True,  # what people asked does not belong into tracebacks
     )
@@ -229,7 +229,7 @@ def _wait_for_others(connection: Connection) -> None:
     machine, one found the file locked each time for 15 s. So this looks every few milliseconds, and at random.
     """
     file: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]  # that of sqlite3
-    give_up_at = time.monotonic() + PATIENCE_S
+    give_up_at = time.monotonic() + LOCK_TIMEOUT_S
     file.execute("PRAGMA busy_timeout=0")
     try:
         while time.monotonic() < give_up_at:
@@ -243,7 +243,7 @@ def _wait_for_others(connection: Connection) -> None:
                 return
         connection.exec_driver_sql(_WRITE)
     finally:
-        file.execute(f"PRAGMA busy_timeout={round(PATIENCE_S * 1000)}")
+        file.execute(f"PRAGMA busy_timeout={round(LOCK_TIMEOUT_S * 1000)}")
 
 
 def _prepare(connection: sqlite3.Connection, _record: object) -> None:
@@ -256,7 +256,7 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
 def _enter_wal_mode(connection: sqlite3.Connection) -> str:
     # SQLite does not wait here as it does elsewhere. Measured: of processes that open a new file eight at a
     # time, one in 23 is told at once that the database is locked.
-    give_up_at = time.monotonic() + PATIENCE_S
+    give_up_at = time.monotonic() + LOCK_TIMEOUT_S
     while True:
         try:
             return str(connection.execute("PRAGMA journal_mode=WAL").fetchone()[0])
@@ -277,9 +277,9 @@ def _explain(location: str, error: SQLAlchemyError) -> str:
 
 
 SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
-_LOCK = 0x6F726D  # any number that is ours: "orm"
-_PATIENCE_MS = 15_000
-_CONNECT_S = 10
+_ADVISORY_LOCK = 0x6F726D  # any number that is ours: "orm"
+_LOCK_TIMEOUT_MS = 15_000
+_CONNECT_TIMEOUT_S = 10
 
 
 class StoreServer:
@@ -321,11 +321,11 @@ class StoreServer:
             StoreError: the server cannot be reached, or refuses.
         """
         with self._transaction() as connection:
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
             yield connection
 
     def vacuum(self) -> None:
-        """Gives back the room of what was deleted.
+        """Gives back the disk space of what was deleted.
 
         Raises:
             StoreError: the server cannot be reached, or refuses.
@@ -355,7 +355,7 @@ class StoreServer:
             told = told.replace(str(self._url.password), "***")
         advice = "Try again, or point OR_MAGIC_STORE elsewhere."
         if getattr(getattr(error, "orig", None), "sqlstate", None) == "55P03":
-            told, advice = f"it was locked by others for {_PATIENCE_MS // 1000} s", "Try again."
+            told, advice = f"it was locked by others for {_LOCK_TIMEOUT_MS // 1000} s", "Try again."
         return f"The ledger {self.location} failed: {told[:300].rstrip('.')}. {advice}"
 
 
@@ -373,7 +373,7 @@ def _make_server_engine(url: URL) -> Engine:
     try:
         engine = create_engine(
             url,
-            connect_args={"connect_timeout": _CONNECT_S},
+            connect_args={"connect_timeout": _CONNECT_TIMEOUT_S},
             max_overflow=-1,  # a thread that has an answer to write never waits for a connection
             pool_pre_ping=True,  # a server that was restarted meanwhile is no error
             hide_parameters=True,  # what people asked does not belong into tracebacks
@@ -388,7 +388,7 @@ def _make_server_engine(url: URL) -> Engine:
 
 def _prepare_server(connection: object, _record: object) -> None:
     with connection.cursor() as cursor:  # type: ignore[attr-defined]  # a psycopg connection
-        cursor.execute(f"SET lock_timeout = {_PATIENCE_MS}")
+        cursor.execute(f"SET lock_timeout = {_LOCK_TIMEOUT_MS}")
     connection.commit()  # type: ignore[attr-defined]
 
 

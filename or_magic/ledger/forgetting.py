@@ -1,8 +1,8 @@
 """Deleting for good: turns, what they said, and nothing that others still need.
 
-Messages are shared: the same text at the same point is stored once, and a later prompt stands upon all that was sent
-along with it. So a turn that stays but followed a deleted one is given new messages which follow what stays; its text
-is the same, its address another. Then whatever no turn needs is deleted, and the store gives back the room.
+Messages are shared: a text at one point of a conversation is stored once, and the address of a prompt depends on all
+messages before it. So a turn that stays but followed a deleted one is given new messages, which follow what stays: its
+text is the same, its address another. Then messages that no turn needs are deleted, and the disk space is given back.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, delete, or_, select, update
 
 from or_magic.ledger.history import path_rows
-from or_magic.ledger.messages import keep_message, let_go, messages_at, portions
+from or_magic.ledger.messages import delete_unneeded, keep_message, messages_at, portions
 from or_magic.ledger.records import TurnId
 from or_magic.ledger.schema import messages, notebooks, threads, turns
 from or_magic.ledger.store import Ledger, notebook_id
@@ -40,15 +40,15 @@ class Deletion:
         """
         with self._store.writing() as connection:
             id = notebook_id(connection, identity)
-            doomed = _unshared(connection, turns.c.notebook == id, threads.c.notebook == id)
+            deleted = _unshared(connection, turns.c.notebook == id, threads.c.notebook == id)
             if self._really:
                 connection.execute(update(notebooks).where(notebooks.c.id == id).values(thread=None))
-                _drop_threads(connection, threads.c.notebook == id)
-                _delete(connection, doomed)
+                _delete_threads(connection, threads.c.notebook == id)
+                _delete(connection, deleted)
                 stays = select(turns.c.id).where(turns.c.notebook == id).limit(1)
                 if connection.scalar(stays) is None:
                     connection.execute(delete(notebooks).where(notebooks.c.id == id))
-        return self._end(len(doomed))
+        return self._end(len(deleted))
 
     def thread(self, identity: str, name: str) -> int:
         """A thread with its turns; those that another thread goes on from stay.
@@ -59,15 +59,15 @@ class Deletion:
         with self._store.writing() as connection:
             of_notebook = threads.c.notebook == notebook_id(connection, identity)
             id = connection.scalar(select(threads.c.id).where(of_notebook, threads.c.name == name))
-            doomed = _unshared(connection, turns.c.thread == id, threads.c.id == id)
+            deleted = _unshared(connection, turns.c.thread == id, threads.c.id == id)
             if self._really and id is not None:
                 other = select(threads.c.id).where(of_notebook, threads.c.id != id).order_by(threads.c.id.desc())
                 is_current = notebooks.c.thread == id
                 next_one = connection.scalar(other.limit(1))
                 connection.execute(update(notebooks).where(is_current).values(thread=next_one))
-                _drop_threads(connection, threads.c.id == id)
-                _delete(connection, doomed)
-        return self._end(len(doomed))
+                _delete_threads(connection, threads.c.id == id)
+                _delete(connection, deleted)
+        return self._end(len(deleted))
 
     def before(self, identity: str, moment: datetime) -> int:
         """The turns of a notebook that were asked before a moment, also those that later ones go on from.
@@ -78,10 +78,10 @@ class Deletion:
         with self._store.writing() as connection:
             id = notebook_id(connection, identity)
             old = select(turns.c.id).where(turns.c.notebook == id, turns.c.started_utc < moment)
-            doomed = list(connection.scalars(old))
+            deleted = list(connection.scalars(old))
             if self._really:
-                _delete(connection, doomed)
-        return self._end(len(doomed))
+                _delete(connection, deleted)
+        return self._end(len(deleted))
 
     def _end(self, count: int) -> int:
         if self._really and count:
@@ -90,49 +90,49 @@ class Deletion:
 
 
 def _unshared(
-    connection: Connection, of_doomed: ColumnElement[bool], threads_doomed: ColumnElement[bool]
+    connection: Connection, of_deleted: ColumnElement[bool], of_deleted_threads: ColumnElement[bool]
 ) -> list[TurnId]:
-    """Those turns that no thread needs but the doomed ones."""
-    doomed = set(connection.scalars(select(turns.c.id).where(of_doomed)))
-    for thread in connection.execute(select(threads).where(~threads_doomed)).all():
+    """Those of the turns to be deleted that no thread needs, except threads that are deleted with them."""
+    deleted = set(connection.scalars(select(turns.c.id).where(of_deleted)))
+    for thread in connection.execute(select(threads).where(~of_deleted_threads)).all():
         for end in (thread.tip, thread.undone):
-            if end is not None and doomed and end >= min(doomed):  # ids only grow along a path
-                doomed -= {row.id for row in path_rows(connection, end)}
-    return sorted(doomed)
+            if end is not None and deleted and end >= min(deleted):  # ids only grow along a path
+                deleted -= {row.id for row in path_rows(connection, end)}
+    return sorted(deleted)
 
 
-def _drop_threads(connection: Connection, doomed: ColumnElement[bool]) -> None:
-    ids = select(threads.c.id).where(doomed)
+def _delete_threads(connection: Connection, deleted: ColumnElement[bool]) -> None:
+    ids = select(threads.c.id).where(deleted)
     connection.execute(update(turns).where(turns.c.thread.in_(ids)).values(thread=None))
-    connection.execute(delete(threads).where(doomed))
+    connection.execute(delete(threads).where(deleted))
 
 
-def _delete(connection: Connection, doomed: list[TurnId]) -> None:
+def _delete(connection: Connection, deleted: list[TurnId]) -> None:
     ends: list[str] = []
-    for portion in portions(doomed):
+    for portion in portions(deleted):
         rows = connection.execute(select(turns.c.prompt, turns.c.answer).where(turns.c.id.in_(portion)))
         ends += [hash for row in rows for hash in (row.answer, row.prompt) if hash]
-    _cut(connection, doomed)
-    for portion in portions(doomed):
+    _unlink(connection, deleted)
+    for portion in portions(deleted):
         connection.execute(delete(turns).where(turns.c.id.in_(portion)))
-    ends += _transplant(connection, ends)
+    ends += _readdress(connection, ends)
     for hash in ends:
-        let_go(connection, hash)
+        delete_unneeded(connection, hash)
 
 
-def _cut(connection: Connection, doomed: list[TurnId]) -> None:
-    """Nothing that stays names what goes."""
-    for portion in portions(doomed):
+def _unlink(connection: Connection, deleted: list[TurnId]) -> None:
+    """Clears what refers to the deleted turns in turns and threads that stay."""
+    for portion in portions(deleted):
         named = ((turns, "previous"), (turns, "displaced"), (turns, "replayed_from"))
         for table, name in (*named, (threads, "tip"), (threads, "undone")):
             connection.execute(update(table).where(table.c[name].in_(portion)).values({name: None}))
 
 
-def _transplant(connection: Connection, ends: list[str]) -> list[str]:
-    """Gives the turns that stood upon deleted messages new ones that do not; the addresses that they had."""
+def _readdress(connection: Connection, ends: list[str]) -> list[str]:
+    """Gives the turns that followed deleted messages new ones that do not; the addresses that they had."""
     changes: dict[TurnId, dict[str, str]] = {}
     old: list[str] = []
-    for turn in _standing_upon(connection, [hash for hash in ends if not _is_of_a_turn(connection, hash)]):
+    for turn in _turns_after(connection, [hash for hash in ends if not _is_of_a_turn(connection, hash)]):
         chain = _chain(connection, turn.answer or turn.prompt)
         begun = next(i for i, (hash, _) in enumerate(chain) if hash == turn.prompt)
         parent: str | None = None
@@ -149,8 +149,8 @@ def _transplant(connection: Connection, ends: list[str]) -> list[str]:
     return old
 
 
-def _standing_upon(connection: Connection, lost: list[str]) -> list[Row[Any]]:
-    """The turns whose messages come after one of these."""
+def _turns_after(connection: Connection, lost: list[str]) -> list[Row[Any]]:
+    """The turns whose messages come after one of these messages."""
     found: dict[TurnId, Any] = {}
     below = set(lost)
     while below:
@@ -177,7 +177,7 @@ def _chain(connection: Connection, hash: str) -> list[tuple[str, Message]]:
 
 
 def _staying(connection: Connection, chain: list[tuple[str, Message]]) -> Iterator[tuple[str, Message]]:
-    """Of the messages that were sent along, those of turns that stay. A turn begins with what the user said."""
+    """The messages of a chain that belong to turns that stay. A turn begins with a message of the user."""
     exchanges: list[list[tuple[str, Message]]] = []
     for hash, message in chain:
         if message.role == "user" or not exchanges:

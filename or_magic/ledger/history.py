@@ -1,8 +1,9 @@
-"""Where a question stands in its conversation, and what is sent along with it. Works inside a caller's transaction.
+"""Where a question stands in its conversation, and which earlier turns are sent along, within a caller's transaction.
 
 A thread names the last turn of a path, and each turn names the one before it. A turn takes its place when it is asked,
-so that answers which arrive at the same time stand in the order of their questions. What is sent along are the turns of
-the path that have ended well by then: one that still arrives, was stopped or failed keeps its place and is passed over.
+so that answers which arrive at the same time stand in the order of their questions. With a question the turns of the
+path are sent along that have ended well by then: one that still arrives, was stopped or failed keeps its place and is
+not sent.
 
 A cell that is run again asks in the place of the turn that it made before: the new turn becomes its sibling, and what
 came after is no longer on the path. If it does not end well, the thread gets back the tip that it had.
@@ -10,18 +11,20 @@ came after is no longer on the path. If it does not end well, the thread gets ba
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy import Connection, Row, Select, Update, bindparam, insert, select, update
 
 from or_magic.ledger.messages import KeptMessage, keep_message, messages_of
 from or_magic.ledger.records import Exchange, HistorySlice, NewTurn, TurnId
-from or_magic.ledger.schema import notebooks, threads, turns
+from or_magic.ledger.schema import messages, notebooks, threads, turns
 from or_magic.types import Message
 
-_LIGHT = (
+_COLUMNS_OF_PATH = (
     *("id", "previous", "cell_id", "ask_number", "state", "prompt", "answer", "run", "service", "model_asked"),
     *("prompt_tokens", "completion_tokens", "started_utc"),
 )
@@ -29,12 +32,15 @@ _LIGHT = (
 
 def path_rows(connection: Connection, tip: TurnId | None) -> list[Row[Any]]:
     """The turns of the path that ends at `tip`, the oldest first: the columns that tell what each is."""
-    if tip is None:
-        return []
-    columns = [turns.c[name] for name in _LIGHT]
-    path = select(*columns).where(turns.c.id == tip).cte("path", recursive=True)
+    return [] if tip is None else list(connection.execute(_path(), {"tip": tip}).all())
+
+
+@functools.cache
+def _path() -> Select[Any]:
+    columns = [turns.c[name] for name in _COLUMNS_OF_PATH]
+    path = select(*columns).where(turns.c.id == bindparam("tip")).cte("path", recursive=True)
     path = path.union_all(select(*columns).where(turns.c.id == path.c.previous))
-    return list(connection.execute(select(path).order_by(path.c.id)))
+    return select(path).order_by(path.c.id)
 
 
 def thread_query(notebook: int) -> Select[Any]:
@@ -44,21 +50,68 @@ def thread_query(notebook: int) -> Select[Any]:
     return query.where(threads.c.notebook == notebook)
 
 
-def slice_history(connection: Connection, notebook: int | None, turn: NewTurn) -> HistorySlice:
-    """Where `turn` would stand if it were asked now. Changes nothing."""
-    if turn.thread is None or notebook is None:
+@dataclass(frozen=True, slots=True)
+class ThreadEnd:
+    """The end of the thread that a question goes on, as the ledger has it now.
+
+    Attributes:
+        notebook: its id; None where the notebook is not known yet.
+        has_threads: whether the notebook has a current thread.
+        thread: the id of the question's thread; None where it stands alone, or the thread is yet to be made.
+        tip: the last turn of that thread.
+        still_holds: whether what `thread_end` was given, a turn and a message, is there.
+    """
+
+    notebook: int | None = None
+    has_threads: bool = False
+    thread: int | None = None
+    tip: TurnId | None = None
+    still_holds: bool = True
+
+
+def thread_end(connection: Connection, turn: NewTurn, history: HistorySlice | None = None) -> ThreadEnd:
+    """Where the thread of a question ends now, and whether what was read of it earlier (`history`) is still there."""
+    needed = history or HistorySlice()
+    address = _stored_address(needed)
+    named = {"identity": turn.notebook, "name": turn.thread, "turn": needed.previous, "message": address}
+    row = connection.execute(_thread_end(), named).one_or_none()
+    if row is None:
+        return ThreadEnd()
+    still_holds = (row.turn, row.message) == (needed.previous, address)
+    return ThreadEnd(row.notebook, row.current is not None, row.thread, row.tip, still_holds)
+
+
+@functools.cache
+def _thread_end() -> Select[Any]:
+    is_named = (threads.c.notebook == notebooks.c.id) & (threads.c.name == bindparam("name"))
+    query = select(
+        notebooks.c.id.label("notebook"),
+        notebooks.c.thread.label("current"),
+        threads.c.id.label("thread"),
+        threads.c.tip,
+        select(turns.c.id).where(turns.c.id == bindparam("turn")).scalar_subquery().label("turn"),
+        select(messages.c.hash).where(messages.c.hash == bindparam("message")).scalar_subquery().label("message"),
+    )
+    return query.outerjoin(threads, is_named).where(notebooks.c.identity == bindparam("identity"))
+
+
+def slice_history(connection: Connection, turn: NewTurn, end: ThreadEnd) -> HistorySlice:
+    """Where `turn` would stand if it were asked now, its thread ending at `end`. Changes nothing."""
+    if end.thread is None:
         return HistorySlice()
-    thread = connection.execute(thread_query(notebook).where(threads.c.name == turn.thread)).one_or_none()
-    if thread is None:
-        return HistorySlice()
-    path = path_rows(connection, thread.tip)
+    path = path_rows(connection, end.tip)
     own = _own(path, turn)
     kept = path if own is None else path[:own]
     after = [] if own is None else path[own + 1 :]
     later = sum(row.state == "complete" and row.cell_id != turn.cell_id for row in after)
     sent = [row for row in kept if row.state == "complete" and (turn.history != "run" or row.run == turn.run)]
     context = () if turn.history == "none" else _exchanges(connection, sent)
-    return HistorySlice(context, later, thread.id, kept[-1].id if kept else None, thread.tip)
+    return HistorySlice(context, later, end.thread, kept[-1].id if kept else None, end.tip)
+
+
+def is_up_to_date(history: HistorySlice, end: ThreadEnd) -> bool:
+    """Whether a thread still ends where it did when this was read of it, and nothing of it was deleted since."""
+    return (history.thread_id, history.displaced) == (end.thread, end.tip) and end.still_holds
 
 
 def keep_path(connection: Connection, history_slice: HistorySlice, prompt: Message) -> str:
@@ -76,31 +129,53 @@ def keep_path(connection: Connection, history_slice: HistorySlice, prompt: Messa
     return keep_message(connection, parent, prompt)
 
 
-def open_thread(connection: Connection, notebook: int, name: str) -> int:
-    """The id of the thread of that name, made where there is none. A notebook's first becomes its current one."""
-    known = select(threads.c.id).where(threads.c.notebook == notebook, threads.c.name == name)
-    if (found := connection.scalar(known)) is not None:
-        return int(found)
+def _stored_address(history_slice: HistorySlice) -> str | None:
+    """The address of the last message that is sent along and stored in this order; None where none is."""
+    parent: str | None = None
+    for exchange in history_slice.context:
+        if exchange.parent != parent:
+            break
+        parent = exchange.address
+    return parent
+
+
+def make_thread(connection: Connection, notebook: int, name: str, *, is_first: bool) -> int:
+    """The id of a new thread. The first of a notebook becomes its current one."""
     row = {"notebook": notebook, "name": name, "created_utc": datetime.now(UTC)}
     id = connection.execute(insert(threads).values(row)).inserted_primary_key[0]  # type: ignore[index]  # one row
-    is_first = (notebooks.c.id == notebook) & notebooks.c.thread.is_(None)
-    connection.execute(update(notebooks).where(is_first).values(thread=id))
+    if is_first:
+        connection.execute(update(notebooks).where(notebooks.c.id == notebook).values(thread=id))
     return int(id)
 
 
-def settle(connection: Connection, turn: Row[Any], *, is_complete: bool) -> None:
-    """A turn has ended: well, so nothing can be redone; or not, so the thread gets back the tip that it took."""
+def move_tip(connection: Connection, thread: int, tip: TurnId) -> None:
+    """Makes a turn the last one of a thread."""
+    connection.execute(_new_tip(), {"of_thread": thread, "tip": tip})
+
+
+@functools.cache
+def _new_tip() -> Update:
+    return update(threads).where(threads.c.id == bindparam("of_thread"))
+
+
+def settle_thread(connection: Connection, turn: Row[Any], *, is_complete: bool) -> None:
+    """After a complete turn its thread has nothing to redo; after any other it gets back the tip that it had."""
     if turn.thread is None:
         return
-    of_turn = threads.c.id == turn.thread
     if is_complete:
-        connection.execute(update(threads).where(of_turn).values(undone=None))
+        connection.execute(_without_redo(), {"of_thread": turn.thread})
     else:
-        connection.execute(update(threads).where(of_turn, threads.c.tip == turn.id).values(tip=turn.displaced))
+        of_turn = (threads.c.id == turn.thread) & (threads.c.tip == turn.id)
+        connection.execute(update(threads).where(of_turn).values(tip=turn.displaced))
+
+
+@functools.cache
+def _without_redo() -> Update:
+    return update(threads).where(threads.c.id == bindparam("of_thread")).values(undone=None)
 
 
 def _own(path: list[Row[Any]], turn: NewTurn) -> int | None:
-    """The position on the path of the turn that it replaces: named, or made by the same question of the same cell."""
+    """The position on the path of the turn that is replaced: the named one, or that of the same question of a cell."""
     if turn.replaces is not None:
         return next((i for i, row in enumerate(path) if row.id == turn.replaces), None)
     if turn.cell_id is None:

@@ -20,15 +20,16 @@ another one would give every message a new address.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, assert_never
 
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, Insert, Row, Select, bindparam, delete, insert, select
+from sqlalchemy.exc import IntegrityError
 
 from or_magic.errors import StoreError
 from or_magic.ledger.schema import messages, parts, turns
@@ -73,7 +74,7 @@ def message_hash(parent: str | None, message: Message) -> str:
 
 
 def address(parent: str | None, role: str, parts: Iterable[tuple[str, str]]) -> str:
-    """The same from what is stored: a role, and each part as its kind and content."""
+    """The address, as 64 hex digits, of what is stored as a role and parts, each with its kind and content."""
     digest = hashlib.sha256()
     for text in (_PURPOSE, parent or "", role):
         digest.update(_netstring(text))
@@ -83,7 +84,7 @@ def address(parent: str | None, role: str, parts: Iterable[tuple[str, str]]) -> 
 
 
 def kind_and_content(part: Part) -> tuple[PartKind, str]:
-    """How a part is stored."""
+    """The kind and the content that a part is stored as."""
     match part:
         case TextPart(text):
             return "text", text
@@ -113,7 +114,7 @@ def kind_and_content(part: Part) -> tuple[PartKind, str]:
 
 
 def part_of(kind: str, content: str) -> Part:
-    """The part that is stored so.
+    """The part that is stored as this kind and content.
 
     Raises:
         StoreError: there is no such kind.
@@ -172,22 +173,45 @@ def keep_message(connection: Connection, parent: str | None, message: Message) -
     Raises:
         StoreError: there is no message at `parent`.
     """
-    hash = message_hash(parent, message)
-    if _is_kept(connection, hash):
-        return hash
-    if parent is not None and not _is_kept(connection, parent):
+    contents = [kind_and_content(part) for part in message.parts]
+    hash = address(parent, message.role, contents)
+    row = {"hash": hash, "parent": parent, "role": message.role}
+    try:
+        is_new = connection.execute(_message_if_new(connection.dialect.name), row).rowcount
+    except IntegrityError as error:
         raise StoreError(
-            f"The ledger does not hold the message {parent[:12]} that this conversation would go on from. "
+            f"The ledger does not hold the message {(parent or '')[:12]} that this conversation would go on from. "
             "Point OR_MAGIC_STORE to the file that holds it, or begin a new conversation."
-        )
-    connection.execute(insert(messages).values(hash=hash, parent=parent, role=message.role))
-    for position, part in enumerate(message.parts):
-        kind, content = kind_and_content(part)
-        connection.execute(insert(parts).values(message=hash, position=position, kind=kind, content=content))
+        ) from error
+    if is_new and contents:
+        rows = [
+            {"message": hash, "position": position, "kind": kind, "content": content}
+            for position, (kind, content) in enumerate(contents)
+        ]
+        connection.execute(_new_part(), rows)
     return hash
 
 
-def let_go(connection: Connection, hash: str | None) -> None:
+@functools.cache
+def _message_if_new(dialect: str) -> Insert:
+    """Inserts a message unless it is there; its rowcount tells whether. Both databases have the same clause for it."""
+    if dialect == "sqlite":
+        from sqlalchemy.dialects import sqlite
+
+        statement: Insert = sqlite.insert(messages).on_conflict_do_nothing()
+    else:
+        from sqlalchemy.dialects import postgresql
+
+        statement = postgresql.insert(messages).on_conflict_do_nothing()
+    return statement.execution_options(preserve_rowcount=True)
+
+
+@functools.cache
+def _new_part() -> Insert:
+    return insert(parts)
+
+
+def delete_unneeded(connection: Connection, hash: str | None) -> None:
     """Deletes the message at `hash`, and those before it, as far as no turn and no other message needs them."""
     while hash is not None and not _is_needed(connection, hash):
         parent = connection.scalar(select(messages.c.parent).where(messages.c.hash == hash))
@@ -200,14 +224,24 @@ def messages_at(connection: Connection, hashes: Iterable[str]) -> dict[str, Kept
     """The messages at these addresses; one that is not there is left out."""
     found: dict[str, KeptMessage] = {}
     for portion in portions(dict.fromkeys(hashes)):
-        contents = _parts_at(connection, portion)
-        for row in connection.execute(select(messages).where(messages.c.hash.in_(portion))):
-            found[row.hash] = KeptMessage(row.parent, Message(row.role, tuple(contents[row.hash])))
+        contents: dict[str, list[Part]] = {}
+        heads: dict[str, tuple[str | None, Any]] = {}
+        for hash, parent, role, kind, content in connection.execute(_messages_with_parts(), {"hashes": portion}).all():
+            heads[hash] = parent, role
+            said = contents.setdefault(hash, [])
+            if kind is not None:  # NULL for a message without parts
+                said.append(part_of(kind, content))
+        for hash, (parent, role) in heads.items():
+            found[hash] = KeptMessage(parent, Message(role, tuple(contents[hash])))
     return found
 
 
-def _is_kept(connection: Connection, hash: str) -> bool:
-    return connection.scalar(select(messages.c.hash).where(messages.c.hash == hash)) is not None
+@functools.cache
+def _messages_with_parts() -> Select[Any]:
+    query = select(messages.c.hash, messages.c.parent, messages.c.role, parts.c.kind, parts.c.content)
+    query = query.outerjoin(parts, parts.c.message == messages.c.hash)
+    query = query.where(messages.c.hash.in_(bindparam("hashes", expanding=True)))
+    return query.order_by(messages.c.hash, parts.c.position)
 
 
 def messages_of(connection: Connection, rows: Iterable[Row[Any]]) -> dict[str, KeptMessage]:
@@ -228,14 +262,6 @@ def _is_needed(connection: Connection, hash: str) -> bool:
         select(messages.c.hash).where(messages.c.parent == hash),
     )
     return any(connection.execute(use.limit(1)).first() is not None for use in uses)
-
-
-def _parts_at(connection: Connection, hashes: list[str]) -> dict[str, list[Part]]:
-    contents: dict[str, list[Part]] = defaultdict(list)
-    query = select(parts).where(parts.c.message.in_(hashes)).order_by(parts.c.message, parts.c.position)
-    for row in connection.execute(query):
-        contents[row.message].append(part_of(row.kind, row.content))
-    return contents
 
 
 def portions(values: Iterable[T]) -> Iterator[list[T]]:

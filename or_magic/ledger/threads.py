@@ -51,7 +51,7 @@ class Threads:
 
     def current_name(self, notebook: str) -> str:
         """The thread that the notebook's cells work in."""
-        return next((thread.name for thread in self.of(notebook) if thread.is_current), MAIN)
+        return self.current(notebook)[0]
 
     def current(self, notebook: str, name: str | None = None) -> tuple[str, str | None]:
         """A thread's name and its system prompt, which is None where it has none.
@@ -281,7 +281,7 @@ def _counts(row: Row[Any]) -> bool:
 
 
 def _questions(connection: Connection, path: list[Row[Any]]) -> list[list[Row[Any]]]:
-    """The turns of a path, those together that one question made: what tools gave is the prompt of its next step."""
+    """The turns of a path grouped by question; one whose prompt holds results of tools is a step of that before it."""
     steps: set[str] = set()
     for prompts in portions(row.prompt for row in path):
         of_tools = select(messages.c.hash).where(messages.c.hash.in_(prompts), messages.c.role == "tool")
@@ -338,8 +338,8 @@ class Branches:
     def __init__(self, ledger: Ledger) -> None:
         self._store = ledger.store
 
-    def spots(self, notebook: str, thread: str | None, shown: TurnId | None = None) -> list[BranchPoint]:
-        """The questions of a thread's path, the oldest first; behind them an attempt that did not end well, if that is
+    def branch_points(self, notebook: str, thread: str | None, shown: TurnId | None = None) -> list[BranchPoint]:
+        """The questions of a thread's path, the oldest first; after them an attempt that did not end well, if that is
         the newest that was asked there.
 
         Args:
@@ -356,18 +356,20 @@ class Branches:
             path = [row for row in path_rows(connection, found.tip) if row.state in ("complete", "open")]
             tools = _tool_prompts(connection, [row.prompt for row in path])
             siblings = _siblings(connection, [row.id for row in path])
-            spots: list[BranchPoint] = []
+            points: list[BranchPoint] = []
             for row in path:
-                if row.prompt in tools and spots:
-                    spots[-1] = BranchPoint((*spots[-1].steps, row.id), spots[-1].branches)
+                if row.prompt in tools and points:
+                    points[-1] = BranchPoint((*points[-1].steps, row.id), points[-1].branches)
                 else:
-                    spots.append(BranchPoint((row.id,), siblings.get(row.id, (row.id,))))
+                    points.append(BranchPoint((row.id,), siblings.get(row.id, (row.id,))))
             attempt = _attempt(connection, found, shown)
-            return [*spots, attempt] if attempt is not None else spots
+            return [*points, attempt] if attempt is not None else points
 
     def go_to(self, notebook: str, turn_id: TurnId, thread: str | None = None) -> TurnId | None:
-        """Lets a thread go by this turn, to the newest end that is behind it; the turn itself where it did not end well
-        and can only be shown (see `spots`), else None.
+        """Leads a thread's path over this turn, to the newest end after it.
+
+        Returns:
+            The turn itself where it did not end well, and can only be shown (see `branch_points`); else None.
 
         Raises:
             StoreError: there is no such turn or thread, or it cannot be written.
@@ -391,7 +393,7 @@ def find_thread(connection: Connection, notebook: str, name: str | None) -> Row[
 
 
 def _tool_prompts(connection: Connection, prompts: list[str]) -> set[str]:
-    """Which of these prompts are what tools gave."""
+    """Those of these prompts that hold the results of tools."""
     found: set[str] = set()
     for some in portions(prompts):
         of_tools = select(messages.c.hash).where(messages.c.hash.in_(some), messages.c.role == "tool")
@@ -434,7 +436,7 @@ def _some(connection: Connection, column: Any, values: list[TurnId]) -> list[Row
 
 
 def _attempt(connection: Connection, thread: Row[Any], shown: TurnId | None) -> BranchPoint | None:
-    """What was asked last behind the tip, if it did not end well."""
+    """The question that was asked last after the tip of a thread, if it did not end well."""
     behind = turns.c.previous.is_(None) if thread.tip is None else turns.c.previous == thread.tip
     query = _asked().where(behind, turns.c.thread == thread.id).order_by(turns.c.id)
     rows = connection.execute(query).all()
@@ -445,7 +447,7 @@ def _attempt(connection: Connection, thread: Row[Any], shown: TurnId | None) -> 
 
 
 def _end_of(connection: Connection, row: Row[Any], thread: int) -> TurnId:
-    """The newest end of the paths that go on behind a turn; those of the thread that goes there count first."""
+    """The newest end of the paths that go on after a turn; paths of `thread` are preferred."""
     at: TurnId = row.id
     while True:
         behind = select(turns.c.id).where(turns.c.previous == at, turns.c.thread.in_((thread, row.thread)))

@@ -272,7 +272,7 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
     def _look(self) -> None:
         """What is there now, drawn where it differs."""
         with self.session.use_host(self._idle_host):
-            self.branch_points = Branches(self.session.ledger).spots(self.notebook, None, self.attempt)
+            self.branch_points = Branches(self.session.ledger).branch_points(self.notebook, None, self.attempt)
             asked = self.questions(self.branch_points[-self.conversation.shown :])
             threads = self.session.threads.of(self.notebook)
         question = self._question
