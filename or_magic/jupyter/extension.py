@@ -14,7 +14,7 @@ from or_magic.answer import Answer
 from or_magic.chat.session import Session
 from or_magic.errors import CommandError
 from or_magic.jupyter.completion import matcher_of
-from or_magic.jupyter.hosts import ShellHost, answer_display_html
+from or_magic.jupyter.hosts import ShellHost
 from or_magic.jupyter.notebook_context import JupyterContext
 from or_magic.settings.layers import Settings
 from or_magic.settings.options import BY_NAME, OPTIONS
@@ -95,6 +95,13 @@ def new_panel(context: JupyterContext) -> object:
     from or_magic.jupyter.panel.panel import Panel
 
     return Panel(context)
+
+
+def answer_display_html(answer: Answer) -> str:
+    """An answer as the value of a cell."""
+    from or_magic.jupyter.views import answer_display_html as html
+
+    return html(answer)
 
 
 def conversation_html(shown: Any) -> str:
