@@ -110,7 +110,7 @@ class OpenRouterMagics(Magics):
 
     def answer_html(self, answer: Any) -> str:
         """An answer as the value of a cell."""
-        from or_magic.jupyter.hosts import answer_display_html
+        from or_magic.jupyter.views import answer_display_html
 
         return answer_display_html(answer)
 
