@@ -19,7 +19,7 @@ from or_magic.catalog.model import Prices
 from or_magic.client.requests import ChatRequest, encode
 from or_magic.errors import BudgetError, OrMagicError
 from or_magic.ledger.records import BudgetState, Limit, NewTurn
-from or_magic.ledger.store import Budgets, refusal
+from or_magic.ledger.store import Budgets, over_budget
 from or_magic.money import PICO_PER_USD, format_usd
 from or_magic.types import MEDIA, AudioPart, Message
 
@@ -33,6 +33,9 @@ _MILLION = 1_000_000
 _FREE_PLUGINS = frozenset({"context-compression", "response-healing"})
 _PLAIN_TIERS = (None, "default", "flex", "scale")
 _PROMPT_TO_ANSWER = Decimal("0.25")  # what a prompt token costs of an answer's, as most models are priced
+_SHORTEST = 16  # tokens: some providers refuse fewer, and an answer of fewer is none
+_OF_A_ROUTER = 4_000  # tokens of answer that a router's price limit leaves room for
+_TOKENS_OF_A_BYTE = 0.4  # more than any language has, as a rule: what a prompt takes of the context
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class HighestPrices:
 
     @property
     def as_max_price(self) -> dict[str, str]:
-        """The same as the service takes it (``provider.max_price``): USD per million tokens, and per request."""
+        """These prices as ``provider.max_price`` of a request: USD per million tokens, and per request."""
         prices = {"prompt": self.prompt * _MILLION, "completion": self.completion * _MILLION}
         prices |= {"request": self.request} if self.request else {}
         return {name: f"{price.normalize():f}" for name, price in prices.items()}
@@ -150,11 +153,6 @@ def _pico(amount_usd: Decimal) -> int:
     return int((amount_usd * PICO_PER_USD).to_integral_value(rounding=ROUND_CEILING))
 
 
-_SHORTEST = 16  # tokens: some providers refuse fewer, and an answer of fewer is none
-_OF_A_ROUTER = 4_000  # tokens of answer that a router's price limit leaves room for
-_TOKENS_OF_A_BYTE = 0.4  # more than any language has, as a rule: what a prompt takes of the context
-
-
 @dataclass(frozen=True, slots=True)
 class AllowedRequest:
     """What a budget adds to a request.
@@ -191,15 +189,15 @@ class BudgetCheck:
         """All that `turn` must not pass; () where there is no budget."""
         return (*Budgets(self._ledger).limits(turn.budget_scope, turn.service, thread_id), *self.own_limits)
 
-    def standings(self, turn: NewTurn, thread_id: int | None) -> tuple[BudgetState, ...]:
+    def states(self, turn: NewTurn, thread_id: int | None) -> tuple[BudgetState, ...]:
         """How the budgets of `turn` stand now."""
-        return self.standings_of(turn.budget_scope, turn.service, thread_id)
+        return self.states_of(turn.budget_scope, turn.service, thread_id)
 
-    def standings_of(self, budget_scope: str, service: str, thread_id: int | None) -> tuple[BudgetState, ...]:
+    def states_of(self, budget_scope: str, service: str, thread_id: int | None) -> tuple[BudgetState, ...]:
         """How the budgets of a budget scope and a thread stand now."""
         budgets = Budgets(self._ledger)
         limits = (*budgets.limits(budget_scope, service, thread_id), *self.own_limits)
-        return budgets.standings(budget_scope, service, thread_id, limits)
+        return budgets.states(budget_scope, service, thread_id, limits)
 
     def allow_within(
         self, turn: NewTurn, messages: tuple[Message, ...], thread_id: int | None, limits: tuple[Limit, ...]
@@ -212,7 +210,7 @@ class BudgetCheck:
         Raises:
             BudgetError: nothing, or nobody knows what it would cost.
         """
-        states = Budgets(self._ledger).standings(turn.budget_scope, turn.service, thread_id, limits)
+        states = Budgets(self._ledger).states(turn.budget_scope, turn.service, thread_id, limits)
         return self.allow(turn, messages, min(states, key=lambda each: each.rest))
 
     def allow(self, turn: NewTurn, messages: tuple[Message, ...], tightest: BudgetState) -> AllowedRequest:
@@ -232,7 +230,7 @@ class BudgetCheck:
             raise BudgetError("Nobody tells how long an answer can be: set --max-tokens, or --over-budget.")
         cost = worst.pico_usd(max(tokens, _SHORTEST) if wanted is None else tokens)
         if cost > tightest.rest:
-            raise refusal(tightest, cost)
+            raise over_budget(tightest, cost)
         note = ""
         # Where the budget affords the longest answer there is, nothing needs to be set.
         if wanted is None and (worst.most_tokens is None or tokens < worst.most_tokens):
@@ -298,10 +296,10 @@ class BudgetCheck:
         return prices, _shortest_of(told, context), context
 
 
-def told(standing: BudgetState) -> str:
+def budget_line(state: BudgetState) -> str:
     """How a budget stands, in words."""
-    held = f", {format_usd(standing.reserved)} held back by answers under way" if standing.reserved else ""
-    return f"{format_usd(standing.spent)} of {format_usd(standing.limit.pico_usd)} spent{held}"
+    held = f", {format_usd(state.reserved)} held back by answers under way" if state.reserved else ""
+    return f"{format_usd(state.spent)} of {format_usd(state.limit.pico_usd)} spent{held}"
 
 
 def _shortest_of(*lengths: int | None) -> int | None:

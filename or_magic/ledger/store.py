@@ -370,8 +370,6 @@ class Budgets:
         with self._store.reading() as connection:
             return budget_states(connection, limits, budget_scope, service, thread_id)
 
-    standings = states  # the name that chat/budget.py knows it by
-
 
 def _store_at(location: str | Path | None) -> Store:
     if location is None:
@@ -546,9 +544,6 @@ def over_budget(state: BudgetState, worst_pico_usd: int) -> BudgetError:
     )
     error.may_be_free_later = worst_pico_usd <= state.rest + state.reserved
     return error
-
-
-refusal = over_budget  # the name that chat/budget.py knows it by
 
 
 def budget_states(
