@@ -38,7 +38,7 @@ class ShellHost:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def is_watched(self) -> bool:
-        """Whether the process stays when the cell has ended: a headless run's kernel is shut down after the last cell."""
+        """Whether the process stays when the cell has ended: that of a headless run does not."""
         return self.location.front_end() != "headless"
 
     def where(self) -> Location:
