@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
     from or_magic.jupyter.notebook_context import JupyterContext
 
-# The client first: a question that is asked at once needs it last, and a third of its time is spent reading
-# certificates, which hinders no other thread.
+# The client first: a question that is asked at once needs it last, and so finds it imported, or waits for little.
 NEEDED_FOR_AN_ANSWER = (
     "or_magic.client.http",
     "or_magic.commands.cells",
