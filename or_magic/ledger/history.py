@@ -12,56 +12,52 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
-from sqlalchemy import Connection, Row, Select, insert, select, update
-
+from or_magic.ledger.databases import Row, Transaction
 from or_magic.ledger.messages import KeptMessage, keep_message, messages_of
 from or_magic.ledger.records import Exchange, HistorySlice, NewTurn, TurnId
-from or_magic.ledger.schema import notebooks, threads, turns
 from or_magic.types import Message
 
-_LIGHT = (
+_COLUMNS = (
     *("id", "previous", "cell_id", "ask_number", "state", "prompt", "answer", "run", "service", "model_asked"),
     *("prompt_tokens", "completion_tokens", "started_utc"),
 )
+_PATH = f"""
+WITH RECURSIVE path AS (
+    SELECT {", ".join(_COLUMNS)} FROM turns WHERE id = :tip
+    UNION ALL
+    SELECT {", ".join(f"turns.{name}" for name in _COLUMNS)} FROM turns JOIN path ON turns.id = path.previous
+)
+SELECT * FROM path ORDER BY id"""
+THREADS = """
+SELECT threads.*, notebooks.thread = threads.id AS is_current
+FROM threads JOIN notebooks ON threads.notebook = notebooks.id
+WHERE threads.notebook = :notebook"""  # of a notebook, with whether each is the current one
 
 
-def path_rows(connection: Connection, tip: TurnId | None) -> list[Row[Any]]:
+def path_rows(transaction: Transaction, tip: TurnId | None) -> list[Row]:
     """The turns of the path that ends at `tip`, the oldest first: the columns that tell what each is."""
-    if tip is None:
-        return []
-    columns = [turns.c[name] for name in _LIGHT]
-    path = select(*columns).where(turns.c.id == tip).cte("path", recursive=True)
-    path = path.union_all(select(*columns).where(turns.c.id == path.c.previous))
-    return list(connection.execute(select(path).order_by(path.c.id)))
+    return [] if tip is None else transaction.rows(_PATH, {"tip": tip})
 
 
-def thread_query(notebook: int) -> Select[Any]:
-    """The threads of a notebook, with whether each is the current one."""
-    is_current = (notebooks.c.thread == threads.c.id).label("is_current")
-    query = select(threads, is_current).join(notebooks, threads.c.notebook == notebooks.c.id)
-    return query.where(threads.c.notebook == notebook)
-
-
-def slice_history(connection: Connection, notebook: int | None, turn: NewTurn) -> HistorySlice:
+def slice_history(transaction: Transaction, notebook: int | None, turn: NewTurn) -> HistorySlice:
     """Where `turn` would stand if it were asked now. Changes nothing."""
     if turn.thread is None or notebook is None:
         return HistorySlice()
-    thread = connection.execute(thread_query(notebook).where(threads.c.name == turn.thread)).one_or_none()
+    thread = transaction.row(f"{THREADS} AND threads.name = :name", {"notebook": notebook, "name": turn.thread})
     if thread is None:
         return HistorySlice()
-    path = path_rows(connection, thread.tip)
+    path = path_rows(transaction, thread.tip)
     own = _own(path, turn)
     kept = path if own is None else path[:own]
     after = [] if own is None else path[own + 1 :]
     later = sum(row.state == "complete" and row.cell_id != turn.cell_id for row in after)
     sent = [row for row in kept if row.state == "complete" and (turn.history != "run" or row.run == turn.run)]
-    context = () if turn.history == "none" else _exchanges(connection, sent)
+    context = () if turn.history == "none" else _exchanges(transaction, sent)
     return HistorySlice(context, later, thread.id, kept[-1].id if kept else None, thread.tip)
 
 
-def keep_path(connection: Connection, history_slice: HistorySlice, prompt: Message) -> str:
+def keep_path(transaction: Transaction, history_slice: HistorySlice, prompt: Message) -> str:
     """Stores the prompt after the messages that are sent along with it; its address.
 
     They are there already where the last of them was asked with just the others before it, as is the rule.
@@ -72,34 +68,34 @@ def keep_path(connection: Connection, history_slice: HistorySlice, prompt: Messa
             parent = exchange.address
             continue
         for message in exchange.messages:
-            parent = keep_message(connection, parent, message)
-    return keep_message(connection, parent, prompt)
+            parent = keep_message(transaction, parent, message)
+    return keep_message(transaction, parent, prompt)
 
 
-def open_thread(connection: Connection, notebook: int, name: str) -> int:
+def open_thread(transaction: Transaction, notebook: int, name: str) -> int:
     """The id of the thread of that name, made where there is none. A notebook's first becomes its current one."""
-    known = select(threads.c.id).where(threads.c.notebook == notebook, threads.c.name == name)
-    if (found := connection.scalar(known)) is not None:
-        return int(found)
-    row = {"notebook": notebook, "name": name, "created_utc": datetime.now(UTC)}
-    id = connection.execute(insert(threads).values(row)).inserted_primary_key[0]  # type: ignore[index]  # one row
-    is_first = (notebooks.c.id == notebook) & notebooks.c.thread.is_(None)
-    connection.execute(update(notebooks).where(is_first).values(thread=id))
-    return int(id)
+    of_name = {"notebook": notebook, "name": name}
+    known = transaction.value("SELECT id FROM threads WHERE notebook = :notebook AND name = :name", of_name)
+    if known is not None:
+        return int(known)
+    id = transaction.insert("threads", {**of_name, "created_utc": datetime.now(UTC)})
+    is_first = "id = :notebook AND thread IS NULL"
+    transaction.run(f"UPDATE notebooks SET thread = :thread WHERE {is_first}", {"thread": id, "notebook": notebook})
+    return id
 
 
-def settle(connection: Connection, turn: Row[Any], *, is_complete: bool) -> None:
+def settle(transaction: Transaction, turn: Row, *, is_complete: bool) -> None:
     """A turn has ended: well, so nothing can be redone; or not, so the thread gets back the tip that it took."""
     if turn.thread is None:
         return
-    of_turn = threads.c.id == turn.thread
     if is_complete:
-        connection.execute(update(threads).where(of_turn).values(undone=None))
+        transaction.update("threads", turn.thread, {"undone": None})
     else:
-        connection.execute(update(threads).where(of_turn, threads.c.tip == turn.id).values(tip=turn.displaced))
+        displaced = {"thread": turn.thread, "turn": turn.id, "tip": turn.displaced}
+        transaction.run("UPDATE threads SET tip = :tip WHERE id = :thread AND tip = :turn", displaced)
 
 
-def _own(path: list[Row[Any]], turn: NewTurn) -> int | None:
+def _own(path: list[Row], turn: NewTurn) -> int | None:
     """The position on the path of the turn that it replaces: named, or made by the same question of the same cell."""
     if turn.replaces is not None:
         return next((i for i, row in enumerate(path) if row.id == turn.replaces), None)
@@ -109,8 +105,8 @@ def _own(path: list[Row[Any]], turn: NewTurn) -> int | None:
     return max(made, default=None)
 
 
-def _exchanges(connection: Connection, rows: list[Row[Any]]) -> tuple[Exchange, ...]:
-    kept = messages_of(connection, rows)
+def _exchanges(transaction: Transaction, rows: list[Row]) -> tuple[Exchange, ...]:
+    kept = messages_of(transaction, rows)
     return tuple(
         Exchange(
             turn_id=row.id,
@@ -128,7 +124,7 @@ def _exchanges(connection: Connection, rows: list[Row[Any]]) -> tuple[Exchange, 
     )
 
 
-def _messages(row: Row[Any], kept: Mapping[str, KeptMessage]) -> tuple[Message, ...]:
+def _messages(row: Row, kept: Mapping[str, KeptMessage]) -> tuple[Message, ...]:
     """The messages of a turn in order: its prompt, what passed between, its answer."""
     found: list[Message] = []
     at: str | None = row.answer

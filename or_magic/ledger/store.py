@@ -1,4 +1,4 @@
-"""Whether a limit lets a question pass: what was spent, and what questions under way hold back.
+"""The ledger: turns are opened, written down as their answer arrives, finished and found again; budgets are kept.
 
 A question reserves what it may cost at most, in the transaction that writes it down. So questions of many cells and
 many processes cannot pass a limit together. What is reserved counts until the cost is known; then the cost counts.
@@ -9,33 +9,17 @@ from __future__ import annotations
 import functools
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, overload
 
-import platformdirs
 import psutil
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Row,
-    Select,
-    Table,
-    case,
-    delete,
-    exists,
-    func,
-    insert,
-    select,
-    update,
-)
 
 from or_magic.errors import BudgetError, StoreError
-from or_magic.ledger.databases import SCHEMES, Store, StoreFile, StoreServer
+from or_magic.ledger.databases import NO_PARAMETERS, Row, Store, StoreFile, Transaction, insertion
 from or_magic.ledger.history import keep_path, open_thread, settle, slice_history
-from or_magic.ledger.messages import keep_message, let_go, messages_of, portions
-from or_magic.ledger.migrations import migrate
+from or_magic.ledger.messages import delete_unneeded, keep_message, messages_of
 from or_magic.ledger.records import (
     IMPORTED,
     BudgetState,
@@ -52,13 +36,13 @@ from or_magic.ledger.records import (
     Turn,
     TurnId,
 )
-from or_magic.ledger.schema import budgets, notebooks, parts, threads, turns
+from or_magic.ledger.schema import SCHEMA_NUMBER
 from or_magic.ledger.turn_rows import columns_of, partial_columns, partial_progress, row_of, turn_of
 from or_magic.money import format_usd
 from or_magic.types import Ending, Message
 
 
-def reserve(connection: Connection, turn: NewTurn, notebook: int) -> None:
+def reserve(transaction: Transaction, turn: NewTurn, notebook: int) -> None:
     """Makes sure that `turn` passes none of its limits, whatever it costs at most.
 
     Raises:
@@ -66,10 +50,10 @@ def reserve(connection: Connection, turn: NewTurn, notebook: int) -> None:
     """
     if not turn.limits or turn.worst_pico_usd is None:
         return
-    known = select(threads.c.id).where(threads.c.notebook == notebook, threads.c.name == (turn.thread or ""))
-    thread_id = connection.scalar(known)
+    of_name = {"notebook": notebook, "name": turn.thread or ""}
+    thread_id = transaction.value("SELECT id FROM threads WHERE notebook = :notebook AND name = :name", of_name)
     for limit in turn.limits:
-        found = standing(connection, limit, turn.budget_scope, turn.service, thread_id)
+        found = standing(transaction, limit, turn.budget_scope, turn.service, thread_id)
         if turn.worst_pico_usd > found.rest:
             raise refusal(found, turn.worst_pico_usd)
 
@@ -86,33 +70,30 @@ def refusal(found: BudgetState, worst_pico_usd: int) -> BudgetError:
     return error
 
 
+_IN_SCOPE: Mapping[Scope, str] = {
+    "notebook": "purse = :budget_scope",
+    "day": "purse = :budget_scope AND started_utc >= :midnight",
+    "thread": "thread = :thread",
+    "all": "started_utc >= :midnight",
+}
+_UNKNOWN_SUMS = (
+    "sum(reserved_pico_usd) AS reserved, "
+    "sum(CASE WHEN reserved_pico_usd IS NULL THEN estimated_pico_usd END) AS estimated"
+)
+
+
 def standing(
-    connection: Connection, limit: Limit, budget_scope: str, service: str, thread_id: int | None
+    transaction: Transaction, limit: Limit, budget_scope: str, service: str, thread_id: int | None
 ) -> BudgetState:
     """How a limit stands. Inside a transaction of the caller."""
     if limit.scope == "cell":
         return BudgetState(limit, 0, 0)
-    of_limit = turns.c.service == service
-    of_limit &= _of_scope(limit.scope, budget_scope, thread_id)
-    is_known = turns.c.cost_pico_usd.is_not(None)
-    spent = connection.scalar(select(func.sum(turns.c.cost_pico_usd)).where(of_limit, is_known))
-    held, guessed = turns.c.reserved_pico_usd, turns.c.estimated_pico_usd
-    sums = func.sum(held), func.sum(case((held.is_(None), guessed)))
-    reserved, estimated = connection.execute(select(*sums).where(of_limit, ~is_known)).one()
-    return BudgetState(limit, int(spent or 0) + int(estimated or 0), int(reserved or 0))
-
-
-def _of_scope(scope: Scope, budget_scope: str, thread_id: int | None) -> ColumnElement[bool]:
-    since_midnight = turns.c.started_utc >= datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    match scope:
-        case "notebook":
-            return turns.c.budget_scope == budget_scope
-        case "day":
-            return (turns.c.budget_scope == budget_scope) & since_midnight
-        case "thread":
-            return turns.c.thread == thread_id
-        case _:
-            return since_midnight
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    of_limit = {"service": service, "budget_scope": budget_scope, "thread": thread_id, "midnight": midnight}
+    where = f"FROM turns WHERE service = :service AND {_IN_SCOPE[limit.scope]} AND cost_pico_usd"
+    spent = transaction.value(f"SELECT sum(cost_pico_usd) AS spent {where} IS NOT NULL", of_limit)
+    unknown = transaction.rows(f"SELECT {_UNKNOWN_SUMS} {where} IS NULL", of_limit)[0]
+    return BudgetState(limit, int(spent or 0) + int(unknown.estimated or 0), int(unknown.reserved or 0))
 
 
 def _named(limit: Limit) -> str:
@@ -178,7 +159,7 @@ class Ledger:
         """
         store = _store_at(location)
         try:
-            migrate(store)
+            _bring_up_to_date(store)
         except StoreError:
             store.close()
             raise
@@ -195,8 +176,8 @@ class Ledger:
         Raises:
             StoreError: the ledger cannot be read.
         """
-        with self.store.reading() as connection:
-            return slice_history(connection, notebook_id(connection, turn.notebook), turn)
+        with self.store.reading() as transaction:
+            return slice_history(transaction, notebook_id(transaction, turn.notebook), turn)
 
     def outlook(self, turn: NewTurn) -> Outlook:
         """Where a question would stand if it were asked now, what would be sent along, and the budgets that are set.
@@ -206,9 +187,9 @@ class Ledger:
         Raises:
             StoreError: the ledger cannot be read.
         """
-        with self.store.reading() as connection:
-            history = slice_history(connection, notebook_id(connection, turn.notebook), turn)
-            return Outlook(history, kept_limits(connection, turn.budget_scope, turn.service, history.thread_id))
+        with self.store.reading() as transaction:
+            history = slice_history(transaction, notebook_id(transaction, turn.notebook), turn)
+            return Outlook(history, kept_limits(transaction, turn.budget_scope, turn.service, history.thread_id))
 
     def open_turn(self, turn: NewTurn, history: HistorySlice | None = None) -> Opened:
         """Writes down a question that is about to be sent; from now on the thread ends with it. One transaction.
@@ -222,12 +203,12 @@ class Ledger:
             StoreError: it cannot be written. Send nothing then.
         """
         now = datetime.now(UTC)
-        with self.store.writing() as connection:
-            notebook = made_notebook(connection, turn.notebook)
-            reserve(connection, turn, notebook)
-            is_current = history is not None and _still_ends_there(connection, notebook, turn, history)
-            history_slice = history if is_current and history else slice_history(connection, notebook, turn)
-            row = row_of(turn) | {"notebook": notebook, "prompt": keep_path(connection, history_slice, turn.prompt)}
+        with self.store.writing() as transaction:
+            notebook = made_notebook(transaction, turn.notebook)
+            reserve(transaction, turn, notebook)
+            is_current = history is not None and _still_ends_there(transaction, notebook, turn, history)
+            history_slice = history if is_current and history else slice_history(transaction, notebook, turn)
+            row = row_of(turn) | {"notebook": notebook, "prompt": keep_path(transaction, history_slice, turn.prompt)}
             row |= {"started_utc": now, "seen_utc": now, "owner": this_process()}
             row |= {
                 "history_turns": len(history_slice.context),
@@ -235,9 +216,10 @@ class Ledger:
                 "displaced": history_slice.displaced,
             }
             if turn.thread is not None:
-                row["thread"] = open_thread(connection, notebook, turn.thread)
-            id = _insert(connection, turns, row)
-            connection.execute(update(threads).where(threads.c.id == row.get("thread")).values(tip=id))
+                row["thread"] = open_thread(transaction, notebook, turn.thread)
+            id = transaction.insert("turns", row)
+            if turn.thread is not None:
+                transaction.update("threads", row["thread"], {"tip": id})
         return Opened(id, row.get("thread"), history_slice)
 
     def checkpoint(self, turn_id: TurnId, progress: Progress) -> None:
@@ -248,11 +230,11 @@ class Ledger:
         Raises:
             StoreError: it cannot be written, or there is no such turn.
         """
-        with self.store.writing() as connection:
-            if self._unfinished(connection, turn_id) is None:
+        with self.store.writing() as transaction:
+            if self._unfinished(transaction, turn_id) is None:
                 return
             seen = {"seen_utc": datetime.now(UTC)}
-            _update(connection, turn_id, columns_of(progress) | partial_columns(progress) | seen)
+            transaction.update("turns", turn_id, columns_of(progress) | partial_columns(progress) | seen)
 
     @overload
     def finish_turn(
@@ -284,14 +266,14 @@ class Ledger:
         Raises:
             StoreError: it cannot be written (the last checkpoint stands), or there is no such turn.
         """
-        with self.store.writing() as connection:
-            turn = self._row(connection, turn_id)
+        with self.store.writing() as transaction:
+            turn = self._row(transaction, turn_id)
             if turn.state in ("open", "interrupted"):
-                _finish(connection, turn, progress, ending, error)
+                _finish(transaction, turn, progress, ending, error)
             if limits is None:
                 return None
-            spent = spent_in(connection, turn.budget_scope, turn.service)
-            states = (standing(connection, limit, turn.budget_scope, turn.service, turn.thread) for limit in limits)
+            spent = spent_in(transaction, turn.purse, turn.service)
+            states = (standing(transaction, limit, turn.purse, turn.service, turn.thread) for limit in limits)
             return Settled(spent, tuple(states))
 
     def mark_interrupted(self) -> int:
@@ -300,17 +282,17 @@ class Ledger:
         Raises:
             StoreError: it cannot be read or written.
         """
-        query = select(turns.c.id, turns.c.owner, turns.c.seen_utc).where(turns.c.state == "open")
-        query = query.order_by(turns.c.id.desc())  # the last first, so that each gives back the tip that it took
-        with self.store.reading() as connection:
-            dead = [row.id for row in connection.execute(query) if is_gone(row.owner, row.seen_utc)]
+        # The last first, so that each gives back the tip that it took.
+        query = "SELECT id, owner, seen_utc FROM turns WHERE state = 'open' ORDER BY id DESC"
+        with self.store.reading() as transaction:
+            dead = [row.id for row in transaction.rows(query) if is_gone(row.owner, row.seen_utc)]
         marked = 0
         for turn_id in dead:
-            with self.store.writing() as connection:
-                turn = self._unfinished(connection, turn_id)
+            with self.store.writing() as transaction:
+                turn = self._unfinished(transaction, turn_id)
                 if turn is not None:
                     arrived = partial_progress(turn)
-                    _finish(connection, turn, arrived, "interrupted", "its process was killed")
+                    _finish(transaction, turn, arrived, "interrupted", "its process was killed")
                     marked += 1
         return marked
 
@@ -320,7 +302,7 @@ class Ledger:
         Raises:
             StoreError: there is none, or the ledger cannot be read.
         """
-        found = self._turns(_all_turns().where(turns.c.id == turn_id))
+        found = self._turns("WHERE turns.id = :id", {"id": turn_id})
         if not found:
             raise self._no_turn(turn_id)
         return found[0]
@@ -333,8 +315,8 @@ class Ledger:
         Raises:
             StoreError: the ledger cannot be read.
         """
-        query = _all_turns().order_by(turns.c.id)
-        return self._turns(query if notebook is None else query.where(notebooks.c.identity == notebook))
+        where = "" if notebook is None else "WHERE notebooks.identity = :notebook"
+        return self._turns(f"{where} ORDER BY turns.id", {"notebook": notebook})
 
     def turns_of(self, ids: Sequence[TurnId]) -> list[Turn]:
         """The turns with these ids, in this order; one that is not there is left out.
@@ -342,10 +324,10 @@ class Ledger:
         Raises:
             StoreError: the ledger cannot be read.
         """
-        found: dict[TurnId, Turn] = {}
-        for some in portions(ids):
-            query = _all_turns().where(turns.c.id.in_(some))
-            found |= {turn.id: turn for turn in self._turns(query)}
+        with self.store.reading() as transaction:
+            rows = transaction.rows_in(f"{_TURNS} WHERE turns.id IN :values", ids)
+            messages = messages_of(transaction, rows)
+        found = {row.id: turn_of(row, messages) for row in rows}
         return [found[id] for id in ids if id in found]
 
     def find(self, notebook: str | None, words: str = "", *, limit: int) -> list[Turn]:
@@ -356,13 +338,12 @@ class Ledger:
         Raises:
             StoreError: the ledger cannot be read.
         """
-        query = _all_turns().where(_was_said()).order_by(turns.c.id.desc()).limit(limit)
-        query = query if notebook is None else query.where(notebooks.c.identity == notebook)
+        where = f"WHERE {_WAS_SAID}" + ("" if notebook is None else " AND notebooks.identity = :notebook")
         if words:
-            says = parts.c.content.icontains(words, autoescape=True) & (parts.c.kind == "text")
-            found = exists().where(parts.c.message.in_([turns.c.prompt, turns.c.answer]), says)
-            query = query.where(found.correlate(turns))
-        return self._turns(query)[::-1]
+            where += f" AND EXISTS ({_SAYS})"
+        pattern = "".join(f"/{letter}" if letter in "/%_" else letter for letter in words)
+        params = {"notebook": notebook, "pattern": f"%{pattern}%", "limit": limit}
+        return self._turns(f"{where} ORDER BY turns.id DESC LIMIT :limit", params)[::-1]
 
     def finish_imported(self, turn_id: TurnId, replies: Sequence[Message]) -> None:
         """Writes down all that followed a prompt that was not asked here: complete, at no cost. None: it has no answer.
@@ -370,18 +351,17 @@ class Ledger:
         Raises:
             StoreError: it cannot be written, or there is no such turn.
         """
-        with self.store.writing() as connection:
-            turn = self._unfinished(connection, turn_id)
+        with self.store.writing() as transaction:
+            turn = self._unfinished(transaction, turn_id)
             if turn is None:
                 return
             at = turn.prompt
             for reply in replies:
-                at = keep_message(connection, at, reply)
-            ended = {"state": "complete" if replies else "stopped", "ended_utc": datetime.now(UTC)}
+                at = keep_message(transaction, at, reply)
+            ended: dict[str, Any] = {"state": "complete" if replies else "stopped", "ended_utc": datetime.now(UTC)}
             if replies:
-                ended |= {"answer": at, "cost_source": "reported"}
-                connection.execute(update(turns).where(turns.c.id == turn_id).values(cost_pico_usd=0))
-            _update(connection, turn_id, ended)
+                ended |= {"answer": at, "cost_source": "reported", "cost_pico_usd": 0}
+            transaction.update("turns", turn_id, ended)
 
     def last_turn(self, notebook: str) -> Turn | None:
         """The turn of a notebook that was opened last; None where there is none.
@@ -389,8 +369,8 @@ class Ledger:
         Raises:
             StoreError: the ledger cannot be read.
         """
-        query = _all_turns().where(notebooks.c.identity == notebook, _was_said()).order_by(turns.c.id.desc()).limit(1)
-        return next(iter(self._turns(query)), None)
+        newest = f"WHERE notebooks.identity = :notebook AND {_WAS_SAID} ORDER BY turns.id DESC LIMIT 1"
+        return next(iter(self._turns(newest, {"notebook": notebook})), None)
 
     def spent(self, budget_scope: str, service: str) -> SpentTotal:
         """What was paid out of this budget scope at this service; nothing, for one that never was used.
@@ -400,27 +380,27 @@ class Ledger:
         Raises:
             StoreError: the ledger cannot be read.
         """
-        with self.store.reading() as connection:
-            return spent_in(connection, budget_scope, service)
+        with self.store.reading() as transaction:
+            return spent_in(transaction, budget_scope, service)
 
     def close(self) -> None:
         """Lets go of the file. A late checkpoint still finds its way in."""
         self.store.close()
 
-    def _unfinished(self, connection: Connection, turn_id: TurnId) -> Row[Any] | None:
-        row = self._row(connection, turn_id)
+    def _unfinished(self, transaction: Transaction, turn_id: TurnId) -> Row | None:
+        row = self._row(transaction, turn_id)
         return row if row.state == "open" else None
 
-    def _row(self, connection: Connection, turn_id: TurnId) -> Row[Any]:
-        row = connection.execute(select(turns).where(turns.c.id == turn_id)).one_or_none()
+    def _row(self, transaction: Transaction, turn_id: TurnId) -> Row:
+        row = transaction.row(_UNFINISHED_TURN, {"id": turn_id})
         if row is None:
             raise self._no_turn(turn_id)
         return row
 
-    def _turns(self, query: Select[Any]) -> list[Turn]:
-        with self.store.reading() as connection:
-            rows = connection.execute(query).all()
-            messages = messages_of(connection, rows)
+    def _turns(self, which: str, params: Mapping[str, Any] = NO_PARAMETERS) -> list[Turn]:
+        with self.store.reading() as transaction:
+            rows = transaction.rows(f"{_TURNS} {which}", params)
+            messages = messages_of(transaction, rows)
         return [turn_of(row, messages) for row in rows]
 
     def _no_turn(self, turn_id: TurnId) -> StoreError:
@@ -430,11 +410,18 @@ class Ledger:
         )
 
 
+_SERVER_SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
+
+
 def _store_at(location: str | Path | None) -> Store:
     if location is None:
+        import platformdirs
+
         return StoreFile(platformdirs.user_data_path("or_magic", appauthor=False) / "ledger.sqlite")
     scheme, is_address, _ = str(location).partition("://")
-    if is_address and scheme in SCHEMES:
+    if is_address and scheme in _SERVER_SCHEMES:
+        from or_magic.ledger.postgres import StoreServer
+
         return StoreServer(str(location))
     if is_address or str(location) == ":memory:":
         # The address itself is not shown: it may hold a password.
@@ -445,36 +432,49 @@ def _store_at(location: str | Path | None) -> Store:
     return StoreFile(Path(location))
 
 
-def _still_ends_there(connection: Connection, notebook: int, turn: NewTurn, history: HistorySlice) -> bool:
+def _bring_up_to_date(store: Store) -> None:
+    with store.reading() as transaction:
+        is_ledger = {"migrations", "turns"} <= transaction.table_names()
+        number = transaction.value("SELECT max(number) AS number FROM migrations") if is_ledger else 0
+    if number != SCHEMA_NUMBER:
+        from or_magic.ledger.migrations import migrate
+
+        migrate(store)
+
+
+def _still_ends_there(transaction: Transaction, notebook: int, turn: NewTurn, history: HistorySlice) -> bool:
     """Whether a thread has not changed since this was read of it, and nothing of it was deleted."""
     if turn.thread is None:
         return history.thread_id is None
-    query = select(threads.c.id, threads.c.tip).where(threads.c.notebook == notebook, threads.c.name == turn.thread)
-    thread = connection.execute(query).one_or_none()
+    of_name = {"notebook": notebook, "name": turn.thread}
+    thread = transaction.row("SELECT id, tip FROM threads WHERE notebook = :notebook AND name = :name", of_name)
     if thread is None:
         return history == HistorySlice()
     if (thread.id, thread.tip) != (history.thread_id, history.displaced):
         return False
     named = {exchange.turn_id for exchange in history.context} | {history.previous} - {None}
-    return len(named) == sum(
-        connection.scalar(select(func.count()).where(turns.c.id.in_(some))) or 0 for some in portions(named)
-    )
+    return len(named) == len(transaction.rows_in("SELECT id FROM turns WHERE id IN :values", named))
 
 
-def _was_said() -> ColumnElement[bool]:
-    """Not an answer from a file, which is there to be given again: its question is not known."""
-    return turns.c.run.is_distinct_from(IMPORTED) | turns.c.thread.is_not(None)
+# Not an answer from a file, which is there to be given again: its question is not known.
+_WAS_SAID = f"(turns.run IS NULL OR turns.run <> '{IMPORTED}' OR turns.thread IS NOT NULL)"
+_SAYS = """
+SELECT 1 FROM parts
+WHERE parts.message IN (turns.prompt, turns.answer) AND parts.kind = 'text'
+    AND lower(parts.content) LIKE lower(:pattern) ESCAPE '/'"""
+_TURNS = """
+SELECT turns.*, notebooks.identity, threads.name AS thread_name
+FROM turns JOIN notebooks ON turns.notebook = notebooks.id LEFT JOIN threads ON turns.thread = threads.id"""
+_UNFINISHED_TURN = """
+SELECT id, state, prompt, answer, thread, displaced, purse, service, generation_id,
+    partial_text, partial_reasoning, partial_parts, attempts, may_be_billed_twice
+FROM turns WHERE id = :id"""
 
 
-def _all_turns() -> Select[Any]:
-    query = select(turns, notebooks.c.identity, threads.c.name.label("thread_name"))
-    return query.join(notebooks, turns.c.notebook == notebooks.c.id).outerjoin(threads, turns.c.thread == threads.c.id)
-
-
-def _finish(connection: Connection, turn: Row[Any], progress: Progress, ending: State, error: str | None) -> None:
+def _finish(transaction: Transaction, turn: Row, progress: Progress, ending: State, error: str | None) -> None:
     answer = progress.message
     ended = {
-        "answer": keep_message(connection, turn.prompt, answer) if answer else None,
+        "answer": keep_message(transaction, turn.prompt, answer) if answer else None,
         "state": ending,
         "error": error,
         "ended_utc": datetime.now(UTC),
@@ -484,52 +484,46 @@ def _finish(connection: Connection, turn: Row[Any], progress: Progress, ending: 
         "answer_bytes": len(progress.text.encode("utf-8", "surrogatepass")),
         "estimated_pico_usd": progress.estimated_pico_usd,
     }
-    _update(connection, turn.id, columns_of(progress) | ended)
     if ending == "interrupted" and turn.generation_id is None:
-        _update(connection, turn.id, {"reserved_pico_usd": None})  # nobody can tell what it cost
-    let_go(connection, turn.answer)  # of an interruption that was none
-    settle(connection, turn, is_complete=ending == "complete")
+        ended["reserved_pico_usd"] = None  # nobody can tell what it cost
+    transaction.update("turns", turn.id, columns_of(progress) | ended)
+    delete_unneeded(transaction, turn.answer)  # of an interruption that was none
+    settle(transaction, turn, is_complete=ending == "complete")
 
 
-def spent_in(connection: Connection, budget_scope: str, service: str) -> SpentTotal:
-    """The same as `Ledger.spent`, inside a transaction of the caller. An index holds all that it reads."""
-    cost = turns.c.cost_pico_usd
-    is_unknown = cost.is_(None) & (turns.c.state != "open")
-    query = select(func.sum(cost), func.count(), func.count(case((is_unknown, 1)))).where(
-        turns.c.budget_scope == budget_scope, turns.c.service == service
-    )
-    pico_usd, count, unknown = connection.execute(query).one()
-    return SpentTotal(int(pico_usd or 0), count, unknown)
+def spent_in(transaction: Transaction, budget_scope: str, service: str) -> SpentTotal:
+    """What `Ledger.spent` tells, inside a transaction of the caller. An index holds all that it reads."""
+    sums = transaction.rows(_SPENT, {"budget_scope": budget_scope, "service": service})[0]
+    return SpentTotal(int(sums.pico_usd or 0), sums.turns, sums.unknown)
 
 
-def notebook_id(connection: Connection, identity: str) -> int | None:
+_SPENT = """
+SELECT sum(cost_pico_usd) AS pico_usd, count(*) AS turns,
+    count(CASE WHEN cost_pico_usd IS NULL AND state <> 'open' THEN 1 END) AS unknown
+FROM turns WHERE purse = :budget_scope AND service = :service"""
+
+
+def notebook_id(transaction: Transaction, identity: str) -> int | None:
     """The id of a notebook; None where it is not known."""
-    return connection.scalar(select(notebooks.c.id).where(notebooks.c.identity == identity))
+    id: int | None = transaction.value("SELECT id FROM notebooks WHERE identity = :identity", {"identity": identity})
+    return id
 
 
-def made_notebook(connection: Connection, identity: str) -> int:
+def made_notebook(transaction: Transaction, identity: str) -> int:
     """The id of a notebook, which is written down where it is not known."""
-    known = notebook_id(connection, identity)
+    known = notebook_id(transaction, identity)
     if known is not None:
         return known
-    return _insert(connection, notebooks, {"identity": identity, "created_utc": datetime.now(UTC)})
+    return transaction.insert("notebooks", {"identity": identity, "created_utc": datetime.now(UTC)})
 
 
-def _insert(connection: Connection, table: Table, row: dict[str, Any]) -> int:
-    written = connection.execute(insert(table).values(row))
-    return int(written.inserted_primary_key[0])  # type: ignore[index]  # one row has one key
-
-
-def _update(connection: Connection, turn_id: TurnId, columns: dict[str, Any]) -> None:
-    connection.execute(update(turns).where(turns.c.id == turn_id).values(columns))
-
-
-def kept_limits(connection: Connection, budget_scope: str, service: str, thread_id: int | None) -> tuple[Limit, ...]:
+def kept_limits(transaction: Transaction, budget_scope: str, service: str, thread_id: int | None) -> tuple[Limit, ...]:
     """The budgets that a question of this budget scope on this thread is under. Inside a caller's transaction."""
-    query = select(budgets).where(budgets.c.budget_scope == budget_scope, budgets.c.service == service)
+    query = "SELECT scope, limit_pico_usd FROM budgets WHERE purse = :budget_scope AND service = :service"
     scopes: dict[str, Scope] = {"notebook": "notebook", "day": "day", f"thread:{thread_id}": "thread"}
-    rows = {row.scope: row.limit_pico_usd for row in connection.execute(query)}
-    return tuple(Limit(scope, rows[name]) for name, scope in scopes.items() if name in rows)
+    rows = transaction.rows(query, {"budget_scope": budget_scope, "service": service})
+    amounts = {row.scope: row.limit_pico_usd for row in rows}
+    return tuple(Limit(scope, amounts[name]) for name, scope in scopes.items() if name in amounts)
 
 
 class Budgets:
@@ -551,17 +545,11 @@ class Budgets:
         Raises:
             StoreError: it cannot be written.
         """
-        key = (budgets.c.budget_scope == budget_scope) & (budgets.c.service == service) & (budgets.c.scope == scope)
-        with self._store.writing() as connection:
-            connection.execute(delete(budgets).where(key))
+        row = {"purse": budget_scope, "service": service, "scope": scope, "limit_pico_usd": limit_pico_usd}
+        with self._store.writing() as transaction:
+            transaction.run("DELETE FROM budgets WHERE purse = :purse AND service = :service AND scope = :scope", row)
             if limit_pico_usd is not None:
-                row = {
-                    "budget_scope": budget_scope,
-                    "service": service,
-                    "scope": scope,
-                    "limit_pico_usd": limit_pico_usd,
-                }
-                connection.execute(insert(budgets).values(row))
+                transaction.run(insertion("budgets", tuple(row)), row)
 
     def limits(self, budget_scope: str, service: str, thread_id: int | None) -> tuple[Limit, ...]:
         """The budgets that a question of this budget scope on this thread is under.
@@ -569,8 +557,8 @@ class Budgets:
         Raises:
             StoreError: it cannot be read.
         """
-        with self._store.reading() as connection:
-            return kept_limits(connection, budget_scope, service, thread_id)
+        with self._store.reading() as transaction:
+            return kept_limits(transaction, budget_scope, service, thread_id)
 
     def standings(
         self, budget_scope: str, service: str, thread_id: int | None, limits: tuple[Limit, ...]
@@ -580,5 +568,5 @@ class Budgets:
         Raises:
             StoreError: it cannot be read.
         """
-        with self._store.reading() as connection:
-            return tuple(standing(connection, limit, budget_scope, service, thread_id) for limit in limits)
+        with self._store.reading() as transaction:
+            return tuple(standing(transaction, limit, budget_scope, service, thread_id) for limit in limits)

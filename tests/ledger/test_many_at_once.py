@@ -149,7 +149,7 @@ def test_a_fork_waits(file_ledger: Ledger) -> None:
 
 def test_locked_for_too_long(file_ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waits too long for another program's lock is told so in one line."""
-    monkeypatch.setattr(store_file, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(store_file, "LOCK_TIMEOUT_S", 0.05)
     impatient = Ledger.open(file_ledger.location)
 
     with file_ledger.store.writing(), pytest.raises(StoreError, match="was locked by another program"):
