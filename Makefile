@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # As many processes as there are cores, each with whole files of tests, in the order that tests/conftest.py gives them.
-BESIDE := -n auto --no-loadscope-reorder
+BESIDE := -n logical --no-loadscope-reorder
 SYSTEM_CHROMIUM := command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null
 
 # $(call install,EXTRA): the virtual environment with that extra; does nothing where it is there and up to date.
@@ -63,7 +63,7 @@ postgres:
 	  echo "no PostgreSQL could be installed: the ledger's tests on it will be skipped"; }
 
 tests:
-	$(BIN)/python -m pytest -q $(BESIDE) --dist loadgroup
+	$(BIN)/python -m pytest -q $(BESIDE)
 
 notebooks:
 	$(BIN)/python -m pytest -q $(BESIDE) --dist loadfile -p tests.rehearsal --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg notebooks

@@ -1,8 +1,8 @@
 """Prices and spending as pictures: drawn by the front end where it can, with a PNG beside for all others.
 
-A chart is Vega-Lite. JupyterLab draws version 5 by itself, without the network, so the specification goes out as that
+A chart is Vega-Lite. JupyterLab draws version 5 by itself, without the network, so the specification is given as that
 (altair makes it; its own renderers fetch version 6 from the network); GitHub, nbconvert and the rest take the PNG. The
-background is clear and the letters are grey, which reads on a light page and on a dark one.
+background is clear and the letters are gray, which reads on a light page and on a dark one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _PROMPT_PART = 0.75  # of the tokens of a typical question
 
 
 class Chart:
-    """A chart that shows itself in a cell; `altair` is the same to be changed, `png` the picture."""
+    """A chart that shows itself in a cell; `altair` is the altair chart, to be changed, and `png` the picture."""
 
     def __init__(self, chart: alt.LayerChart | alt.Chart, title: str) -> None:
         self.altair = chart
@@ -42,14 +42,14 @@ class Chart:
     @property
     def specification(self) -> dict[str, Any]:
         """The chart as Vega-Lite, version 5."""
-        told: dict[str, Any] = self.altair.to_dict()
-        return told | {"$schema": _SCHEMA}
+        specification: dict[str, Any] = self.altair.to_dict()
+        return specification | {"$schema": _SCHEMA}
 
     def png(self, scale: float = 1.5) -> bytes:
         """The picture.
 
         Raises:
-            CommandError: vl-convert is not there.
+            CommandError: vl-convert is not installed.
         """
         try:
             import vl_convert
@@ -99,7 +99,7 @@ def price_context(table: ModelTable) -> Chart:
 
 
 def price_intelligence(table: ModelTable) -> Chart:
-    """What a typical question costs against measured intelligence; models that none beats at both are named."""
+    """What a typical question costs against measured intelligence; the models that no other beats at both are named."""
     alt = _altair()
     rows = _priced(table).dropna(subset=["intelligence"])
     rows = rows[rows["variant"] == ""]
@@ -163,7 +163,7 @@ def spending(costs: Costs) -> Chart:
 
 
 def _names(best: pd.DataFrame, x: Any, y: Any) -> Any:
-    """The names beside the best; one that would lie on another is left out, at the left edge they stand right."""
+    """The names beside the best models; one that would cover another is left out. At the left edge they stand right."""
     import numpy as np
 
     place = np.log10(best["shown_price"])

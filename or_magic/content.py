@@ -1,4 +1,4 @@
-"""What a value of Python becomes in a message: the public hook for types that are not known here.
+"""The content of a message that a value of Python becomes, and how users register converters for their own types.
 
 ::
 
@@ -11,9 +11,9 @@ or a method of the type itself::
         def __llm__(self):
             return self.smiles
 
-Either returns text, a `Content`, or anything else that is known (a DataFrame, a figure, bytes of an image), or a list
-of such things, which go into the message in that order. What is registered wins over the method, and both over what is
-known here; a subclass is taken as the nearest of its bases.
+Either returns text, a `Content`, or any value that can be converted (a DataFrame, a figure, the bytes of an image), or
+a list of these, which are put into the message in that order. A registered converter wins over the method, and both win
+over the converters of or_magic; a subclass is converted as the nearest of its bases.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import Any
 
 from or_magic.types import Part, TextPart
 
-TOKENS = 6_000  # about what one value may take, where nothing else is said
+TOKENS = 6_000  # about how many one value may have, where nothing else is set
 BYTES_PER_TOKEN = 4
 
 
@@ -44,18 +44,18 @@ class SizeLimit:
 
     @property
     def bytes(self) -> int:
-        """About how many bytes of text that is."""
+        """About how many bytes of text these tokens are."""
         return self.tokens * BYTES_PER_TOKEN
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a value is in a message.
+    """What a value becomes in a message.
 
     Attributes:
         parts: texts, images, files, ... in order.
         notes: what was left out or changed, one line each; the user sees them under the answer.
-        is_block: whether its text stands on lines of its own, and not in the midst of a sentence.
+        is_block: whether its text stands on lines of its own, and not within a sentence.
     """
 
     parts: tuple[Part, ...]
@@ -64,22 +64,22 @@ class Content:
 
     @classmethod
     def of_text(cls, text: str, *notes: str, is_block: bool = False) -> Content:
-        """Content of one text."""
+        """The content that is one text."""
         return cls((TextPart(text),), notes, is_block)
 
 
 def register(type: type, fn: Callable[[Any], Any]) -> None:
-    """From now on values of that type (and its subclasses) are what `fn` makes of them.
+    """Registers a converter: from now on values of that type and its subclasses are converted by `fn`.
 
     Args:
-        type: a class; an abstract base class stands for what is registered with it.
+        type: a class; an abstract base class stands for the classes that are registered with it.
         fn: takes the value; returns text, a `Content`, another value, or a list of these.
     """
     _registered.register(type, fn)
 
 
 def registered(value: object) -> Callable[[Any], Any] | None:
-    """What is registered for the value's type, or its own ``__llm__`` method; None where there is neither."""
+    """The converter that is registered for the value's type, or its ``__llm__`` method; None where there is neither."""
     found = _registered.dispatch(type(value))
     if found is not _NOTHING:
         return found
@@ -107,7 +107,7 @@ def fenced(text: str, language: str) -> str:
 
 
 def cut_middle(text: str, limit: SizeLimit) -> tuple[str, int]:
-    """The text; where it is too long, its beginning and its end. And how many characters were left out."""
+    """The text, or the beginning and the end of one that is too long; and how many characters were left out."""
     if len(text.encode("utf-8", "replace")) <= limit.bytes:
         return text, 0
     encoded = text.encode("utf-8", "replace")

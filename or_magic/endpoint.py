@@ -1,7 +1,4 @@
-"""Whom to ask, and how patiently: the origin of an address, under which keys are kept; and the timeouts. Pure.
-
-this cell > notebook (set by a command, for this kernel) > %config > settings file > environment > default
-"""
+"""Whom to ask, and how long to wait: the origin of an address, under which keys are kept, and the timeouts. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ def origin_of(url: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Times in seconds.
+    """How long to wait for the service, in seconds, and how often to ask it again.
 
     Attributes:
         connect_s: until a connection stands.

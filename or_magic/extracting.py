@@ -1,4 +1,4 @@
-"""What is in the text of an answer: blocks of code, JSON, tables. Pure; nothing found here is ever run."""
+"""Finds blocks of code, JSON and tables in the text of an answer. Pure; nothing that is found is ever run."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from or_magic.errors import NotFoundError
+from or_magic.text import shorten
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +27,7 @@ _MARKS = re.compile(r"[\[\]{}]|\"(?:[^\"\\]|\\.)*\"")  # brackets; whole strings
 
 
 class Code(str):
-    """A block of code out of an answer: a text that knows its language.
+    """A block of code of an answer: a text that knows its language.
 
     Attributes:
         language: as the model named it, in lower case, such as ``python``; "" where it named none.
@@ -35,7 +36,7 @@ class Code(str):
     language: str
 
     def __new__(cls, text: str, language: str = "") -> Code:
-        """A block of that text."""
+        """Makes a block of that text."""
         block = super().__new__(cls, text)
         block.language = language
         return block
@@ -51,7 +52,7 @@ class Code(str):
 
 
 def code_blocks(text: str) -> list[Code]:
-    """The fenced blocks of Markdown, in order; one whose fence is not closed goes on to the end."""
+    """The fenced blocks of Markdown, in order; one whose fence is not closed reaches to the end."""
     blocks: list[Code] = []
     lines: list[str] = []
     opened: re.Match[str] | None = None
@@ -68,10 +69,10 @@ def code_blocks(text: str) -> list[Code]:
 
 
 def json_in(text: str) -> Any:
-    """The JSON value of a text, also where it stands in a fence or has prose around it: the largest one that is whole.
+    """The JSON value of a text, also in a fence or with prose around it: the largest one that is complete.
 
     Raises:
-        NotFoundError: there is none; a ValueError too.
+        NotFoundError: there is none; it is a ValueError too.
     """
     candidates = [text.strip(), *(str(block).strip() for block in code_blocks(text))]
     for candidate in candidates:
@@ -81,7 +82,7 @@ def json_in(text: str) -> Any:
             continue
     found = max(_values(text), key=lambda pair: pair[1], default=None)
     if found is None:
-        raise NotFoundError(f"there is no whole JSON in {_beginning(text)}")
+        raise NotFoundError(f"there is no whole JSON in {repr(shorten(text, 60)) if text.strip() else 'an empty text'}")
     return found[0]
 
 
@@ -112,7 +113,7 @@ def frames_in(text: str) -> list[pd.DataFrame]:
 
 
 def records_frame(value: Any) -> pd.DataFrame:
-    """A JSON value as a table: a list of objects one row each, an object of lists by its columns, else one column."""
+    """A JSON value as a table: the objects of a list are rows, the lists of an object columns; else one column."""
     import pandas as pd
 
     if isinstance(value, dict):
@@ -128,11 +129,6 @@ def records_frame(value: Any) -> pd.DataFrame:
     return pd.DataFrame({"value": [value]})
 
 
-def _beginning(text: str) -> str:
-    line = " ".join(text.split())
-    return repr(line if len(line) <= 60 else f"{line[:60]}…") if line else "an empty text"
-
-
 def _block(lines: list[str], opened: re.Match[str]) -> Code:
     indent = opened["indent"]
     text = "\n".join(line.removeprefix(indent) for line in lines)
@@ -141,8 +137,9 @@ def _block(lines: list[str], opened: re.Match[str]) -> Code:
 
 
 def _values(text: str) -> Iterator[tuple[Any, int]]:
-    """The objects and lists in a text that are JSON, each with its length: none that lies within another, nor what
-    stands behind a bracket that is never closed, which is the beginning of something that was cut off.
+    """The objects and lists of JSON in a text, each with its length, but none that lies within another.
+
+    What follows a bracket that is never closed is left out: it is the beginning of something that was cut off.
     """
     at = 0
     while (found := _OPENING.search(text, at)) is not None:
@@ -193,7 +190,7 @@ def _cells(line: str) -> list[str]:
 
 
 def _bare(cell: str) -> str:
-    """Without the marks of Markdown around the whole of it."""
+    """The cell without the marks of Markdown around it."""
     for mark in ("**", "__", "`", "*"):
         if len(cell) > 2 * len(mark) and cell.startswith(mark) and cell.endswith(mark):
             return cell[len(mark) : -len(mark)].strip()

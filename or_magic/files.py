@@ -1,4 +1,4 @@
-"""Files that a user names: written without replacing one unasked, read with a cap. Every failure is one line."""
+"""Files that a user names: no file is replaced unasked or read beyond a size. Every failure is one line."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read_json(path: Path, largest: int, otherwise: str) -> Any:
 
     Args:
         largest: how many bytes it may have.
-        otherwise: what to do where it is no JSON: one sentence.
+        otherwise: the sentence that says what to do where it holds no JSON.
 
     Raises:
         CommandError: it cannot be read, is too large, or is no JSON.

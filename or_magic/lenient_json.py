@@ -35,7 +35,7 @@ def parse_object(payload: bytes) -> dict[str, Any]:
 
 
 def _decode_leniently(payload: bytes) -> Any:
-    """What the fast decoder refuses and Python's own takes: NaN, half of a surrogate pair, a broken UTF-8 character."""
+    """Decodes what only Python's own decoder takes: NaN, half of a surrogate pair, a broken UTF-8 character."""
     try:
         return json.loads(payload.decode("utf-8", "replace"), parse_float=Decimal)
     except (ValueError, RecursionError):
@@ -79,13 +79,13 @@ def as_decimal(value: object) -> Decimal | None:
 
 
 def as_pico_usd(value: object) -> int | None:
-    """An amount in USD as 1e-12 USD; None for what is no amount, or beyond all reason."""
+    """An amount in USD as 1e-12 USD; None for anything else, and for an amount beyond all reason."""
     amount = as_decimal(value)
     return None if amount is None or abs(amount) >= _ABSURD_USD else pico_usd(amount)
 
 
 def parse_array(text: str) -> list[dict[str, Any]]:
-    """The JSON objects in an array that was kept by this project; [] for anything else."""
+    """The JSON objects in an array that or_magic has stored; [] for anything else."""
     try:
         items = json.loads(text)
     except (ValueError, RecursionError):

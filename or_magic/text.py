@@ -10,14 +10,14 @@ LINE_MAX = 500  # characters of a line that is shown in a page
 MESSAGE_MAX = 300  # characters of a text that is quoted in a message
 _BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # they let a text be read in another order than it has
 _HIDDEN = re.compile(f"[\x00-\x1f\x7f-\x9f\u200b\u2028\u2029\ufeff\ud800-\udfff{_BIDI}]")
-# A string sequence that never ends is not taken whole: what follows it would be hidden. Its ESC goes all the same.
+# Of a string sequence that never ends only the ESC is removed: all that follows it would be hidden else.
 _TERMINAL = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # CSI
     r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]{0,4096}(?:\x07|\x1b\\|\x9c)"  # OSC, DCS, SOS, PM, APC
     r"|\x1b[ -/]{0,4}[0-~]"
     rf"|[\x00-\x08\x0b-\x1f\x7f-\x9f{_BIDI}]"
 )
-# The beginning of one, at the end of a text that still arrives.
+# The beginning of a sequence, at the end of a text that still arrives.
 _UNFINISHED = re.compile(
     r"(?:\r"
     r"|(?:\x1b\[|\x9b)[0-?]*[ -/]*"
@@ -53,7 +53,7 @@ def show_hidden(text: str) -> str:
 
 
 def strip_terminal(text: str) -> str:
-    """The text without what a terminal would carry out: escape sequences, control characters, changes of direction.
+    """The text without what a terminal would execute: escape sequences, control characters, changes of direction.
 
     A newline and a tab stay; a carriage return, which would let a line be overwritten, becomes a newline.
     """

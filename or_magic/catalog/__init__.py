@@ -1,7 +1,7 @@
 """The models as data: decoded once, priced exactly, searched, compared with earlier days.
 
-``or_magic.catalog.price("a/b")`` and its siblings ask on behalf of the notebook: they stand in `or_magic.python_api`,
-and are found there at first use.
+The public functions, such as ``or_magic.catalog.price("a/b")``, answer for the current notebook. They are defined in
+`or_magic.python_api` and imported at first use.
 """
 
 from __future__ import annotations

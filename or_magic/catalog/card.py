@@ -1,4 +1,4 @@
-"""What there is to know of a model on a few lines: what it costs, takes and can, who serves it, what changed."""
+"""What there is to know of a model, on a few lines: its abilities and prices, who serves it, what changed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from or_magic.catalog.model import Condition, Prices
+from or_magic.catalog.model import Condition, Prices, price_text
 from or_magic.catalog.search import unknown_line
 from or_magic.errors import OrMagicError
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from or_magic.catalog.model import Model, ModelEndpoint
     from or_magic.catalog.source import CatalogSource
 
-_PATIENCE_S = 3.0
-_MOST_OFFERS = 5
+_TIMEOUT_S = 3.0
+_MOST_ENDPOINTS = 5
 _VARIANTS = {
     "free": "Free, with limits: 20 questions a minute, 50 a day (1,000 once you have ever bought 10 credits).",
     "nitro": "The variant nitro asks the fastest provider first.",
@@ -30,9 +30,9 @@ _ROUTERS = {
 
 
 def model_card(models: CatalogSource, id: str) -> list[str]:
-    """The lines about a model; [] where no catalog is at hand.
+    """The lines about a model; [] where no catalog has been read yet.
 
-    Who serves it is asked for, for at most three seconds; what cannot be had is left out.
+    The service is asked who serves the model, for at most three seconds; what it does not answer is left out.
     """
     id = "openrouter/auto" if id == "auto" else id
     known = models.cached(id)
@@ -41,8 +41,8 @@ def model_card(models: CatalogSource, id: str) -> list[str]:
     lines = [f"{known.id} · {known.name}{_age(known)}", *_what_it_is(models, known, id), _abilities(known)]
     lines += [] if known.is_router else _prices(known)
     try:
-        offers = () if known.is_router else models.kept_endpoints(known.id, timeout_s=_PATIENCE_S)
-        lines += _served(offers)
+        endpoints = () if known.is_router else models.kept_endpoints(known.id, timeout_s=_TIMEOUT_S)
+        lines += _served(endpoints)
         warning = models.snapshots.warning(known)
         lines += [warning] if warning else []
     except OrMagicError:
@@ -71,15 +71,19 @@ def _what_it_is(models: CatalogSource, model: Model, asked: str) -> Iterator[str
 
 
 def _abilities(model: Model) -> str:
-    can = [("tools", model.takes_tools), ("structured answers", model.takes_schemas), ("reasoning", model.reasons)]
-    told = [name for name, is_so in can if is_so]
+    abilities = [
+        ("tools", model.takes_tools),
+        ("structured answers", model.takes_schemas),
+        ("reasoning", model.reasons),
+    ]
+    can = [name for name, is_able in abilities if is_able]
     takes = ", ".join(sorted(model.input_modalities, key=lambda each: (each != "text", each))) or "text"
     gives = ", ".join(sorted(model.output_modalities)) or "text"
-    context = f"{model.context_tokens:,} tokens of context" if model.context_tokens else "a context that is not told"
+    context = f"{model.context_tokens:,} tokens of context" if model.context_tokens else "context not known"
     most = f", {model.max_output_tokens:,} of answer" if model.max_output_tokens else ""
     scores = [f"{name.removesuffix('_index')} {score:.0f}" for name, score in model.benchmarks.items()]
     measured = f"; {', '.join(scores)} (Artificial Analysis)" if scores else ""
-    return f"takes {takes}; gives {gives}; {', '.join(told) or 'no tools'}; {context}{most}{measured}"
+    return f"takes {takes}; gives {gives}; {', '.join(can) or 'no tools'}; {context}{most}{measured}"
 
 
 def _prices(model: Model) -> Iterator[str]:
@@ -91,14 +95,14 @@ def _prices(model: Model) -> Iterator[str]:
 
 def _price_line(prices: Prices) -> str:
     if prices.prompt is None or prices.completion is None:
-        return "price not told"
+        return "price not known"
     if not prices.prompt and not prices.completion:
         return "free"
-    told = [f"{_usd(prices.prompt)} in", f"{_usd(prices.completion)} out"]
+    parts = [f"{_usd(prices.prompt)} in", f"{_usd(prices.completion)} out"]
     cached = (("cached", prices.cache_read), ("into the cache", prices.cache_write))
-    told += [f"{_usd(price)} {name}" for name, price in cached if price]
-    told += [f"{prices.request:f} a question"] if prices.request else []
-    return ", ".join(told)
+    parts += [f"{_usd(price)} {name}" for name, price in cached if price]
+    parts += [f"{prices.request:f} a question"] if prices.request else []
+    return ", ".join(parts)
 
 
 def _when(condition: Condition) -> str:
@@ -114,23 +118,20 @@ def _when(condition: Condition) -> str:
     return ", ".join(parts) or "at times"
 
 
-def _served(offers: tuple[ModelEndpoint, ...]) -> Iterator[str]:
+def _served(endpoints: tuple[ModelEndpoint, ...]) -> Iterator[str]:
     """A line for each of the cheapest providers."""
-    ordered = sorted(offers, key=lambda offer: offer.prices.prompt or Decimal(0))
+    ordered = sorted(endpoints, key=lambda endpoint: endpoint.prices.prompt or Decimal(0))
     yield "served by" if ordered else ""
-    for offer in ordered[:_MOST_OFFERS]:
-        parts = [f"{_usd(p)} {way}" for p, way in _prices_of(offer) if p is not None]
-        parts += [f"{offer.uptime:.1f} % up"] if offer.uptime is not None else []
-        parts += [f"{offer.throughput:.0f} tokens/s"] if offer.throughput else []
-        parts += ["in trouble"] if offer.status not in (None, 0) else []
-        yield f"  {offer.provider}: {', '.join(parts)}"
-    if len(ordered) > _MOST_OFFERS:
-        yield f"  and {len(ordered) - _MOST_OFFERS} more (%openrouter endpoints)"
-
-
-def _prices_of(offer: ModelEndpoint) -> tuple[tuple[Decimal | None, str], ...]:
-    return (offer.prices.prompt, "in"), (offer.prices.completion, "out")
+    for endpoint in ordered[:_MOST_ENDPOINTS]:
+        prices = ((endpoint.prices.prompt, "in"), (endpoint.prices.completion, "out"))
+        parts = [f"{_usd(price)} {way}" for price, way in prices if price is not None]
+        parts += [f"{endpoint.uptime:.1f} % up"] if endpoint.uptime is not None else []
+        parts += [f"{endpoint.throughput:.0f} tokens/s"] if endpoint.throughput else []
+        parts += ["in trouble"] if endpoint.status not in (None, 0) else []
+        yield f"  {endpoint.provider}: {', '.join(parts)}"
+    if len(ordered) > _MOST_ENDPOINTS:
+        yield f"  and {len(ordered) - _MOST_ENDPOINTS} more (%openrouter endpoints)"
 
 
 def _usd(price: Decimal) -> str:
-    return f"{(price * 1_000_000).normalize():f}"
+    return price_text(price * 1_000_000)

@@ -179,7 +179,7 @@ def decode_models(body: bytes) -> Catalog:
 
 
 def decode_endpoints(body: bytes) -> tuple[ModelEndpoint, ...]:
-    """The offers in the body of ``GET /models/{author}/{slug}/endpoints``; () for routers and aliases."""
+    """The endpoints in the body of ``GET /models/{author}/{slug}/endpoints``; () for routers and aliases."""
     rows = as_list(as_object(parse_object(body).get("data")).get("endpoints"))
     return tuple(_endpoint(row) for row in rows if isinstance(row, dict))
 
@@ -395,7 +395,7 @@ PER_UNIT = {"image_usd": "image", "request_usd": "request", "web_search_usd": "w
 
 
 def columns_of(rows: list[Row]) -> dict[str, list[Any]]:
-    """The rows as lists by column: texts, numbers, frozensets; None where the service does not tell."""
+    """The rows as lists by column: texts, numbers, frozensets; None where the service does not say."""
     per_million, per_unit, sets, days = _Floats(6), _Floats(0), _Sets(), _Days()
     pricing, scores = [row.pricing or _NO_PRICING for row in rows], [row.scores for row in rows]
     architectures = [row.architecture or _NO_ARCHITECTURE for row in rows]

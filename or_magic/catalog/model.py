@@ -13,18 +13,18 @@ from functools import cached_property
 from typing import Any
 
 _SEPARATORS = re.compile(r"[^a-z0-9/]+")
-_CANDIDATES = 60  # how many are compared closely
-_FEW = 1_000  # ids of which all are compared closely where none shares a triple
+_CANDIDATES = 60  # how many ids are compared letter by letter
+_FEW = 1_000  # ids of which all are compared letter by letter where none shares a triple
 _LEAST_LIKENESS = 0.6
 _PRESET = "@preset/"
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """When an override counts: from so many prompt tokens on, at such times of day and days of the week (UTC).
+    """When other prices apply: from so many prompt tokens on, at certain times of day and days of the week (UTC).
 
-    Times are minutes since midnight, the end not included; a span may pass midnight. Days are 0 for Monday to 6.
-    None is "always".
+    Times are minutes since midnight, the end not included; a span may pass midnight. Days run from 0 for Monday to 6.
+    None stands for always.
     """
 
     min_prompt_tokens: int | None = None
@@ -33,7 +33,7 @@ class Condition:
     days: frozenset[int] | None = None
 
     def holds(self, prompt_tokens: int, when_utc: datetime) -> bool:
-        """Whether it counts for a request of so many prompt tokens at that moment."""
+        """Whether it is met by a request of so many prompt tokens at that moment."""
         if self.min_prompt_tokens is not None and prompt_tokens < self.min_prompt_tokens:
             return False
         when = when_utc.astimezone(UTC)
@@ -52,7 +52,7 @@ class Prices:
     """What is charged, in USD: per token, or per unit for `request`, `image` and `web_search`.
 
     None where the service names no price, or a router decides ("-1" on the wire); 0 is free. `overrides` are other
-    prices under conditions; `at` tells which count.
+    prices under conditions; `at` gives those of one request.
     """
 
     prompt: Decimal | None = None
@@ -72,7 +72,7 @@ class Prices:
     overrides: tuple[tuple[Condition, Prices], ...] = ()
 
     def at(self, prompt_tokens: int = 0, when_utc: datetime | None = None) -> Prices:
-        """The prices of one request. Of several overrides that count, the later one wins.
+        """The prices of one request. Of several overrides whose condition is met, the later one wins.
 
         Args:
             prompt_tokens: how long its prompt is.
@@ -81,13 +81,23 @@ class Prices:
         when, prices = when_utc or datetime.now(UTC), replace(self, overrides=())
         for condition, others in self.overrides:
             if condition.holds(prompt_tokens, when):
-                prices = replace(prices, **others.told())
+                prices = replace(prices, **others.known())
         return prices
 
-    def told(self) -> dict[str, Any]:
-        """The prices that are named, by field."""
-        named = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "overrides"}
-        return {name: price for name, price in named.items() if price is not None}
+    def known(self) -> dict[str, Any]:
+        """The prices that are not None, by the name of their field."""
+        prices = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "overrides"}
+        return {name: price for name, price in prices.items() if price is not None}
+
+
+def per_million(price: Decimal | None) -> float | None:
+    """A price per token in USD per million tokens; None where it is not known."""
+    return None if price is None else float(price * 1_000_000)
+
+
+def price_text(usd_per_million: Decimal | float) -> str:
+    """USD per million tokens as people write them, with at most four significant digits: 1.25, 10, 0.0375."""
+    return f"{Decimal(f'{float(usd_per_million):.4g}'):f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +105,10 @@ class Reasoning:
     """How a model reasons.
 
     Attributes:
-        is_mandatory: it cannot be switched off.
-        efforts: the efforts it knows; () where the service does not tell.
-        default_effort: "" where the service does not tell.
-        takes_max_tokens: whether a budget in tokens can be set; None where the service does not tell.
+        is_mandatory: whether it cannot be switched off.
+        efforts: the efforts that can be asked for; () where the service does not say.
+        default_effort: "" where the service does not say.
+        takes_max_tokens: whether a budget in tokens can be set; None where the service does not say.
     """
 
     is_mandatory: bool = False
@@ -112,15 +122,15 @@ class Model:
     """One row of the catalog.
 
     Attributes:
-        canonical_slug: its dated name; "" where the service does not tell, as for all texts here.
-        name: for people; the id where the service does not tell.
+        canonical_slug: its dated name; "" where the service does not say, as for all texts here.
+        name: for people; the id where the service does not say.
         created_utc: when it was added.
-        context_tokens, max_output_tokens: None where the service does not tell.
+        context_tokens, max_output_tokens: None where the service does not say.
         input_modalities, output_modalities: such as ``text``, ``image``, ``file``, ``audio``, ``video``.
         is_router: whether it picks another model for each question; the price is that one's, or nothing.
         supported_parameters: the names of the request parameters that it takes.
-        knowledge_cutoff, expires: None where the service does not tell.
-        reasoning: None where it does not reason, or the service does not tell.
+        knowledge_cutoff, expires: None where the service does not say.
+        reasoning: None where it does not reason, or the service does not say.
         benchmarks: scores by name, such as ``intelligence_index``.
         alias_of: the id that it stands for now; "" for a model of its own.
         raw_rows: the rows of the catalog as they came, by id.
@@ -204,12 +214,12 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class ModelEndpoint:
-    """A provider's offer of one model.
+    """One model as one provider serves it.
 
     Attributes:
         tag: how the provider is named in a request.
-        status: 0 is well; below 0 is degraded.
-        uptime: of the last 30 minutes, in percent; None where the service does not tell.
+        status: 0 for a healthy endpoint, below 0 for a degraded one.
+        uptime: of the last 30 minutes, in percent; None where the service does not say.
         latency_ms, throughput: medians of the last 30 minutes (tokens per second); None without a key.
     """
 
@@ -230,7 +240,7 @@ class ModelEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A company that serves models. `slug` names it in a request."""
+    """A company that serves models; `slug` is its name in a request."""
 
     name: str
     slug: str
@@ -306,7 +316,7 @@ def _names_of(id: str) -> Iterator[str]:
 
 
 class NameIndex:
-    """An index over ids such as ``openai/gpt-5-mini``: which of them share most triples of letters with another."""
+    """Finds the ids, such as ``openai/gpt-5-mini``, that share most triples of letters with a mistyped one."""
 
     def __init__(self, ids: tuple[str, ...]) -> None:
         self._ids = ids
@@ -316,7 +326,7 @@ class NameIndex:
                 self._of_triple[triple].append(number)
 
     def nearest(self, id: str, count: int = 3) -> tuple[str, ...]:
-        """At most `count` ids, the most alike first; () where none is alike."""
+        """At most `count` ids that are like `id`, the most alike first; () where none is."""
         shared: Counter[int] = Counter()
         for triple in _triples(id):
             shared.update(self._of_triple.get(triple, ()))
@@ -330,7 +340,7 @@ class NameIndex:
 
 
 def _plain(id: str) -> str:
-    """Without dashes, dots and case, in which people err most."""
+    """The id without dashes, dots and case, in which people err most."""
     return _SEPARATORS.sub("", id.lower())
 
 
@@ -340,7 +350,7 @@ def _triples(id: str) -> set[str]:
 
 
 def _likeness(one: str, other: str) -> float:
-    """From 0 to 1; the author counts less than the name."""
+    """How alike two ids are, from 0 to 1; the author counts less than the name."""
     (author, _, slug), (other_author, _, other_slug) = _plain(one).rpartition("/"), _plain(other).rpartition("/")
     names = difflib.SequenceMatcher(None, slug, other_slug).ratio()
     authors = difflib.SequenceMatcher(None, author, other_author).ratio() if author else 0.5

@@ -1,24 +1,23 @@
-"""Words in, models out: the ids and names that hold them, with their prices, the best first. Pure."""
+"""Which models a few words stand for: those whose id or name holds them, the best first. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
-from or_magic.catalog.model import Catalog, Model
+from or_magic.catalog.model import Catalog, Model, per_million, price_text
 
 _SEPARATORS = re.compile(r"[^a-z0-9]+")
-_FORGIVEN = 0.25  # of a word's letters, how many may stand apart for it to be found all the same
+_OTHER_LETTERS = 0.25  # how many other letters may stand between those of a word, for each of its own
 _AT_ID, _AT_WORD, _IN_ID, _IN_NAME, _SPREAD = 0, 1, 2, 3, 4
 
 
 def ranked(query: str, ids: Sequence[str], names: Sequence[str] = (), prices: Sequence[float] = ()) -> list[int]:
-    """The places of those that hold all words of the query: in the id, the name, or with a letter or two between.
+    """The positions of the models whose id or name holds all words of the query, also with a letter or two between.
 
     Better matches come first: an id that begins with the query, then one of whose parts does, then one that holds it
-    anywhere; of equal ones the cheaper, then the shorter. An empty query is in all, in their own order.
+    anywhere; of equal ones the cheaper, then the shorter. An empty query finds all models, in their own order.
 
     Args:
         query: words; case, dashes and dots do not count.
@@ -30,13 +29,13 @@ def ranked(query: str, ids: Sequence[str], names: Sequence[str] = (), prices: Se
     if not words:
         return list(range(len(ids)))
     found = []
-    for place, id in enumerate(ids):
-        name = names[place].lower() if names else ""
+    for position, id in enumerate(ids):
+        name = names[position].lower() if names else ""
         scores = [_score(word, id.lower(), name) for word in words]
         if None not in scores:
-            price = prices[place] if prices else 0.0
-            found.append((sum(filter(None, scores)), price if price == price else float("inf"), len(id), place))
-    return [place for *_, place in sorted(found)]
+            price = prices[position] if prices else 0.0
+            found.append((sum(filter(None, scores)), price if price == price else float("inf"), len(id), position))
+    return [position for *_, position in sorted(found)]
 
 
 def _score(word: str, id: str, name: str) -> int | None:
@@ -56,7 +55,7 @@ def _score(word: str, id: str, name: str) -> int | None:
 
 
 def _is_spread(word: str, text: str) -> bool:
-    """Whether the letters of the word stand in the text in their order, with few others between."""
+    """Whether the letters of the word stand in the text in their order, with few other letters between."""
     start = text.find(word[0])
     while start >= 0:
         at = start
@@ -64,7 +63,7 @@ def _is_spread(word: str, text: str) -> bool:
             at = text.find(letter, at + 1)
             if at < 0:
                 return False
-        if at - start + 1 - len(word) <= max(1, _FORGIVEN * len(word)):
+        if at - start + 1 - len(word) <= max(1, _OTHER_LETTERS * len(word)):
             return True
         start = text.find(word[0], start + 1)
     return False
@@ -72,49 +71,46 @@ def _is_spread(word: str, text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class CompletionIndex:
-    """All ids of a catalog.
+    """All ids of a catalog with their prices, for completion.
 
     Attributes:
-        of: the catalog.
-        ids: in its order.
-        prices: what a million prompt tokens cost, in USD; NaN where it is not told.
-        told: the same for people, in and out.
-        places: where each id stands.
+        catalog: which has these ids.
+        ids: in the catalog's order.
+        prices: what a million prompt tokens cost at each, in USD; NaN where it is not known.
+        price_texts: both prices of each as text, such as ``1.25 in, 10 out``; "" where they are not known.
+        known_ids: the ids once more, to be looked up.
     """
 
-    of: Catalog
+    catalog: Catalog
     ids: list[str]
     prices: list[float]
-    told: list[str]
-    places: Mapping[str, int]
+    price_texts: list[str]
+    known_ids: frozenset[str]
 
     @classmethod
-    def made(cls, catalog: Catalog) -> CompletionIndex:
-        """The shelf of a catalog."""
+    def of(cls, catalog: Catalog) -> CompletionIndex:
+        """The index of a catalog."""
         ids = [model.id for model in catalog.models]
-        prices = [_per_million(model.prices.prompt) for model in catalog.models]
-        return cls(catalog, ids, prices, list(map(_told, catalog.models)), {id: place for place, id in enumerate(ids)})
+        prices = [per_million(model.prices.prompt) for model in catalog.models]
+        numbers = [float("nan") if price is None else price for price in prices]
+        return cls(catalog, ids, numbers, list(map(_price_text, catalog.models)), frozenset(ids))
 
 
 def unknown_line(catalog: Catalog, id: str) -> str:
-    """One line about an id that the catalog does not have, with the nearest and their prices."""
-    near = [priced(catalog, other) for other in catalog.nearest(id)]
+    """One line about an id that the catalog does not have, with the nearest ids and their prices."""
+    near = [priced_id(catalog, other) for other in catalog.nearest(id)]
     return f"No model {id!r}. Nearest: {', '.join(near)}." if near else f"No model {id!r}, nor one like it."
 
 
-def priced(catalog: Catalog, id: str) -> str:
-    """An id with what a million tokens cost, in USD."""
+def priced_id(catalog: Catalog, id: str) -> str:
+    """An id with its prices behind it in parentheses, in USD per million tokens."""
     model = catalog.find(id)
-    told = _told(model) if model is not None else ""
-    return f"{id} ({told})" if told else id
+    prices = _price_text(model) if model is not None else ""
+    return f"{id} ({prices})" if prices else id
 
 
-def _told(model: Model) -> str:
-    prompt, completion = model.prices.prompt, model.prices.completion
+def _price_text(model: Model) -> str:
+    prompt, completion = per_million(model.prices.prompt), per_million(model.prices.completion)
     if prompt is None or completion is None:
         return ""
-    return "free" if model.is_free else f"{_per_million(prompt):.3g} in, {_per_million(completion):.3g} out"
-
-
-def _per_million(price: Decimal | None) -> float:
-    return float("nan") if price is None else float(price * 1_000_000)
+    return "free" if model.is_free else f"{price_text(prompt)} in, {price_text(completion)} out"

@@ -1,4 +1,4 @@
-"""The catalogs of earlier days, one a day as far as they were fetched: what changed, and what a model has cost."""
+"""The catalogs of earlier days, one for each day on which it was fetched: what changed, and what a model has cost."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from or_magic.catalog.decoding import decode_models
-from or_magic.catalog.model import Catalog, Model
+from or_magic.catalog.model import Catalog, Model, per_million, price_text
 from or_magic.errors import CommandError
 from or_magic.ledger.catalog_cache import CatalogCache
 
@@ -23,7 +23,7 @@ Kind = Literal["added", "removed", "repriced", "deprecated", "context"]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One difference.
+    """One difference between two catalogs.
 
     Attributes:
         kind: what happened: ``added``, ``removed``, ``repriced``, ``deprecated`` (an end was set), ``context``.
@@ -70,28 +70,28 @@ def _decimal(count: int | None) -> Decimal | None:
 
 
 _KIND = "/models"
-_PER_MILLION = 1_000_000
+_MILLION = 1_000_000
 _PER_UNIT = ("request", "image", "web_search", "context")
-SOON_DAYS = 30  # a model whose end is nearer is warned about
-DEARER = Decimal("1.01")  # a price that rose by more is
-LOOK_BACK_DAYS = 30
+SOON_DAYS = 30  # how near the end of a model must be for a warning
+DEARER = Decimal("1.01")  # by how much a price must have risen for a warning
+LOOK_BACK_DAYS = 30  # how far back prices are compared for it
 
 
 class Snapshots:
     """The snapshots of one service's catalog.
 
     Args:
-        ledger: the ledger, which holds them.
+        ledger: keeps the snapshots.
         service: the origin of the service.
     """
 
     def __init__(self, ledger: Ledger, service: str) -> None:
         self._cache, self._service = CatalogCache(ledger.store), service
-        self._decoded: dict[date, Catalog] = {}  # of days that are over, so that it does not change
+        self._decoded: dict[date, Catalog] = {}  # of days that are over: these do not change any more
 
     @property
     def days(self) -> list[date]:
-        """The days of which there is one, the oldest first.
+        """The days of which there is a snapshot, the oldest first.
 
         Raises:
             StoreError: the ledger cannot be read.
@@ -99,7 +99,7 @@ class Snapshots:
         return [date.fromisoformat(day) for day in self._cache.days(self._service, _KIND)]
 
     def catalog(self, day: date) -> Catalog | None:
-        """The catalog of that day; None where there is none that can be read."""
+        """The catalog of that day; None where there is no snapshot of it that can be read."""
         if day in self._decoded:
             return self._decoded[day]
         kept = self._cache.of_day(self._service, _KIND, day.isoformat())
@@ -150,14 +150,14 @@ class Snapshots:
 
         found = [(day, model) for day in self.days if (model := self._model(day, id)) is not None]
         columns = {
-            f"{name}_usd_per_m": [_per_million(getattr(model.prices, name)) for _, model in found]
+            f"{name}_usd_per_m": [per_million(getattr(model.prices, name)) for _, model in found]
             for name in ("prompt", "completion")
         }
         index = pd.DatetimeIndex([day for day, _ in found], name="day").astype("datetime64[s]")
         return pd.DataFrame(columns, index=index, dtype="float64")
 
     def warning(self, model: Model) -> str:
-        """What to know before a model is used: that it ends soon, or got dearer within a month; "" for nothing.
+        """A warning before a model is used: that it ends soon, or got dearer within a month; "" where neither is so.
 
         Raises:
             StoreError: the ledger cannot be read.
@@ -171,7 +171,7 @@ class Snapshots:
         if before is None:
             return ""
         rises = [
-            f"{name} {_per_million(old):.4g} -> {_per_million(new):.4g}"
+            f"{name} {price_text(old * _MILLION)} -> {price_text(new * _MILLION)}"
             for name in ("prompt", "completion")
             if (old := getattr(before.prices, name)) and (new := getattr(model.prices, name)) and new > old * DEARER
         ]
@@ -214,8 +214,4 @@ def changes_table(changes: list[Change]) -> pd.DataFrame:
 def _number(change: Change, value: Decimal | None) -> float:
     if value is None:
         return float("nan")
-    return float(value) if change.what in _PER_UNIT else float(value * _PER_MILLION)
-
-
-def _per_million(price: Any) -> float:
-    return float("nan") if price is None else float(price * _PER_MILLION)
+    return float(value) if change.what in _PER_UNIT else float(value * _MILLION)

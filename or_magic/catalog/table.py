@@ -1,4 +1,4 @@
-"""The catalog as a table: one row a model, typed columns; and which models, by filters, an order and a stated job."""
+"""The catalog as a table: one row for each model, typed columns; and models chosen by filters, an order and a job."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from or_magic.catalog.decoding import PER_MILLION, PER_UNIT, RawRows, columns_of, decode_rows, prices_of
+from or_magic.catalog.model import per_million, price_text
 from or_magic.catalog.search import ranked
 from or_magic.errors import CommandError
 from or_magic.lenient_json import as_object
+from or_magic.text import nearest
 
 if TYPE_CHECKING:
     from or_magic.catalog.model import ModelEndpoint, Provider
 
-_MILLION = 1_000_000
 _FLOATS = (*PER_MILLION, *PER_UNIT, "intelligence", "coding", "agentic")
 _COUNTS = ("context", "max_output")
 _SWITCHES = ("is_free", "vision", "audio_in", "tools", "structured", "reasoning")
@@ -30,7 +31,7 @@ _MARKS = {"vision": "v", "tools": "t", "structured": "s", "reasoning": "r", "aud
 
 
 class ModelTable(pd.DataFrame):
-    """A table of models. It is a DataFrame in all but how it is shown: a cell shows what one chooses by."""
+    """A table of models: a DataFrame that a cell shows by the columns by which people choose."""
 
     @property
     def _constructor(self) -> type[ModelTable]:
@@ -50,9 +51,9 @@ def models_table(body: bytes) -> ModelTable:
     as ``free``), ``alias_of`` (str), ``input_modalities``, ``output_modalities``, ``supported_parameters`` (frozensets
     of str), ``vision``, ``audio_in``, ``tools``, ``structured``, ``reasoning`` (bool), ``moderated`` (boolean),
     ``knowledge_cutoff``, ``expires`` (datetime64), ``tokenizer`` (str), ``intelligence``, ``coding``, ``agentic``
-    (float64, indices), ``overrides`` (tuples of prices under conditions, as the service tells them, or None). Missing
-    is what the service does not tell, or what a router decides. ``attrs["raw"]`` holds the rows by id as they came,
-    with all their fields.
+    (float64, indices), ``overrides`` (tuples of prices under conditions, as the service names them, or None). A value
+    is missing where the service does not say it, or where a router decides. ``attrs["raw"]`` holds the rows by id as
+    they came, with all their fields.
     """
     columns = columns_of(decode_rows(body))
     index = pd.Index(columns.pop("id"), name="id", dtype="str")
@@ -62,19 +63,19 @@ def models_table(body: bytes) -> ModelTable:
 
 
 def endpoints_table(offers: Iterable[ModelEndpoint]) -> pd.DataFrame:
-    """Who serves a model, one row a provider, the cheapest first.
+    """Who serves a model, one row for each provider, the cheapest first.
 
     Index ``provider`` (its slug, for ``--provider.order``); columns ``name`` (str), ``prompt_usd_per_m``,
     ``completion_usd_per_m`` (float64, USD per million tokens), ``context``, ``max_output`` (Int64, tokens),
     ``quantization`` (str), ``uptime`` (float64, percent), ``latency_s``, ``throughput`` (float64, seconds and tokens
-    per second; told with a key alone), ``healthy`` (bool).
+    per second; the service tells both only with a key), ``healthy`` (bool).
     """
     offers = list(offers)
     table = pd.DataFrame(
         {
             "name": pd.array([offer.provider for offer in offers], dtype="str"),
-            "prompt_usd_per_m": _floats(_per_million(offer.prices.prompt) for offer in offers),
-            "completion_usd_per_m": _floats(_per_million(offer.prices.completion) for offer in offers),
+            "prompt_usd_per_m": _floats(per_million(offer.prices.prompt) for offer in offers),
+            "completion_usd_per_m": _floats(per_million(offer.prices.completion) for offer in offers),
             "context": pd.array([offer.context_tokens for offer in offers], dtype="Int64"),
             "max_output": pd.array([offer.max_output_tokens for offer in offers], dtype="Int64"),
             "quantization": pd.array([offer.quantization for offer in offers], dtype="str"),
@@ -89,10 +90,10 @@ def endpoints_table(offers: Iterable[ModelEndpoint]) -> pd.DataFrame:
 
 
 def providers_table(providers: Iterable[Provider]) -> pd.DataFrame:
-    """The companies that serve models, one row each.
+    """The companies that serve models, one row for each.
 
     Index ``slug``; columns ``name``, ``headquarters``, ``privacy_policy_url``, ``terms_of_service_url``,
-    ``status_page_url`` (str, "" where not told), ``datacenters`` (tuples of str).
+    ``status_page_url`` (str, "" where the service names none), ``datacenters`` (tuples of str).
     """
     providers = list(providers)
     names = ("name", "headquarters", "privacy_policy_url", "terms_of_service_url", "status_page_url")
@@ -104,7 +105,7 @@ def providers_table(providers: Iterable[Provider]) -> pd.DataFrame:
 
 
 def abilities(table: pd.DataFrame) -> pd.Series[Any]:
-    """What each model can, a letter each: v(ision), a(udio), t(ools), s(tructured), r(easoning)."""
+    """The abilities of each model, a letter each: v(ision), t(ools), s(tructured), r(easoning), a(udio)."""
     flags = [(mark, table[name]) for name, mark in _MARKS.items()]
     letters = ("".join(mark if can else "·" for (mark, _), can in zip(flags, row, strict=True)) for row in _rows(flags))
     return pd.Series(list(letters), index=table.index, dtype="str")
@@ -115,15 +116,15 @@ def _rows(flags: list[tuple[str, pd.Series[Any]]]) -> Iterable[tuple[Any, ...]]:
 
 
 def compact_text(table: pd.DataFrame, rows: int = 20) -> str:
-    """The table for a terminal: what one chooses by, of the first rows; other columns where those are gone."""
+    """The first rows for a terminal, by the columns by which people choose; all columns where those are gone."""
     if not set(COMPACT) <= set(table.columns):
         return str(pd.DataFrame(table).to_string(max_rows=rows))
     shown = pd.DataFrame(table.head(rows))
     text = pd.DataFrame(
         {
             "context": [tokens_text(each) for each in shown["context"]],
-            "in": [price_text(each) for each in shown["prompt_usd_per_m"]],
-            "out": [price_text(each) for each in shown["completion_usd_per_m"]],
+            "in": [_price_cell(each) for each in shown["prompt_usd_per_m"]],
+            "out": [_price_cell(each) for each in shown["completion_usd_per_m"]],
             "can": abilities(shown),
             "intelligence": ["" if pd.isna(each) else f"{each:.0f}" for each in shown["intelligence"]],
             **({"job": [f"{each:.6f}" for each in shown["job_usd"]]} if "job_usd" in shown else {}),
@@ -142,11 +143,8 @@ def tokens_text(tokens: Any) -> str:
     return f"{tokens / 1e6:.4g}M" if tokens >= 1e6 else f"{tokens / 1000:.4g}k" if tokens >= 1000 else f"{tokens:.0f}"
 
 
-def price_text(price: Any) -> str:
-    """A price in USD per million tokens as people write it; "" where it is not known."""
-    if pd.isna(price):
-        return ""
-    return "free" if price == 0 else f"{price:.2f}" if price >= 0.095 else f"{price:.3g}"
+def _price_cell(usd_per_million: float) -> str:
+    return "" if pd.isna(usd_per_million) else price_text(usd_per_million) if usd_per_million else "free"
 
 
 def _series(name: str, values: list[Any], index: pd.Index) -> Any:
@@ -173,10 +171,6 @@ def _floats(values: Iterable[float | None]) -> Any:
     return np.array([np.nan if value is None else value for value in values], dtype="float64")
 
 
-def _per_million(price: Any) -> float | None:
-    return None if price is None else float(price * _MILLION)
-
-
 _TOKENS = re.compile(r"(?P<number>\d+(?:[.,_]\d+)*)\s*(?P<unit>[km]?)", re.IGNORECASE)
 _JOB = re.compile(
     r"\s*(?P<prompt>[\d.,_]+\s*[km]?)\s*in\s*[,+/ ]\s*(?P<answer>[\d.,_]+\s*[km]?)\s*out\s*", re.IGNORECASE
@@ -188,16 +182,16 @@ _PROMPT_PART = 0.75  # of the tokens of a typical question, for an order by pric
 
 @dataclass(frozen=True, slots=True)
 class ModelFilter:
-    """What is looked for.
+    """Which models are looked for, in which order.
 
     Attributes:
         query: words in the id or the name; best matches first.
-        free, vision, tools, structured, reasoning: True for those that are or can, False for those that do not.
+        free, vision, tools, structured, reasoning: True for models that are or can, False for all others.
         min_context: how many tokens the context has at least: ``200_000`` or ``"200k"``.
         max_price: what a million prompt tokens cost at most, in USD.
         author: such as ``openai``; several with commas between.
         since: when it was added at the earliest: ``2026-01-01``, or a date.
-        modality: what goes in or comes out: text, image, file, audio, video.
+        modality: what a question or an answer can hold: text, image, file, audio, video.
         sort: price (three prompt tokens to one of the answer), context, newest, intelligence, value (intelligence
             for its price) or name; "" for the service's own order, or the best match first.
         limit: how many at most.
@@ -221,24 +215,22 @@ class ModelFilter:
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> ModelFilter:
-        """The same from arguments by name.
+        """The filter that keyword arguments name.
 
         Raises:
             CommandError: there is no such filter.
         """
-        import difflib
-
         known = [field.name for field in fields(cls)]
         for name in given:
             if name not in known:
-                near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-                hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(known)}."
+                near = nearest(name, known, cutoff=0.5)
+                hint = f"Did you mean {near}?" if near else f"There are {', '.join(known)}."
                 raise CommandError(f"Models have no filter {name!r}. {hint}")
         return cls(**given)
 
 
 def find_models(table: ModelTable, wanted: ModelFilter) -> ModelTable:
-    """The models that are as wanted, in the wanted order. The table itself stays as it is.
+    """The models that pass the filter, in its order. The table itself stays as it is.
 
     Raises:
         CommandError: a filter has an impossible value.
@@ -257,8 +249,11 @@ def find_models(table: ModelTable, wanted: ModelFilter) -> ModelTable:
 def tokens(value: Any, what: str) -> int:
     """A number of tokens, also as people write it: 200k, 1M.
 
+    Args:
+        what: what the number is for, for the message.
+
     Raises:
-        CommandError: it is none.
+        CommandError: it is no such number.
     """
     found = _TOKENS.fullmatch(str(value).strip())
     if found is None:
@@ -268,7 +263,7 @@ def tokens(value: Any, what: str) -> int:
 
 
 def job_tokens(job: str) -> tuple[int, int]:
-    """How many tokens go in and come out of a stated job.
+    """How many prompt tokens and completion tokens a stated job has.
 
     Raises:
         CommandError: it does not say so.
@@ -330,12 +325,12 @@ def _sorted(table: ModelTable, order: str) -> ModelTable:
 
 
 def _blended(table: ModelTable) -> pd.Series[float]:
-    """What a million tokens of a typical question cost, in USD."""
+    """The price of a million tokens of a typical question, in USD."""
     return _PROMPT_PART * table["prompt_usd_per_m"] + (1 - _PROMPT_PART) * table["completion_usd_per_m"]
 
 
 def _job_prices(table: ModelTable, job: str) -> list[float]:
-    """The exact price of a job at each model, with the prices that count at that length; NaN where it is not known."""
+    """The exact price of a job at each model, with its prices for such a long prompt; NaN where it is not known."""
     prompt, answer = job_tokens(job)
     costs = []
     for id in table.index:

@@ -19,7 +19,7 @@ from or_magic.catalog.model import Prices
 from or_magic.client.requests import ChatRequest, encode
 from or_magic.errors import BudgetError, OrMagicError
 from or_magic.ledger.records import BudgetState, Limit, NewTurn
-from or_magic.ledger.store import Budgets, refusal
+from or_magic.ledger.store import Budgets, over_budget
 from or_magic.money import PICO_PER_USD, format_usd
 from or_magic.types import MEDIA, AudioPart, Message
 
@@ -199,7 +199,7 @@ class BudgetCheck:
         """How the budgets of a budget scope and a thread stand now."""
         budgets = Budgets(self._ledger)
         limits = (*budgets.limits(budget_scope, service, thread_id), *self.own_limits)
-        return budgets.standings(budget_scope, service, thread_id, limits)
+        return budgets.states(budget_scope, service, thread_id, limits)
 
     def allow_within(
         self, turn: NewTurn, messages: tuple[Message, ...], thread_id: int | None, limits: tuple[Limit, ...]
@@ -212,7 +212,7 @@ class BudgetCheck:
         Raises:
             BudgetError: nothing, or nobody knows what it would cost.
         """
-        states = Budgets(self._ledger).standings(turn.budget_scope, turn.service, thread_id, limits)
+        states = Budgets(self._ledger).states(turn.budget_scope, turn.service, thread_id, limits)
         return self.allow(turn, messages, min(states, key=lambda each: each.rest))
 
     def allow(self, turn: NewTurn, messages: tuple[Message, ...], tightest: BudgetState) -> AllowedRequest:
@@ -232,7 +232,7 @@ class BudgetCheck:
             raise BudgetError("Nobody tells how long an answer can be: set --max-tokens, or --over-budget.")
         cost = worst.pico_usd(max(tokens, _SHORTEST) if wanted is None else tokens)
         if cost > tightest.rest:
-            raise refusal(tightest, cost)
+            raise over_budget(tightest, cost)
         note = ""
         # Where the budget affords the longest answer there is, nothing needs to be set.
         if wanted is None and (worst.most_tokens is None or tokens < worst.most_tokens):

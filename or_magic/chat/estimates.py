@@ -123,7 +123,7 @@ def estimate_cost(
     if id is None or id.startswith(_PRESET):
         return CostEstimate(draft.sent.tokens, note=f"the {'service' if id is None else 'preset'} picks the model")
     try:
-        model = services.models.here(id) if is_offline else services.models.model(id)
+        model = services.models.stored(id) if is_offline else services.models.model(id)
         if model is None:
             is_known = not is_offline or services.models.is_cached
             why = f"the catalog has no {id}" if is_known else "no catalog is here yet"

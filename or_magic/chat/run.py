@@ -677,7 +677,7 @@ class Run:
         if not self._question.tool_settings.tools.functions:
             return False
         id = self._question.composed.model
-        known = self._services.models.here(id) if id is not None else None
+        known = self._services.models.stored(id) if id is not None else None
         return known is not None and known.takes_images
 
 

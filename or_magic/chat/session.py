@@ -17,7 +17,7 @@ from or_magic.chat.host import Host, ScriptHost, current_host, last_of_caller, n
 from or_magic.content import Content
 from or_magic.errors import CommandError
 from or_magic.prompt.answer_formats import ANY_FORMAT, AnswerFormat
-from or_magic.settings.layers import Settings
+from or_magic.settings.layers import ResolvedSettings, Settings
 
 if TYPE_CHECKING:  # each costs time to import, which `%load_ext` must not
     from or_magic.catalog.source import CatalogSource
@@ -72,7 +72,8 @@ class Session:
         self._ledgers: dict[str | None, Ledger] = {}
         self._opening = threading.Lock()
         self._jobs: list[Job] = []  # those under way
-        self._models: CatalogSource | None = None
+        self._models: dict[str, CatalogSource] = {}  # by service
+        self._settings_of: dict[str, ResolvedSettings] = {}  # the newest, by service
         self._replayer: Replayer | None = None
         self._has_settled = False  # whether the costs that other runs left open were asked for
         # The first is told to the service, which serves one session by one provider.
@@ -133,11 +134,23 @@ class Session:
     @property
     def models(self) -> CatalogSource:
         """The catalog of the service that is set now."""
-        if self._models is None:
-            from or_magic.catalog.source import CatalogSource
+        return self.models_of(self.settings.resolve())
 
-            self._models = CatalogSource(lambda: self.client(needs_key=False), self.client, lambda: self.ledger)
-        return self._models
+    def models_of(self, settings: ResolvedSettings) -> CatalogSource:
+        """The catalog of the service that these settings name."""
+        service = settings.service
+        self._settings_of[service] = settings
+        if service not in self._models:
+            from or_magic.catalog.source import CatalogSource
+            from or_magic.chat.payment import client_of
+
+            self._models[service] = CatalogSource(
+                service,
+                lambda: client_of(self._settings_of[service], needs_key=False),
+                lambda: client_of(self._settings_of[service]),
+                lambda: self.ledger,
+            )
+        return self._models[service]
 
     @property
     def replayer(self) -> Replayer:
@@ -251,14 +264,14 @@ class Session:
 
         settings, location = self.settings.resolve(model, parameters), self.host.where()
         which = history or cast("WhichHistory", settings.options["history"])
-        number = self._counter.next(location.request, location.ask_number)
+        models, number = self.models_of(settings), self._counter.next(location.request, location.ask_number)
         name, of_thread = self._thread(location.notebook, thread, which)
         if system is None:
             system = str(settings.options["system"]) if of_thread is None else of_thread
         question = make(
             Content.of_text(prompt) if isinstance(prompt, str) else prompt,
             settings,
-            self.models,
+            models,
             system=system,
             position=_position(name, which, location.cell_id, number),
             location=location,
@@ -267,7 +280,7 @@ class Session:
             tool_settings=tool_settings or NO_TOOL_SETTINGS,
         )
         question = self._attributed(question)
-        return question if is_draft else with_warning(question, self.models)
+        return question if is_draft else with_warning(question, models)
 
     def dry_run(self, prompt: str | Content, **arguments: Any) -> str:
         """What would be sent, how long it is and what it would cost, for people. Nothing is sent.
@@ -391,7 +404,7 @@ class Session:
         job, host = Job(), self.host
         services = RunServices(
             self.ledger,
-            self.models,
+            self.models_of(question.settings),
             self.run,
             self.replayer,
             self.approved,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -15,10 +14,10 @@ from typing import Any
 from or_magic.client.client import Client
 from or_magic.errors import ServiceError
 from or_magic.lenient_json import as_bool, as_count, as_decimal, as_list, as_object, as_text
+from or_magic.types import Value
 
 
-@dataclass(frozen=True, slots=True)
-class KeyBudget:
+class KeyBudget(Value, frozen=True):
     """A limit from outside the key. None is "not told"."""
 
     scope: str
@@ -28,8 +27,7 @@ class KeyBudget:
     resets_at: datetime | None
 
 
-@dataclass(frozen=True)
-class KeyState:
+class KeyState(Value, frozen=True):
     """What a key may spend and has spent.
 
     Attributes:
@@ -41,6 +39,8 @@ class KeyState:
         free_requests_used, free_requests_limit: of today, to models that cost nothing.
         raw: all of it, as it came.
     """
+
+    hidden = ("raw",)
 
     label: str
     limit_usd: Decimal | None
@@ -55,11 +55,10 @@ class KeyState:
     free_requests_limit: int | None
     budgets: tuple[KeyBudget, ...]
     expires_at: datetime | None
-    raw: Mapping[str, Any] = field(repr=False, hash=False)
+    raw: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Credits:
+class Credits(Value, frozen=True):
     """What an account bought and spent."""
 
     bought_usd: Decimal
@@ -71,8 +70,7 @@ class Credits:
         return self.bought_usd - self.used_usd
 
 
-@dataclass(frozen=True)
-class Generation:
+class Generation(Value, frozen=True):
     """The service's record of one answer.
 
     Attributes:
@@ -82,6 +80,8 @@ class Generation:
         is_cancelled: whether the client had hung up.
         raw: all of it, as it came.
     """
+
+    hidden = ("raw",)
 
     id: str
     model: str
@@ -94,7 +94,7 @@ class Generation:
     cached_tokens: int | None
     is_cancelled: bool | None
     finish_reason: str
-    raw: Mapping[str, Any] = field(repr=False, hash=False)
+    raw: Mapping[str, Any]
 
 
 async def key_state(client: Client) -> KeyState:

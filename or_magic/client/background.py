@@ -16,7 +16,6 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from typing import Any, TypeVar
 
-from or_magic.client import background
 from or_magic.errors import ServiceError
 
 T = TypeVar("T")
@@ -53,9 +52,9 @@ def wait_for(coroutine: Coroutine[Any, Any, T], timeout_s: float | None = None) 
     """Runs a coroutine on the background loop and waits for its end, so that an interrupt stops both.
 
     Raises:
-        ServiceError: `patience_s` passed before the end; or whatever the coroutine raises.
+        ServiceError: `timeout_s` passed before the end; or whatever the coroutine raises.
     """
-    running = background.submit(coroutine)
+    running = submit(coroutine)
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     try:
         while True:

@@ -1,21 +1,16 @@
-"""The quick way to read a text chunk: all of one answer's are the same bytes, but for the text.
+"""The chunks of a streamed answer as events.
 
-A chunk is about 300 bytes of JSON around a word of text. Once one has been decoded in full, the bytes before and after
-its text are known; a later chunk with the same bytes around *one whole JSON string* is the same document with another
-text, whatever it holds, so only the string needs to be decoded. Anything else takes the way of all chunks.
-
-That the string found is the one that is shown is not guessed: another text is put in its place and decoded in full.
+Nearly all chunks are a word of text in 300 bytes of JSON that say nothing new. Those are decoded into a struct that has
+room for nothing else, in 0.6 us; any other chunk does not fit it, and is decoded in full, in 1.6.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
-from or_magic.client.refusals import error_from_object
 from or_magic.lenient_json import as_bool, as_count, as_list, as_object, as_pico_usd, as_text, parse_object
 from or_magic.types import (
     Annotated,
@@ -37,52 +32,39 @@ from or_magic.types import (
     to_json,
 )
 
-_CONTENT = re.compile(rb'"content": ?(?P<text>"(?:[^"\\]|\\.)*")')
-_PROBE = "\u2060probe"
-_MOST_LESSONS = 12  # chunks that differ each time are not worth it
-_DECODE_TEXT = msgspec.json.Decoder(str).decode
+
+class _PlainDelta(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    content: str
+    role: str = ""
+    reasoning: None = None
+    reasoning_content: None = None
+    refusal: None = None
+    tool_calls: None = None
 
 
-class TextTemplate:
-    """What surrounds the text in the chunks of one answer; learned from the first, and anew when it changes."""
-
-    def __init__(self) -> None:
-        self._before = self._after = b"{"  # what no chunk ends with: nothing is learned yet
-        self._around = self._skip = self._rest = 1
-        self._lessons = 0
-
-    def text_in(self, payload: bytes) -> str | None:
-        """The text of a chunk that is like the one learned from; None for any other."""
-        if len(payload) >= self._around and payload.startswith(self._before) and payload.endswith(self._after):
-            try:
-                return _DECODE_TEXT(payload[self._skip : len(payload) - self._rest])
-            except (ValueError, RecursionError):
-                return None
-        return None
-
-    def learn(self, payload: bytes, text: str, events_of: Callable[[Mapping[str, Any]], list[Event]]) -> None:
-        """Looks at a chunk that gave `text` and nothing else.
-
-        Args:
-            events_of: decodes a chunk in full.
-        """
-        if self._lessons >= _MOST_LESSONS:
-            return
-        self._lessons += 1
-        found = _CONTENT.search(payload)
-        if found is None:
-            return
-        before, after = payload[: found.start("text")], payload[found.end("text") :]
-        try:
-            is_shown = _DECODE_TEXT(found["text"]) == text
-        except ValueError:
-            return
-        if is_shown and events_of(parse_object(before + msgspec.json.encode(_PROBE) + after)) == [TextDelta(_PROBE)]:
-            self._before, self._skip = before, len(before)
-            self._after, self._rest = after, len(after)
-            self._around = self._skip + self._rest
+class _PlainChoice(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    delta: _PlainDelta
+    index: int = 0
+    finish_reason: None = None
+    native_finish_reason: None = None
+    logprobs: None = None
 
 
+class _PlainChunk(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A chunk that is text and nothing else. What may be in it besides is known already, or null."""
+
+    id: str
+    model: str
+    choices: tuple[_PlainChoice]
+    provider: str = ""
+    service_tier: str | None = None
+    object: Any = None
+    created: Any = None
+    system_fingerprint: Any = None
+    usage: None = None
+
+
+_DECODE_PLAIN = msgspec.json.Decoder(_PlainChunk).decode
 DONE = b"[DONE]"
 _FIELDS_OF_EVERY_CHUNK = frozenset({"id", "object", "created", "model", "provider", "choices", "system_fingerprint"})
 _FIELDS_OF_TEXT = frozenset({"role", "content"})
@@ -105,7 +87,6 @@ class ChunkDecoder:
         self._id = self._model = self._provider = self._tier = ""
         self._told = Began()
         self._cited: set[str] = set()
-        self._template = TextTemplate()
 
     def tell(
         self, payloads: Iterable[bytes], take: Callable[[Event], object], take_all: Callable[[list[Event]], object]
@@ -115,12 +96,22 @@ class ChunkDecoder:
         Raises:
             ServiceError: one is not a JSON object; those before it were told.
         """
-        text_in, decode = self._template.text_in, self.decode
         for payload in payloads:
-            if text := text_in(payload):
+            try:
+                chunk = _DECODE_PLAIN(payload)
+            except (ValueError, RecursionError):
+                take_all(self.decode(payload))
+                continue
+            if (
+                chunk.id == self._id
+                and chunk.model == self._model
+                and chunk.provider == self._provider
+                and (chunk.service_tier or self._tier) == self._tier
+                and (text := chunk.choices[0].delta.content)
+            ):
                 take(TextDelta(text))
-            else:
-                take_all(decode(payload))
+            else:  # it names the answer anew
+                take_all(self.decode(payload))
 
     def decode(self, payload: bytes) -> list[Event]:
         """The events in the data of one server-sent event, in the order in which they are to be shown.
@@ -128,15 +119,10 @@ class ChunkDecoder:
         Raises:
             ServiceError: the data is not a JSON object.
         """
-        if (text := self._template.text_in(payload)) is not None:
-            return [TextDelta(text)] if text else []
         if payload[:6] == DONE and payload.strip() == DONE:
             self.is_done = True
             return []
-        events = self.events(parse_object(payload))
-        if len(events) == 1 and type(event := events[0]) is TextDelta:
-            self._template.learn(payload, event.text, self.events)
-        return events
+        return self.events(parse_object(payload))
 
     def events(self, chunk: Mapping[str, Any]) -> list[Event]:
         """The events in one chunk, or in a whole answer (which has `message` where a chunk has `delta`)."""
@@ -191,6 +177,8 @@ class ChunkDecoder:
     def _fail(self, error: object, events: list[Event]) -> None:
         if not self.has_failed:
             self.has_failed, self.ended_in_error = True, False
+            from or_magic.client.refusals import error_from_object
+
             failure = error_from_object(error, service=self._service, model=self._asked, generation_id=self._id or None)
             events.append(Failed(failure))
 

@@ -1,4 +1,7 @@
-"""So many requests at a time, and no more: first come, first served. Used on the background loop alone."""
+"""The client of the service: asks one endpoint, again where a failure may pass, and so many requests at a time.
+
+Runs on the background loop alone. Knows no notebook and no disk.
+"""
 
 from __future__ import annotations
 
@@ -10,34 +13,32 @@ import random
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from or_magic.client.http import Call, ConnectionTrouble, Reply, call, forget_connections
-from or_magic.client.refusals import error_from_body
 from or_magic.client.requests import ChatRequest, encode
 from or_magic.client.response import AnswerReader
 from or_magic.endpoint import Timeouts, origin_of
 from or_magic.errors import CreditsError, NotReachableError, ServiceError, TimedOutError, TruncatedError
 from or_magic.lenient_json import parse_object
 from or_magic.text import one_line
-from or_magic.types import Event, Waiting
+from or_magic.types import Event, Value, Waiting
 
 
 class RequestQueue:
-    """The requests of this process that are under way, and those that wait for their turn."""
+    """The requests of this process that are under way, and those that wait for a slot: first come, first served."""
 
     def __init__(self) -> None:
         self._busy = 0
         self._queue: deque[asyncio.Future[None]] = deque()
 
     @contextlib.asynccontextmanager
-    async def lane(self, limit: int, when_full: Callable[[int], None]) -> AsyncIterator[None]:
-        """Waits until fewer than `limit` are under way; holds a lane while the block runs.
+    async def slot(self, limit: int, when_full: Callable[[int], None]) -> AsyncIterator[None]:
+        """Waits until fewer than `limit` requests are under way; holds a slot while the block runs.
 
         Args:
-            when_full: told, once, how many are under way, where it has to wait.
+            when_full: called once with the number of requests under way, where it has to wait.
         """
         if self._busy >= limit or self._queue:
             when_full(self._busy)
@@ -55,7 +56,7 @@ class RequestQueue:
         try:
             await mine
         except asyncio.CancelledError:
-            if mine.done() and not mine.cancelled():  # the lane was handed over in the same moment
+            if mine.done() and not mine.cancelled():  # the slot was handed over in the same moment
                 self._leave()
             elif mine in self._queue:
                 self._queue.remove(mine)
@@ -65,7 +66,7 @@ class RequestQueue:
         while self._queue:
             following = self._queue.popleft()
             if not following.done():
-                following.set_result(None)  # the lane changes hands, so the count stays
+                following.set_result(None)  # the slot changes hands, so the count stays
                 return
         self._busy -= 1
 
@@ -111,16 +112,17 @@ def pause(
 T = TypeVar("T")
 _LARGEST_REFUSAL = 1 << 20
 _LARGEST_DOCUMENT = 64 << 20
-_PATIENCE = Timeouts()
+_DEFAULT_TIMEOUTS = Timeouts()
 _CACHE_HEADER = "X-OpenRouter-Cache"
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Value, frozen=True):
     """Where to ask, and with which key. The key is left out of its repr."""
 
+    hidden = ("key",)
+
     base_url: str
-    key: str = field(repr=False)
+    key: str
 
     @property
     def origin(self) -> str:
@@ -141,7 +143,7 @@ class Client:
         endpoint: what it asks.
     """
 
-    def __init__(self, endpoint: Endpoint, *, timeouts: Timeouts = _PATIENCE) -> None:
+    def __init__(self, endpoint: Endpoint, *, timeouts: Timeouts = _DEFAULT_TIMEOUTS) -> None:
         self.endpoint = endpoint
         self._timeouts = timeouts
 
@@ -166,7 +168,7 @@ class Client:
                     raise await self._refusal(reply, request.model)
                 await reader.read(reply)
 
-        async with _request_queue(os.getpid()).lane(
+        async with _request_queue(os.getpid()).slot(
             self._timeouts.max_in_flight, lambda busy: take(self._queued(busy))
         ):
             await self._persist(
@@ -213,6 +215,8 @@ class Client:
         body = await self.fetch(path, params=params, needs_key=needs_key)
         document = parse_object(body)
         if document.get("error") is not None and "data" not in document:
+            from or_magic.client.refusals import error_from_body
+
             raise error_from_body(200, body, service=self.endpoint.origin, model=None)
         return document
 
@@ -299,6 +303,8 @@ class Client:
                 status=reply.status,
                 may_be_charged=False,
             )
+        from or_magic.client.refusals import error_from_body
+
         body = await _whole(reply, _LARGEST_REFUSAL)
         error = error_from_body(reply.status, body, service=origin, model=model, headers=reply.headers)
         error.generation_id = reply.headers.get("x-generation-id")
@@ -331,7 +337,7 @@ def _what_happened(error: ServiceError) -> str:
 
 @functools.cache
 def _request_queue(process: int) -> RequestQueue:
-    """Those of this process; a fork has its own."""
+    """The queue of this process; a fork has its own."""
     return RequestQueue()
 
 

@@ -5,7 +5,7 @@ refusals, and bodies quoted in public issues up to 2026-10.
 
 The envelope is ``{"error": {"code", "message", "metadata"?}}`` (openrouter.ai/docs, "Errors"), as the body of a
 refusal or inside a stream; newer answers have ``error_type`` and ``availability`` in it and may leave out the code. A
-proxy or an edge may answer with HTML or nothing: still one sensible line. Which error it becomes is `kinds`' matter.
+proxy or an edge may answer with HTML or nothing: still one sensible line. Imported when the first error comes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -37,6 +36,7 @@ from or_magic.errors import (
 )
 from or_magic.lenient_json import as_count, as_decimal, as_list, as_object, as_text
 from or_magic.text import excerpt, one_line
+from or_magic.types import Value
 
 _UNKNOWN_MODEL = re.compile(r"not a valid model|model .{0,120}(not found|does not exist)", re.I)
 _NO_ENDPOINTS = re.compile(r"no (?:\w+ )?endpoints|no models? match|no allowed providers", re.I)
@@ -51,9 +51,8 @@ _KEY_LIMIT = re.compile(r"key limit", re.I)
 _INVALID = frozenset({400, 405, 409, 410, 411, 412, 413, 414, 415, 422})
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """What a server said, before it has a kind.
+class Refusal(Value, frozen=True):
+    """What a server said when it refused, before it is one of our errors.
 
     Attributes:
         service: the origin that was asked.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from or_magic.errors import CommandError
@@ -24,6 +23,7 @@ from or_magic.types import (
     TextPart,
     ToolCall,
     ToolResultPart,
+    Value,
     VideoPart,
 )
 
@@ -31,9 +31,8 @@ _IMAGES = "The images that the tools gave:"
 LARGEST_BODY = 100_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class ChatRequest:
-    """What is asked.
+class ChatRequest(Value, frozen=True):
+    """A question as it is sent.
 
     Attributes:
         messages: at least one.
@@ -41,14 +40,14 @@ class ChatRequest:
         parameters: those that the user set, named as in the API.
         asks_for_usage: whether the server must be asked for token counts. OpenRouter always sends them; other servers
             of this protocol do so only on request (``stream_options``).
-        headers: those that go along, besides the key.
+        headers: those that are sent besides the key.
     """
 
     messages: tuple[Message, ...]
     model: str | None = None
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = {}  # a new one each time: msgspec copies an empty default
     asks_for_usage: bool = False
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
 
 
 def encode(request: ChatRequest) -> bytes:

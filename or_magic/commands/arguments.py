@@ -279,7 +279,7 @@ OWN_FLAGS = (
     Flag("--thread", _text("NAME", "thread"), "go on another thread of this notebook; made where there is none"),
     Flag("--no-history", _SWITCH, "send this prompt alone, and leave the conversation as it is"),
     Flag("--history", BY_NAME["history"].type,
-         "what goes along: thread, run (what this kernel asked) or none", label="WHICH"),
+         "which earlier turns are sent along: thread, run (those of this kernel) or none", label="WHICH"),
     Flag("--compress", _SWITCH, "let the service cut the middle out of what is too long"),
     Flag("--max-cost", Amount(), "what this question may cost at most; else it is not sent"),
     Flag("--over-budget", _SWITCH, "ask whatever the budgets say"),

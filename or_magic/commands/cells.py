@@ -23,7 +23,6 @@ from or_magic.prompt.answer_formats import ANY_FORMAT, AnswerFormat, answer_form
 from or_magic.prompt.converters import message_parts
 from or_magic.prompt.media import web_address
 from or_magic.prompt.template import evaluate, value_of
-from or_magic.settings.layers import ALIASES
 from or_magic.text import strip_terminal
 from or_magic.types import TextPart
 
@@ -34,7 +33,7 @@ def cell_line(context: NotebookContext, line: str) -> CellLine:
     Raises:
         CommandError: it cannot be.
     """
-    return parse_cell_line(line, context.variables, context.session.settings.names_of(ALIASES))
+    return parse_cell_line(line, context.variables, context.session.settings.aliases)
 
 
 def ask(context: NotebookContext, prompt: str, asked: CellLine | None = None, *, first_line: int = 1) -> None:

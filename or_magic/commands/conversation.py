@@ -3,50 +3,84 @@
 from __future__ import annotations
 
 import difflib
+from datetime import datetime
 from pathlib import Path
 
 from or_magic.chat.conversation import Conversation, Turns
 from or_magic.chat.transcripts import LARGEST_FILE
 from or_magic.commands.arguments import NO_SYSTEM
 from or_magic.commands.context import NotebookContext
-from or_magic.commands.money import moment
-from or_magic.commands.subcommand import words_of
+from or_magic.commands.subcommand import Argument, command, moment, positive
 from or_magic.errors import CommandError, StoreError
 from or_magic.ledger.records import Turn
 
 _MOST = 1_000  # turns that are looked at in one view of all notebooks
 _SHORT = 60
+_FORCE = Argument("--force", help="replace a file that is there")
 
 
-def history(context: NotebookContext, text: str) -> Conversation | Turns:
-    """``%openrouter history [--all] [--search TEXT]``: this thread's turns; of all notebooks; those with these words.
+@command(
+    "history",
+    "this thread's turns; .df() is a table",
+    Argument("--all", help="those of all notebooks"),
+    Argument("--search", "TEXT", "those with these words", takes="many", wants="the words to look for"),
+)
+def history(context: NotebookContext, all: bool, search: str | None) -> Conversation | Turns:
+    """This thread's turns; those of all notebooks; those with these words.
 
     What it returns is shown; its ``.df()`` is a table, one row a turn.
     """
-    words = words_of(text)
-    if not words:
+    if not all and search is None:
         return Conversation(context.session)
-    is_all = "--all" in words
-    rest = [word for word in words if word != "--all"]
-    if rest and rest[0] != "--search":
-        raise CommandError(f"%openrouter history takes --all and --search TEXT; {rest[0]!r} was typed.")
-    wanted = " ".join(rest[1:])
-    if rest and not wanted:
-        raise CommandError("%openrouter history --search wants the words to look for.")
-    notebook = None if is_all else context.session.host.where().notebook
-    return Turns(context.session.ledger.find(notebook, wanted, limit=_MOST))
+    notebook = None if all else context.session.host.where().notebook
+    return Turns(context.session.ledger.find(notebook, search or "", limit=_MOST))
 
 
-def undo(context: NotebookContext, text: str) -> None:
-    """``%openrouter undo [N]``: takes the last turns out of the conversation; what they were is kept."""
-    taken = _questions(Conversation(context.session).undo(_count(text, "undo")))
+@command(
+    "show",
+    "one turn, whole",
+    Argument(
+        "turn",
+        "TURN",
+        "its number, which stands in %openrouter history",
+        convert=positive,
+        wants="the number of a turn, as %openrouter history tells it",
+        is_required=True,
+    ),
+)
+def show(context: NotebookContext, turn: int) -> Turns:
+    """One turn, whole, with its thoughts and tools; its number stands in ``%openrouter history``."""
+    return Turns([context.session.ledger.turn(turn)], shown=None)
+
+
+@command(
+    "undo",
+    "take the last turns out of the conversation",
+    Argument("count", "N", "how many turns (1)", convert=positive, wants="a number of turns", default=1),
+)
+def undo(context: NotebookContext, count: int) -> None:
+    """Takes the last turns out of the conversation; what they were is kept."""
+    taken = _questions(Conversation(context.session).undo(count))
     print(f"Took out {_turns(len(taken))}: {_quoted([turn.prompt.text for turn in taken])}")
     _say_length(context, "%openrouter redo brings back.")
 
 
-def redo(context: NotebookContext, text: str) -> None:
-    """``%openrouter redo [N|all]``: brings back what was undone since the last answer."""
-    back = _questions(Conversation(context.session).redo(None if text == "all" else _count(text, "redo")))
+@command(
+    "redo",
+    "bring back what was undone",
+    Argument(
+        "count",
+        "N|all",
+        "how many turns (1)",
+        convert=lambda word: None if word == "all" else positive(word),
+        wants="a number of turns, or all",
+        default=1,
+        words=("all",),
+    ),
+)
+def redo(context: NotebookContext, count: int | None) -> None:
+    """Brings back what was undone since the last answer."""
+    back = _questions(Conversation(context.session).redo(count))
     print(f"Brought back {_turns(len(back))}: {_quoted([turn.prompt.text for turn in back])}")
     _say_length(context)
 
@@ -56,38 +90,51 @@ def _questions(turns: list[Turn]) -> list[Turn]:
     return [turn for turn in turns if turn.prompt.role != "tool"]
 
 
-def reset(context: NotebookContext, text: str) -> None:
-    """``%openrouter reset``: begins the conversation anew; what it was is kept."""
-    _nothing(text, "reset")
+@command("reset", "begin the conversation anew")
+def reset(context: NotebookContext) -> None:
+    """Begins the conversation anew; what it was is kept."""
     count = Conversation(context.session).reset()
     if not count:
         return print("The conversation is empty already.")
     return print(f"The conversation begins anew. {_turns(count)} taken out; %openrouter redo all brings back.")
 
 
-def fork(context: NotebookContext, text: str) -> None:
-    """``%openrouter fork NAME``: a new thread that goes on from here; the cells work in it from now on."""
-    if not text:
-        raise CommandError("%openrouter fork wants a name for the new thread.")
+@command(
+    "fork",
+    "a new thread that goes on from here",
+    Argument("name", "NAME", "of the new thread", takes="many", wants="a name for the new thread", is_required=True),
+)
+def fork(context: NotebookContext, name: str) -> None:
+    """A new thread that goes on from here; the cells work in it from now on."""
     before = Conversation(context.session).thread
-    Conversation(context.session).fork(text)
-    print(f"Thread {text} goes on from here. %openrouter switch {before} goes back.")
+    Conversation(context.session).fork(name)
+    print(f"Thread {name} goes on from here. %openrouter switch {before} goes back.")
     _say_length(context)
 
 
-def switch(context: NotebookContext, text: str) -> None:
-    """``%openrouter switch NAME``: another thread, in which the cells work from now on."""
-    if not text:
-        raise CommandError("%openrouter switch wants the name of a thread; %openrouter threads lists them.")
-    Conversation(context.session).switch(text)
+@command(
+    "switch",
+    "go to another thread",
+    Argument(
+        "name",
+        "NAME",
+        "of the thread",
+        takes="many",
+        wants="the name of a thread; %openrouter threads lists them",
+        is_required=True,
+        names="thread",
+    ),
+)
+def switch(context: NotebookContext, name: str) -> None:
+    """Another thread, in which the cells work from now on."""
+    Conversation(context.session).switch(name)
     _say_length(context)
 
 
-def threads(context: NotebookContext, text: str) -> None:
-    """``%openrouter threads``: the threads of this notebook, and which is the current one."""
-    _nothing(text, "threads")
-    talk = Conversation(context.session)
-    rows = talk.threads
+@command("threads", "the threads of this notebook")
+def threads(context: NotebookContext) -> None:
+    """The threads of this notebook, and which is the current one."""
+    rows = Conversation(context.session).threads
     width = max((len(thread.name) for thread in rows), default=0)
     for thread in rows:
         mark = "*" if thread.is_current else " "
@@ -100,15 +147,14 @@ def threads(context: NotebookContext, text: str) -> None:
     )
 
 
-def show(context: NotebookContext, text: str) -> Turns:
-    """``%openrouter show TURN``: one turn, whole; its number stands in ``%openrouter history``."""
-    if not text.isdecimal():
-        raise CommandError("%openrouter show wants the number of a turn; %openrouter history tells them.")
-    return Turns([context.session.ledger.turn(int(text))], shown=None)
-
-
+@command(
+    "system",
+    "show or set the system prompt of this thread; none, unset, @prompt",
+    Argument("text", "TEXT", "the prompt; @NAME, none or unset", default="", takes="text", words=("none", "unset")),
+    is_text=True,
+)
 def system(context: NotebookContext, text: str) -> None:
-    """``%openrouter system [TEXT|@NAME|none|unset]``: shows or sets what this thread's questions begin with.
+    """Shows or sets what this thread's questions begin with.
 
     ``@NAME`` is the prompt that was named so by ``%openrouter prompt``.
     """
@@ -120,73 +166,87 @@ def system(context: NotebookContext, text: str) -> None:
     print(f"System prompt of thread {talk.thread}: {talk.system or 'none'}")
 
 
-def export(context: NotebookContext, text: str) -> None:
-    """``%openrouter export FILE [--force]``: the conversation as .md to read or .json as messages."""
-    words = words_of(text)
-    files = [word for word in words if word != "--force"]
-    if len(files) != 1:
-        raise CommandError("%openrouter export wants one file, such as talk.md or talk.json.")
+@command(
+    "export",
+    "the conversation as .md, or .json of messages",
+    Argument("file", "FILE", "its kind is told by its name", wants="one file, such as talk.md", is_required=True),
+    _FORCE,
+)
+def export(context: NotebookContext, file: str, force: bool) -> None:
+    """Writes the conversation as .md to read or .json as messages."""
     talk = Conversation(context.session)
-    path = talk.export(files[0], overwrite="--force" in words)
+    path = talk.export(file, overwrite=force)
     print(f"Wrote {_turns(len(talk))} to {path.name}.")
 
 
-def import_(context: NotebookContext, text: str) -> None:
-    """``%openrouter import FILE``: a new thread with the messages of a .json file. Nothing in it is carried out."""
-    words = words_of(text)
-    if len(words) != 1:
-        raise CommandError(
-            f"%openrouter import wants one .json file of messages, of at most {LARGEST_FILE // 1_000_000} MB."
-        )
-    talk = Conversation(context.session).import_(words[0])
-    print(f"Thread {talk.thread} holds {_turns(len(talk))} of {Path(words[0]).name}; the cells go on from there.")
+@command(
+    "import",
+    "a .json of messages as a new thread",
+    Argument(
+        "file",
+        "FILE",
+        "messages in OpenAI's form",
+        wants=f"one .json file of messages, of at most {LARGEST_FILE // 1_000_000} MB",
+        is_required=True,
+    ),
+)
+def import_(context: NotebookContext, file: str) -> None:
+    """A new thread with the messages of a .json file. Nothing in it is carried out."""
+    talk = Conversation(context.session).import_(file)
+    print(f"Thread {talk.thread} holds {_turns(len(talk))} of {Path(file).name}; the cells go on from there.")
 
 
-def adopt(context: NotebookContext, text: str) -> None:
-    """``%openrouter adopt OLD.ipynb``: the conversation of a notebook that was renamed or copied to this one.
+@command(
+    "adopt",
+    "the conversation of a notebook that was renamed or copied",
+    Argument("old", "OLD", "its old name", wants="the notebook's old name, such as adopt old.ipynb", is_required=True),
+)
+def adopt(context: NotebookContext, old: str) -> None:
+    """Takes the conversation of a notebook that was renamed or copied to this one.
 
     Where the front end does not tell which notebook this is, the kernel becomes OLD from now on.
     """
-    words = words_of(text)
-    if len(words) != 1:
-        raise CommandError("%openrouter adopt wants the notebook's old name, such as adopt old.ipynb.")
     location, known = context.session.host.where(), context.session.threads.notebooks()
-    old = _notebook(
-        words[0], known, Path(location.notebook).parent if location.budget_scope_name == "notebook" else Path.cwd()
-    )
-    if location.budget_scope_name != "notebook":
-        context.join_notebook(old)
-        return _say_length(context, f"This kernel goes on the conversation of {Path(old).name}.")
-    is_moved = old.endswith(".ipynb") and not Path(old).exists()
-    names = context.session.threads.adopt(old, location.notebook, is_moved=is_moved)
+    is_told = location.budget_scope_name == "notebook"
+    notebook = _notebook(old, known, Path(location.notebook).parent if is_told else Path.cwd())
+    if not is_told:
+        context.join_notebook(notebook)
+        return _say_length(context, f"This kernel goes on the conversation of {Path(notebook).name}.")
+    is_moved = notebook.endswith(".ipynb") and not Path(notebook).exists()
+    names = context.session.threads.adopt(notebook, location.notebook, is_moved=is_moved)
     cost = "with what it cost" if is_moved else "what it cost stays with the old notebook"
-    return _say_length(context, f"Adopted {', '.join(names)} of {Path(old).name}; {cost}.")
+    return _say_length(context, f"Adopted {', '.join(names)} of {Path(notebook).name}; {cost}.")
 
 
-def forget(context: NotebookContext, text: str) -> None:
-    """``%openrouter forget [--notebook | --thread [NAME] | --before DATE] [--yes]``: deletes for good, after asking."""
+@command(
+    "forget",
+    "delete for good",
+    Argument("--notebook", help="all that this notebook has asked", group="what"),
+    Argument("--thread", "NAME", "a thread (the current one)", takes="optional", names="thread", group="what"),
+    Argument("--before", "DATE", "what is older: 2026-11-25", moment, "a date, such as 2026-11-25", group="what"),
+    Argument("--yes", help="do not ask"),
+)
+def forget(context: NotebookContext, notebook: bool, thread: str | None, before: datetime | None, yes: bool) -> None:
+    """Deletes turns of this notebook and their costs for good, after asking."""
     from or_magic.ledger.forgetting import Deletion
 
-    words = words_of(text)
-    is_sure = "--yes" in words
-    what, *values = [word for word in words if word != "--yes"] or [""]
-    notebook, ledger = context.session.host.where().notebook, context.session.ledger
+    here, known = context.session.host.where().notebook, context.session.threads
 
-    def delete(forgetting: Deletion) -> int:
-        if what == "--notebook" and not values:
-            return forgetting.notebook(notebook)
-        if what == "--thread" and len(values) <= 1:
-            name = values[0] if values else context.session.threads.current_name(notebook)
-            context.session.threads.path(notebook, name)  # says what is near where there is none
-            return forgetting.thread(notebook, name)
-        if what == "--before" and len(values) == 1:
-            return forgetting.before(notebook, moment(values[0]))
+    def delete(deletion: Deletion) -> int:
+        if notebook:
+            return deletion.notebook(here)
+        if thread is not None:
+            name = thread or known.current_name(here)
+            known.path(here, name)  # says what is near where there is none
+            return deletion.thread(here, name)
+        if before is not None:
+            return deletion.before(here, before)
         raise CommandError("%openrouter forget wants one of --notebook, --thread [NAME], --before 2026-11-25.")
 
-    count = delete(Deletion(ledger, really=False))
-    if not is_sure and not _agrees(context, f"Delete {_turns(count)} and their costs for good?"):
+    count = delete(Deletion(context.session.ledger, really=False))
+    if not yes and not _agrees(context, f"Delete {_turns(count)} and their costs for good?"):
         return print("Nothing was deleted.")
-    delete(Deletion(ledger))
+    delete(Deletion(context.session.ledger))
     return print(f"Deleted {_turns(count)}.")
 
 
@@ -213,17 +273,6 @@ def _notebook(typed: str, known: list[str], folder: Path) -> str:
     near = difflib.get_close_matches(Path(typed).name, [Path(name).name for name in known], n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]}?" if near else ""
     raise CommandError(f"No notebook {typed!r} has a conversation here.{hint}")
-
-
-def _nothing(text: str, command: str) -> None:
-    if text:
-        raise CommandError(f"%openrouter {command} takes nothing more; {text!r} was typed.")
-
-
-def _count(text: str, command: str) -> int:
-    if text and (not text.isdecimal() or int(text) == 0):
-        raise CommandError(f"%openrouter {command} wants a number of turns; {text!r} was typed.")
-    return int(text or 1)
 
 
 def _turns(count: int) -> str:

@@ -9,6 +9,7 @@ from or_magic.catalog.card import model_card
 from or_magic.commands.arguments import model_id
 from or_magic.commands.context import NotebookContext
 from or_magic.commands.conversation import thread_row
+from or_magic.commands.subcommand import Argument, command, one_of
 from or_magic.errors import CommandError, MissingKeyError, StoreError
 from or_magic.money import format_usd
 from or_magic.settings.layers import ALIASES, NAMES, PROMPTS, no_such
@@ -17,28 +18,61 @@ from or_magic.settings.parameters import PARAMETER_BY_NAME, PARAMETERS, UNSET_WO
 from or_magic.text import strip_terminal
 
 _DEFAULT = "default"
+_ON_TOP = Argument("--notebook", help="for this notebook alone, on top of the others")
 _SHOWN = 80  # characters of a named prompt
 _ALIASES = {parameter.long_flag.lstrip("-"): parameter.name for parameter in PARAMETERS if parameter.flag}
 
 
-def put(context: NotebookContext, text: str) -> None:
-    """``%openrouter set [--user] [NAME VALUE]``: sets an option for this notebook; alone it shows all of them.
+@command("panel", "a widget to choose a model, talk and watch the money in")
+def show_panel(context: NotebookContext) -> object:
+    """One widget with the model, the conversation, the settings and the money of this notebook.
+
+    What is asked there and in cells is one conversation. ``or_magic.Panel()`` makes the same; `close` takes it away.
+    """
+    if context.front_end == "terminal":
+        raise CommandError(
+            "The panel needs a notebook: JupyterLab, Notebook or VS Code. Here %openrouter ask TEXT asks."
+        )
+    return context.show_panel()
+
+
+@command(
+    "model",
+    "show the model of this notebook, or set it",
+    Argument("id", "ID", "of the model, or its short name", names="model"),
+)
+def model(context: NotebookContext, id: str | None) -> None:
+    """Shows or sets the model that this notebook's cells ask, and what is known of it."""
+    settings = context.session.settings
+    if id is not None:
+        settings.notebook["model"] = id if id in settings.names_of(ALIASES) else model_id(id)
+    chosen = settings.model()
+    print(f"{chosen.value} ({chosen.source})")
+    print(strip_terminal("\n".join(f"  {line}" for line in model_card(context.session.models, chosen.value))), end="\n")
+
+
+@command(
+    "set",
+    "show or set an option of this notebook",
+    Argument("name", "NAME", "of an option or a parameter; alone all of them are shown", default="", names="setting"),
+    Argument("value", "VALUE", "its value; unset takes back what was set", default="", takes="text", names="value"),
+    Argument("--user", help="for all notebooks"),
+)
+def put(context: NotebookContext, name: str, value: str, user: bool) -> None:
+    """Sets an option for this notebook; alone it shows all of them.
 
     With --user for all notebooks, in the settings file (%openrouter config tells where it is); unset takes it out.
     """
-    if not text:
-        return config(context, "")
-    words, is_for_all = without_flag(text, "--user")
-    name, _, value = words.partition(" ")
-    value = value.strip()
+    if not name:
+        return _show_all(context)
     name = _ALIASES.get(name.lstrip("-"), name.lstrip("-").replace("-", "_"))
-    if name == "model" and not is_for_all:
+    if name == "model" and not user:
         raise CommandError("The model is set by %openrouter model ID; for all notebooks by set --user model ID.")
     if name not in NAMES:
         raise CommandError(no_such(name))
     if not value:
         raise CommandError(f"%openrouter set {name} wants a value, or the word {UNSET_WORD} to take back what was set.")
-    if is_for_all:
+    if user:
         settings = context.session.settings
         known = settings.names_of(ALIASES)
         value = value.strip("'\"")
@@ -52,37 +86,6 @@ def put(context: NotebookContext, text: str) -> None:
     else:
         context.session.settings.put(name, value.strip("'\""))
     return print(_row(context, name))
-
-
-def config(context: NotebookContext, text: str) -> None:
-    """``%openrouter config``: every setting, its value, and who set it; where the user's file is, and what is named."""
-    if text:
-        raise CommandError(f"%openrouter config takes nothing more; {text!r} was typed. To set: %openrouter set.")
-    settings = context.session.settings
-    chosen = settings.model()
-    print(f"{'model':<20} {chosen.value} ({chosen.source})")
-    print(_row(context, "base_url"))
-    rows = {option: _row(context, option.name) for option in OPTIONS}
-    width = max(map(len, rows.values()))
-    for option, row in rows.items():
-        print(f"{row:<{width}}  {option.help}")
-    for name in settings.parameters():
-        print(_row(context, name))
-    for title, table in (("alias", ALIASES), ("prompt", PROMPTS)):
-        for name, told in settings.names_of(table).items():
-            print(f"{title} {name:<{19 - len(title)}} {shortened(told)}")
-    path = settings.file.path
-    print(f"For all notebooks: {_from_home(path)}{'' if path.exists() else ' (not there yet)'}")
-    print("%openrouter set NAME VALUE changes one for this notebook; %openrouter help flags lists all parameters.")
-
-
-def without_flag(text: str, flag: str) -> tuple[str, bool]:
-    """What was typed without a flag that may stand first or last, and whether it did."""
-    words = text.split(" ")
-    if flag in (words[0], words[-1]):
-        words.remove(flag)
-        return " ".join(words).strip(), True
-    return text, False
 
 
 def shortened(text: str) -> str:
@@ -123,35 +126,46 @@ def _row(context: NotebookContext, name: str) -> str:
     return f"{name:<20} {setting.value}{unit} ({setting.source})"
 
 
-def alias(context: NotebookContext, text: str) -> None:
-    """``%openrouter alias [NAME ID]``: a short name for a model; alone it shows all of them, ``unset`` takes one away.
+@command(
+    "alias",
+    "a short name for a model, for all notebooks",
+    Argument("name", "NAME", "the short name", default="", names="alias"),
+    Argument("id", "ID", "of the model; unset takes the name away", default="", words=("unset",), names="model"),
+    _ON_TOP,
+)
+def alias(context: NotebookContext, name: str, id: str, notebook: bool) -> None:
+    """A short name for a model; alone it shows all of them, ``unset`` takes one away.
 
     ``%openrouter alias fast openai/gpt-5-mini``, then ``%%openrouter fast``. It is kept in the settings file, for all
     notebooks; with --notebook it holds in this kernel, on top of that.
     """
-    words, is_here = without_flag(text, "--notebook")
-    name, _, id = words.partition(" ")
-    if id and id.strip() != UNSET_WORD:
+    if id and id != UNSET_WORD:
         _check_name(name, "an alias")
-        id = model_id(id.strip())
-    _put(context, ALIASES, name, id.strip(), is_here)
+        id = model_id(id)
+    _put(context, ALIASES, name, id, is_here=notebook)
 
 
-def prompt(context: NotebookContext, text: str) -> None:
-    """``%openrouter prompt [NAME TEXT]``: a text to begin with; alone it shows all of them, ``unset`` takes one away.
+@command(
+    "prompt",
+    "a text to begin with: %%openrouter --prompt NAME",
+    Argument("name", "NAME", "what it is called", default="", names="prompt"),
+    Argument("text", "TEXT", "the text; unset takes the name away", default="", takes="text"),
+    _ON_TOP,
+    is_text=True,
+)
+def prompt(context: NotebookContext, name: str, text: str, notebook: bool) -> None:
+    """A text to begin with; alone it shows all of them, ``unset`` takes one away.
 
     ``%openrouter prompt review Review this code.``, then ``%%openrouter --prompt review`` sends it before the cell's
     text; ``--system @review`` sends it as the system prompt. It is sent as it is: {{ }} in it is text. It is kept in
     the settings file, for all notebooks; with --notebook, which stands first, it holds in this kernel, on top of that.
     """
-    is_here = text.startswith("--notebook ")
-    name, _, told = text.removeprefix("--notebook ").strip().partition(" ")
-    if told and told.strip() != UNSET_WORD:
+    if text and text != UNSET_WORD:
         _check_name(name, "a prompt's name")
-    _put(context, PROMPTS, name, told.strip(), is_here)
+    _put(context, PROMPTS, name, text, is_here=notebook)
 
 
-def _put(context: NotebookContext, table: str, name: str, text: str, is_here: bool) -> None:
+def _put(context: NotebookContext, table: str, name: str, text: str, *, is_here: bool) -> None:
     """Keeps, takes away or shows what is named."""
     settings = context.session.settings
     before = settings.names_of(table)  # also looks whether the file is sound
@@ -180,8 +194,39 @@ def _check_name(name: str, what: str) -> None:
         raise CommandError(f"{name!r} cannot be {what}: letters, digits, _, - and ., beginning with a letter.")
 
 
+@command("config", "every setting, its value, who set it, and where the file is")
+def config(context: NotebookContext) -> None:
+    """Every setting, its value, and who set it; where the user's file is, and what is named in it."""
+    _show_all(context)
+
+
+def _show_all(context: NotebookContext) -> None:
+    settings = context.session.settings
+    chosen = settings.model()
+    print(f"{'model':<20} {chosen.value} ({chosen.source})")
+    print(_row(context, "base_url"))
+    rows = {option: _row(context, option.name) for option in OPTIONS}
+    width = max(map(len, rows.values()))
+    for option, row in rows.items():
+        print(f"{row:<{width}}  {option.help}")
+    for name in settings.parameters():
+        print(_row(context, name))
+    for title, table in (("alias", ALIASES), ("prompt", PROMPTS)):
+        for name, told in settings.names_of(table).items():
+            print(f"{title} {name:<{19 - len(title)}} {shortened(told)}")
+    path = settings.file.path
+    print(f"For all notebooks: {_from_home(path)}{'' if path.exists() else ' (not there yet)'}")
+    print("%openrouter set NAME VALUE changes one for this notebook; %openrouter help flags lists all parameters.")
+
+
+@command(
+    "key",
+    "type a key; it is kept in this kernel's memory alone",
+    Argument("text", default="", takes="text"),  # to say what is to be done with a key that was typed here
+    is_text=True,
+)
 def key(context: NotebookContext, text: str) -> None:
-    """``%openrouter key``: asks for a key in a field that does not show it; kept in this process's memory alone."""
+    """Asks for a key in a field that does not show it; it is kept in this process's memory alone."""
     if text:
         raise CommandError(
             "A key written into a cell would be saved with the notebook. Delete it from the cell, run %openrouter key "
@@ -196,11 +241,14 @@ def key(context: NotebookContext, text: str) -> None:
     print(f"Key for {context.session.service} set for this kernel. It is not written anywhere.")
 
 
-def sandbox(context: NotebookContext, text: str) -> None:
-    """``%openrouter sandbox``: this notebook asks a rehearsal on this machine; ``stop`` goes back to the service."""
-    if text not in ("", "stop"):
-        raise CommandError(f"%openrouter sandbox takes nothing more, or stop; {text!r} was typed.")
-    if text == "stop":
+@command(
+    "sandbox",
+    "rehearse without a key: answers from this machine, with play money",
+    Argument("word", "stop", "go back to the service", one_of("stop"), "nothing more, or stop", words=("stop",)),
+)
+def sandbox(context: NotebookContext, word: str | None) -> None:
+    """From now on this notebook asks a rehearsal on this machine; ``stop`` goes back to the service."""
+    if word == "stop":
         context.close_sandbox()
         print(f"The sandbox is gone. This notebook asks {context.session.service}.")
         return
@@ -225,18 +273,6 @@ def show(context: NotebookContext) -> None:
     print("%openrouter help lists what can be typed.")
 
 
-def model(context: NotebookContext, text: str) -> None:
-    """``%openrouter model [ID]``: shows or sets the model that this notebook's cells ask, and what is known of it."""
-    settings = context.session.settings
-    if text:
-        if len(text.split()) > 1:
-            raise CommandError(f"%openrouter model takes one id; {text!r} was typed.")
-        settings.notebook["model"] = text if text in settings.names_of(ALIASES) else model_id(text)
-    chosen = settings.model()
-    print(f"{chosen.value} ({chosen.source})")
-    print(strip_terminal("\n".join(f"  {line}" for line in model_card(context.session.models, chosen.value))), end="\n")
-
-
 def _key_row(context: NotebookContext) -> str:
     try:
         return f"set ({context.session.settings.key().source})"
@@ -258,17 +294,3 @@ def _spent_row(context: NotebookContext) -> str:
         return str(error)
     unknown = f", {spent.unknown} of unknown cost" if spent.unknown else ""
     return f"{format_usd(spent.pico_usd)} in {spent.turns:,} answers{unknown}"
-
-
-def show_panel(context: NotebookContext, text: str) -> object:
-    """``%openrouter panel``: one widget with the model, the conversation, the settings and the money of this notebook.
-
-    What is asked there and in cells is one conversation. ``or_magic.Panel()`` makes the same; `close` takes it away.
-    """
-    if text:
-        raise CommandError(f"%openrouter panel takes nothing more; {text!r} was typed.")
-    if context.front_end == "terminal":
-        raise CommandError(
-            "The panel needs a notebook: JupyterLab, Notebook or VS Code. Here %openrouter ask TEXT asks."
-        )
-    return context.show_panel()

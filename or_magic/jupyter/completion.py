@@ -20,28 +20,13 @@ from or_magic.settings.options import BY_NAME
 from or_magic.settings.parameters import PARAMETER_BY_NAME, PARAMETERS, UNSET_WORD
 
 if TYPE_CHECKING:
+    from or_magic.commands.subcommand import Names
     from or_magic.jupyter.notebook_context import JupyterContext
 
 _LINE = re.compile(r"^\s*(?:[A-Za-z_]\w*\s*=\s*)?%(?P<mark>%?)(?:openrouter|or)(?:\s+(?P<rest>.*))?$")
 _MOST = 200
 _ID_FLAGS = ("--model", "-m", "--fallback")
 _TOOLBOX = ("variables", "describe", "python")
-_MODEL_FLAGS = "--free --vision --tools --structured --reasoning --min-context --max-price --author --since".split()
-_MODEL_FLAGS += "--modality --sort --limit --job --user --refresh".split()
-_AFTER: dict[str, tuple[str, ...]] = {
-    "--sort": ("price", "context", "newest", "intelligence", "value", "name"),
-    "--modality": ("text", "image", "file", "audio", "video"),
-    "chart": ("context", "intelligence", "history", "spending"),
-    "budget": ("--day", "--thread", "off"),
-    "cost": ("--all", "--since", "--plot"),
-    "replay": ("export", "import"),
-    "sandbox": ("stop",),
-    "forget": ("--notebook", "--thread", "--before"),
-    "history": ("--all", "--search"),
-    "fix": ("--values", "--model"),
-    "explain": ("--values", "--model"),
-    "help": ("flags",),
-}
 
 
 class Completed(NamedTuple):
@@ -102,30 +87,40 @@ def _in_cell(context: JupyterContext, before: list[str], word: str) -> Iterable[
 
 
 def _in_line(context: JupyterContext, before: list[str], word: str) -> Iterable[Completed]:
-    from or_magic.commands.registry import COMMANDS
+    """Subcommands, then what the declaration of one says that it takes next."""
+    from or_magic.commands.registry import COMMANDS, command_of
 
     if not before:
-        names = [Completed(command.name, command.help) for command in COMMANDS]
-        return _matching(word, [*names, Completed("help", "this; every flag of a cell")])
-    name, last = before[0], before[-1]
-    if name in ("model", "endpoints") or (name == "alias" and len(before) == 2):
-        return _ids(context, word)
-    if name in ("switch", "fork") or last == "--thread":
-        return _matching(word, _threads(context))
-    if name == "set":
-        return _settings(context, [each for each in before[1:] if each != "--user"], word)
-    if name in ("alias", "prompt") and len(before) == 1:
-        names_of = context.session.settings.names_of(ALIASES if name == "alias" else PROMPTS)
-        return _matching(word, [Completed(each) for each in names_of])
-    if name in ("fix", "explain") and last in _ID_FLAGS:
-        return _ids(context, word)
-    if name == "stop":
-        return _matching(word, [Completed("all"), *(Completed(str(ask.turn_id)) for ask in context.session.jobs())])
-    if last in _AFTER and last.startswith("-"):
-        return _matching(word, map(Completed, _AFTER[last]))
-    if name == "models":
-        return _matching(word, map(Completed, _MODEL_FLAGS)) if word.startswith("-") else _ids(context, word)
-    return _matching(word, map(Completed, _AFTER.get(name, ())))
+        return _matching(word, [Completed(command.name, command.help) for command in COMMANDS])
+    command = command_of(before[0])
+    named: list[Completed] = []
+    typed: list[Completed] = []
+    for argument in command.next_arguments(before[1:]) if command is not None else ():
+        if argument.takes == "cell":
+            named += _in_cell(context, before[1:], word)
+        elif argument.is_flag and before[-1] != argument.name:
+            typed.append(Completed(argument.name, argument.help))
+        elif argument.is_flag or not word.startswith("-"):
+            named += _named(context, argument.names, before, word)
+            typed += map(Completed, argument.words)
+    return [*named, *_matching(word, typed)]
+
+
+def _named(context: JupyterContext, names: Names, before: list[str], word: str) -> Iterable[Completed]:
+    """What there is of a kind of things that have names."""
+    match names:
+        case "model":
+            return _ids(context, word)
+        case "thread":
+            return _matching(word, _threads(context))
+        case "setting" | "value":
+            return _settings(context, [each for each in before[1:] if each != "--user"], word)
+        case "alias" | "prompt":
+            known = context.session.settings.names_of(ALIASES if names == "alias" else PROMPTS)
+            return _matching(word, map(Completed, known))
+        case "job":
+            return _matching(word, (Completed(str(job.turn_id)) for job in context.session.jobs()))
+    return ()
 
 
 def _settings(context: JupyterContext, before: list[str], word: str) -> Iterable[Completed]:
@@ -144,7 +139,7 @@ def _settings(context: JupyterContext, before: list[str], word: str) -> Iterable
 def _flags(context: JupyterContext, before: list[str]) -> Iterator[Completed]:
     """The flags that are not on the line yet, without those that the model does not hear."""
     model = next((word for word in before if "/" in word), None) or context.session.settings.model().value
-    known = context.session.models.here(model)
+    known = context.session.models.stored(model)
     heard = known.supported_parameters if known is not None and not known.is_router else frozenset()
     for flag in FLAGS:
         is_heard = flag.parameter is None or not flag.parameter.ability or not heard
@@ -206,8 +201,8 @@ def _ids(context: JupyterContext, word: str) -> list[Completed]:
         return listed
     base, colon, variant = word.partition(":")
     places = ranked(word, completion_index.ids, (), completion_index.prices)[:_MOST]
-    listed += [Completed(completion_index.ids[location], completion_index.told[location]) for location in places]
-    if colon and base in completion_index.places:
+    listed += [Completed(completion_index.ids[location], completion_index.price_texts[location]) for location in places]
+    if colon and base in completion_index.known_ids:
         listed += [Completed(f"{base}:{each}") for each in ("nitro", "floor", "online") if each.startswith(variant)]
     return listed
 

@@ -1,8 +1,8 @@
 """The databases that hold a ledger: a SQLite file, here, or a PostgreSQL server that a team shares (`postgres`).
 
 Both give transactions that take plain SQL with named parameters, the same text for both. A file is read through
-Python's own sqlite3: the rest of SQLAlchemy costs a fresh kernel 127 ms and 12 MB, and a statement through it ten to
-twenty times what SQLite itself takes. So only what makes tables goes through SQLAlchemy (`Store.altering`).
+Python's own sqlite3: SQLAlchemy costs a fresh kernel 127 ms and 12 MB, and a statement through it many times what
+SQLite itself takes. So only what makes tables goes through SQLAlchemy (`Store.altering`).
 
 Text is kept exactly, in columns that any SQLite browser can read. Python's str can hold two things that no database
 takes as text: NUL, and half of a surrogate pair. Models and file names do hold them, and an answer that was paid for
@@ -112,7 +112,7 @@ class Store(Protocol):
 
     @property
     def location(self) -> str:
-        """Where it is, for people; a password is not in it."""
+        """The file or the address of the database, as it is shown to people; without a password."""
 
     def reading(self) -> AbstractContextManager[Transaction]:
         """A transaction that reads: all its queries see the same state.
@@ -136,7 +136,7 @@ class Store(Protocol):
         """
 
     def vacuum(self) -> None:
-        """Gives back the room of what was deleted, so that it cannot be read from the disk.
+        """Gives back the disk space of what was deleted, so that it can be read from the disk no longer.
 
         Raises:
             StoreError: it cannot be written.
@@ -171,7 +171,7 @@ class StoreFile:
 
     @property
     def location(self) -> str:
-        """Where it is, for people."""
+        """The path of the file."""
         return str(self._path)
 
     @contextlib.contextmanager
@@ -246,7 +246,7 @@ class StoreFile:
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        # With a limit: an interrupt at an unlucky instant may leave the lock taken. Never freeze the kernel.
+        # With a limit: an interrupt at an unlucky instant may leave it locked. Never freeze the kernel.
         if not self._lock.acquire(timeout=LOCK_TIMEOUT_S):
             raise StoreError(f"The ledger {self.location} is in use by another thread. Restart the kernel.")
         try:

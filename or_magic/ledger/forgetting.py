@@ -1,8 +1,8 @@
 """Deleting for good: turns, what they said, and nothing that others still need.
 
-Messages are shared: the same text at the same point is stored once, and a later prompt stands upon all that was sent
-along with it. So a turn that stays but followed a deleted one is given new messages which follow what stays; its text
-is the same, its address another. Then whatever no turn needs is deleted, and the store gives back the room.
+Messages are shared: a text at one point of a conversation is stored once, and the address of a prompt depends on all
+messages before it. So a turn that stays but followed a deleted one is given new messages, which follow what stays: its
+text is the same, its address another. Then messages that no turn needs are deleted, and the disk space is given back.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ class Deletion:
         """
         with self._store.writing() as transaction:
             id = notebook_id(transaction, identity)
-            doomed = _unshared(transaction, "notebook", id, "notebook")
+            deleted = _unshared(transaction, "notebook", id, "notebook")
             if self._really and id is not None:
                 transaction.update("notebooks", id, {"thread": None})
-                _drop_threads(transaction, "notebook", id)
-                _delete(transaction, doomed)
+                _delete_threads(transaction, "notebook", id)
+                _delete(transaction, deleted)
                 if transaction.value("SELECT id FROM turns WHERE notebook = :id LIMIT 1", {"id": id}) is None:
                     transaction.run("DELETE FROM notebooks WHERE id = :id", {"id": id})
-        return self._end(len(doomed))
+        return self._end(len(deleted))
 
     def thread(self, identity: str, name: str) -> int:
         """A thread with its turns; those that another thread goes on from stay.
@@ -56,15 +56,15 @@ class Deletion:
         with self._store.writing() as transaction:
             named = {"notebook": notebook_id(transaction, identity), "name": name}
             id = transaction.value("SELECT id FROM threads WHERE notebook = :notebook AND name = :name", named)
-            doomed = _unshared(transaction, "thread", id, "id")
+            deleted = _unshared(transaction, "thread", id, "id")
             if self._really and id is not None:
                 others = "SELECT id FROM threads WHERE notebook = :notebook AND id <> :id ORDER BY id DESC LIMIT 1"
                 newest = transaction.value(others, {**named, "id": id})
                 current = {"newest": newest, "id": id}
                 transaction.run("UPDATE notebooks SET thread = :newest WHERE thread = :id", current)
-                _drop_threads(transaction, "id", id)
-                _delete(transaction, doomed)
-        return self._end(len(doomed))
+                _delete_threads(transaction, "id", id)
+                _delete(transaction, deleted)
+        return self._end(len(deleted))
 
     def before(self, identity: str, moment: datetime) -> int:
         """The turns of a notebook that were asked before a moment, also those that later ones go on from.
@@ -75,10 +75,10 @@ class Deletion:
         with self._store.writing() as transaction:
             id = notebook_id(transaction, identity)
             old = "SELECT id FROM turns WHERE notebook = :notebook AND started_utc < :moment"
-            doomed = transaction.values(old, {"notebook": id, "moment": moment})
+            deleted = transaction.values(old, {"notebook": id, "moment": moment})
             if self._really:
-                _delete(transaction, doomed)
-        return self._end(len(doomed))
+                _delete(transaction, deleted)
+        return self._end(len(deleted))
 
     def _end(self, count: int) -> int:
         if self._really and count:
@@ -87,44 +87,44 @@ class Deletion:
 
 
 def _unshared(transaction: Transaction, column: str, value: int | None, of_threads: str) -> list[TurnId]:
-    """The turns with this value in a column that no thread needs, but those with it in their column `of_threads`."""
+    """The turns with this value in `column` that no thread needs, but threads with it in their column `of_threads`."""
     of_value = {"value": value}
-    doomed = set(transaction.values(f"SELECT id FROM turns WHERE {column} = :value", of_value))
+    deleted = set(transaction.values(f"SELECT id FROM turns WHERE {column} = :value", of_value))
     for thread in transaction.rows(f"SELECT tip, undone FROM threads WHERE {of_threads} <> :value", of_value):
         for end in (thread.tip, thread.undone):
-            if end is not None and doomed and end >= min(doomed):  # ids only grow along a path
-                doomed -= {row.id for row in path_rows(transaction, end)}
-    return sorted(doomed)
+            if end is not None and deleted and end >= min(deleted):  # ids only grow along a path
+                deleted -= {row.id for row in path_rows(transaction, end)}
+    return sorted(deleted)
 
 
-def _drop_threads(transaction: Transaction, column: str, value: int) -> None:
+def _delete_threads(transaction: Transaction, column: str, value: int) -> None:
     of_value, threads = {"value": value}, f"threads WHERE {column} = :value"
     transaction.run(f"UPDATE turns SET thread = NULL WHERE thread IN (SELECT id FROM {threads})", of_value)
     transaction.run(f"DELETE FROM {threads}", of_value)
 
 
-def _delete(transaction: Transaction, doomed: list[TurnId]) -> None:
-    rows = transaction.rows_in("SELECT prompt, answer FROM turns WHERE id IN :values", doomed)
+def _delete(transaction: Transaction, deleted: list[TurnId]) -> None:
+    rows = transaction.rows_in("SELECT prompt, answer FROM turns WHERE id IN :values", deleted)
     ends: list[str] = [hash for row in rows for hash in (row.answer, row.prompt) if hash]
-    _cut(transaction, doomed)
-    transaction.run_in("DELETE FROM turns WHERE id IN :values", doomed)
-    ends += _transplant(transaction, ends)
+    _unlink(transaction, deleted)
+    transaction.run_in("DELETE FROM turns WHERE id IN :values", deleted)
+    ends += _readdress(transaction, ends)
     for hash in ends:
         delete_unneeded(transaction, hash)
 
 
-def _cut(transaction: Transaction, doomed: list[TurnId]) -> None:
-    """Nothing that stays names what goes."""
+def _unlink(transaction: Transaction, deleted: list[TurnId]) -> None:
+    """Clears what refers to the deleted turns in turns and threads that stay."""
     named = (("turns", "previous"), ("turns", "displaced"), ("turns", "replayed_from"))
     for table, name in (*named, ("threads", "tip"), ("threads", "undone")):
-        transaction.run_in(f"UPDATE {table} SET {name} = NULL WHERE {name} IN :values", doomed)
+        transaction.run_in(f"UPDATE {table} SET {name} = NULL WHERE {name} IN :values", deleted)
 
 
-def _transplant(transaction: Transaction, ends: list[str]) -> list[str]:
-    """Gives the turns that stood upon deleted messages new ones that do not; the addresses that they had."""
+def _readdress(transaction: Transaction, ends: list[str]) -> list[str]:
+    """Gives the turns that followed deleted messages new ones that do not; the addresses that they had."""
     changes: dict[TurnId, dict[str, str]] = {}
     old: list[str] = []
-    for turn in _standing_upon(transaction, [hash for hash in ends if not _is_of_a_turn(transaction, hash)]):
+    for turn in _turns_after(transaction, [hash for hash in ends if not _is_of_a_turn(transaction, hash)]):
         chain = _chain(transaction, turn.answer or turn.prompt)
         begun = next(i for i, (hash, _) in enumerate(chain) if hash == turn.prompt)
         parent: str | None = None
@@ -141,8 +141,8 @@ def _transplant(transaction: Transaction, ends: list[str]) -> list[str]:
     return old
 
 
-def _standing_upon(transaction: Transaction, lost: list[str]) -> list[Row]:
-    """The turns whose messages come after one of these."""
+def _turns_after(transaction: Transaction, lost: list[str]) -> list[Row]:
+    """The turns whose messages come after one of these messages."""
     found: dict[TurnId, Any] = {}
     below = set(lost)
     while below:
@@ -166,7 +166,7 @@ def _chain(transaction: Transaction, hash: str) -> list[tuple[str, Message]]:
 
 
 def _staying(transaction: Transaction, chain: list[tuple[str, Message]]) -> Iterator[tuple[str, Message]]:
-    """Of the messages that were sent along, those of turns that stay. A turn begins with what the user said."""
+    """The messages of a chain that belong to turns that stay. A turn begins with a message of the user."""
     exchanges: list[list[tuple[str, Message]]] = []
     for hash, message in chain:
         if message.role == "user" or not exchanges:

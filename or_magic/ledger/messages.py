@@ -69,7 +69,7 @@ def message_hash(parent: str | None, message: Message) -> str:
 
 
 def address(parent: str | None, role: str, parts: Iterable[tuple[str, str]]) -> str:
-    """The address of a message as it is stored: its role, and each part as its kind and content."""
+    """The address, as 64 hex digits, of what is stored as a role and parts, each with its kind and content."""
     digest = hashlib.sha256()
     for text in (_PURPOSE, parent or "", role):
         digest.update(_netstring(text))
@@ -79,7 +79,7 @@ def address(parent: str | None, role: str, parts: Iterable[tuple[str, str]]) -> 
 
 
 def kind_and_content(part: Part) -> tuple[PartKind, str]:
-    """How a part is stored."""
+    """The kind and the content that a part is stored as."""
     match part:
         case TextPart(text):
             return "text", text
@@ -109,7 +109,7 @@ def kind_and_content(part: Part) -> tuple[PartKind, str]:
 
 
 def part_of(kind: str, content: str) -> Part:
-    """The part that is stored so.
+    """The part that is stored as this kind and content.
 
     Raises:
         StoreError: there is no such kind.
@@ -164,26 +164,26 @@ def keep_message(transaction: Transaction, parent: str | None, message: Message)
     Raises:
         StoreError: there is no message at `parent`.
     """
-    hash = message_hash(parent, message)
-    if _is_kept(transaction, hash):
-        return hash
+    contents = [kind_and_content(part) for part in message.parts]
+    hash = address(parent, message.role, contents)
+    row = {"hash": hash, "parent": parent, "role": message.role}
     if parent is not None and not _is_kept(transaction, parent):
         raise StoreError(
             f"The ledger does not hold the message {parent[:12]} that this conversation would go on from. "
             "Point OR_MAGIC_STORE to the file that holds it, or begin a new conversation."
         )
-    transaction.run(
-        "INSERT INTO messages (hash, parent, role) VALUES (:hash, :parent, :role)",
-        {"hash": hash, "parent": parent, "role": message.role},
-    )
+    if not transaction.run(_MESSAGE_IF_NEW, row):
+        return hash
     rows = [
         {"message": hash, "position": position, "kind": kind, "content": content}
-        for position, (kind, content) in enumerate(map(kind_and_content, message.parts))
+        for position, (kind, content) in enumerate(contents)
     ]
-    transaction.run_many(
-        "INSERT INTO parts (message, position, kind, content) VALUES (:message, :position, :kind, :content)", rows
-    )
+    transaction.run_many(_PART, rows)
     return hash
+
+
+_MESSAGE_IF_NEW = "INSERT INTO messages (hash, parent, role) VALUES (:hash, :parent, :role) ON CONFLICT DO NOTHING"
+_PART = "INSERT INTO parts (message, position, kind, content) VALUES (:message, :position, :kind, :content)"
 
 
 def delete_unneeded(transaction: Transaction, hash: str | None) -> None:

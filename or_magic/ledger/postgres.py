@@ -1,8 +1,7 @@
 """A ledger on a PostgreSQL server that a team shares, through SQLAlchemy and psycopg.
 
-SQLite lets one writer in at a time. Here an advisory lock does the same, so that what the ledger reads and writes in
-one transaction needs no other proof; each takes a few milliseconds. The lock is given back with the transaction, also
-when the process is killed.
+SQLite lets one writer in at a time. Here an advisory lock does so, and what a transaction has read stays true until it
+has written; each takes a few milliseconds. The lock is given back with the transaction, also when the process is killed.
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from or_magic.errors import StoreError
 from or_magic.ledger.databases import NO_PARAMETERS, Row, Transaction, insertion, rows_of, stored
 
-_LOCK = 0x6F726D  # any number that is ours: "orm"
+_ADVISORY_LOCK = 0x6F726D  # any number that is ours: "orm"
 _LOCK_TIMEOUT_MS = 15_000
-_CONNECT_S = 10
+_CONNECT_TIMEOUT_S = 10
 
 
 class StoreServer:
@@ -76,11 +75,11 @@ class StoreServer:
             StoreError: the server cannot be reached, or refuses.
         """
         with self._explained(), self._engine.begin() as connection:
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
             yield connection
 
     def vacuum(self) -> None:
-        """Gives back the room of what was deleted.
+        """Gives back the disk space of what was deleted.
 
         Raises:
             StoreError: the server cannot be reached, or refuses.
@@ -162,7 +161,7 @@ def _make_engine(url: URL) -> Engine:
     try:
         engine = create_engine(
             url,
-            connect_args={"connect_timeout": _CONNECT_S},
+            connect_args={"connect_timeout": _CONNECT_TIMEOUT_S},
             max_overflow=-1,  # a thread that has an answer to write never waits for a connection
             pool_pre_ping=True,  # a server that was restarted meanwhile is no error
             hide_parameters=True,  # what people asked does not belong into tracebacks

@@ -82,7 +82,7 @@ class NewTurn(Value, frozen=True):
         worst_pico_usd: what it may cost at most, which is held back until its cost is known; None without a budget.
         limits: what must not be passed.
         prompt_bytes: of all text that is sent, in UTF-8.
-        request_hash: equal for requests whose answers stand for each other; None where it stands for no other.
+        request_hash: equal for requests of which one's answer may be given for the other; None where none may.
         replayed_from: the turn whose answer is given again; None for a question that is asked.
         kind: what is paid for: ``chat``, or another kind of request that costs.
     """
@@ -136,7 +136,7 @@ class HistorySlice(Value, frozen=True):
     """Where a question stands in its conversation.
 
     Attributes:
-        context: what is sent along, the oldest first.
+        context: the earlier turns that are sent along, the oldest first.
         later: how many answers were made after the turn that it takes the place of, by other cells.
         thread_id: the thread; None where it stands alone, or the thread is yet to be made.
         previous: the turn before it on the path.
@@ -163,7 +163,13 @@ class Outlook(Value, frozen=True):
 
 
 class Opened(Value, frozen=True):
-    """A question that is written down: its id, which is never given again, its thread (None: none), where it stands."""
+    """A question that was written down.
+
+    Attributes:
+        id: its turn's; no other turn ever gets it, not even after this one was deleted.
+        thread_id: its thread; None where it stands alone.
+        history_slice: where it stands in its conversation.
+    """
 
     id: TurnId
     thread_id: int | None
@@ -245,7 +251,7 @@ class Progress(Value, frozen=True):
 
     @property
     def message(self) -> Message | None:
-        """What has arrived as a message, equal to `Answer.message`; None where nothing has."""
+        """What has arrived as a message, as `Answer.message` gives it; None where nothing has arrived."""
         thoughts: tuple[Part, ...] = (ReasoningPart(self.reasoning),) if self.reasoning else ()
         signed = tuple(part for part in self.others if isinstance(part, ReasoningDetailsPart))
         text: tuple[Part, ...] = (TextPart(self.text),) if self.text else ()
@@ -262,7 +268,7 @@ class Turn(Value, frozen=True, kw_only=True):
         between: what passed between prompt and answer: calls of tools and what they gave; () as a rule.
         answer: None where nothing arrived. While the turn is open: what its last checkpoint had.
         answer_hash: the answer's address in the tree; None while the turn is open, or where nothing arrived.
-        parent: the hash of the message before the prompt, the last that was sent along; None where none was.
+        parent: the hash of the message before the prompt: the last of the earlier ones that were sent; None for none.
         thread: the name of its thread; None where it stands alone.
         previous: the turn before it on the path of its thread.
         history_turns: how many earlier turns were sent along.
@@ -323,7 +329,7 @@ class Turn(Value, frozen=True, kw_only=True):
 
 
 class KeptAnswer(Value, frozen=True):
-    """An answer that stands for itself, outside of any ledger: in a file.
+    """An answer outside of any ledger, as a file holds it.
 
     Attributes:
         key: the hash of the request that it answers.

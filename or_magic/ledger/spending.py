@@ -1,4 +1,4 @@
-"""What was spent, and on which models: the costs of turns, put right afterwards, summed, and learned from."""
+"""What was spent, and on which models: costs that are told later, sums, and what past turns teach."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Spending:
         return [PaidTurn(**vars(row)) for row in rows]
 
     def release(self, turn_id: TurnId) -> None:
-        """Holds back no longer what a finished turn may have cost: its cost will not be told.
+        """Releases what is reserved for a finished turn whose cost will not be told.
 
         Raises:
             StoreError: it cannot be written.

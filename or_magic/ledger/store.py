@@ -1,7 +1,10 @@
-"""The ledger: turns are opened, written down as their answer arrives, finished and found again; budgets are kept.
+"""The ledger: what notebooks asked, were answered and paid.
 
-A question reserves what it may cost at most, in the transaction that writes it down. So questions of many cells and
-many processes cannot pass a limit together. What is reserved counts until the cost is known; then the cost counts.
+A turn is written down before it is sent, while it arrives (checkpoints), and once at its end; each is one short
+transaction.
+
+A question reserves what it may cost at most in the transaction that writes it down. So the questions of many cells and
+many processes cannot pass a budget together. What is reserved counts until the cost is known; then the cost counts.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 import functools
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, overload
@@ -18,7 +21,15 @@ import psutil
 
 from or_magic.errors import BudgetError, StoreError
 from or_magic.ledger.databases import NO_PARAMETERS, Row, Store, StoreFile, Transaction, insertion
-from or_magic.ledger.history import keep_path, open_thread, settle, slice_history
+from or_magic.ledger.history import (
+    ThreadEnd,
+    is_up_to_date,
+    keep_path,
+    make_thread,
+    settle_thread,
+    slice_history,
+    thread_end,
+)
 from or_magic.ledger.messages import delete_unneeded, keep_message, messages_of
 from or_magic.ledger.records import (
     IMPORTED,
@@ -41,106 +52,15 @@ from or_magic.ledger.turn_rows import columns_of, partial_columns, partial_progr
 from or_magic.money import format_usd
 from or_magic.types import Ending, Message
 
-
-def reserve(transaction: Transaction, turn: NewTurn, notebook: int) -> None:
-    """Makes sure that `turn` passes none of its limits, whatever it costs at most.
-
-    Raises:
-        BudgetError: it would.
-    """
-    if not turn.limits or turn.worst_pico_usd is None:
-        return
-    of_name = {"notebook": notebook, "name": turn.thread or ""}
-    thread_id = transaction.value("SELECT id FROM threads WHERE notebook = :notebook AND name = :name", of_name)
-    for limit in turn.limits:
-        found = standing(transaction, limit, turn.budget_scope, turn.service, thread_id)
-        if turn.worst_pico_usd > found.rest:
-            raise refusal(found, turn.worst_pico_usd)
-
-
-def refusal(found: BudgetState, worst_pico_usd: int) -> BudgetError:
-    """The line that says why a question is not sent."""
-    held = f" and {format_usd(found.reserved)} held back by answers under way" if found.reserved else ""
-    error = BudgetError(
-        f"This may cost up to {format_usd(worst_pico_usd)}, and {_named(found.limit)} has "
-        f"{format_usd(max(found.rest, 0))} left: {format_usd(found.spent)} spent{held}. Nothing was sent. Ways on: a "
-        "smaller --max-tokens, a shorter prompt, a cheaper model, --over-budget, or %openrouter budget AMOUNT."
-    )
-    error.may_be_free_later = worst_pico_usd <= found.rest + found.reserved
-    return error
-
-
-_IN_SCOPE: Mapping[Scope, str] = {
-    "notebook": "purse = :budget_scope",
-    "day": "purse = :budget_scope AND started_utc >= :midnight",
-    "thread": "thread = :thread",
-    "all": "started_utc >= :midnight",
-}
-_UNKNOWN_SUMS = (
-    "sum(reserved_pico_usd) AS reserved, "
-    "sum(CASE WHEN reserved_pico_usd IS NULL THEN estimated_pico_usd END) AS estimated"
-)
-
-
-def standing(
-    transaction: Transaction, limit: Limit, budget_scope: str, service: str, thread_id: int | None
-) -> BudgetState:
-    """How a limit stands. Inside a transaction of the caller."""
-    if limit.scope == "cell":
-        return BudgetState(limit, 0, 0)
-    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    of_limit = {"service": service, "budget_scope": budget_scope, "thread": thread_id, "midnight": midnight}
-    where = f"FROM turns WHERE service = :service AND {_IN_SCOPE[limit.scope]} AND cost_pico_usd"
-    spent = transaction.value(f"SELECT sum(cost_pico_usd) AS spent {where} IS NOT NULL", of_limit)
-    unknown = transaction.rows(f"SELECT {_UNKNOWN_SUMS} {where} IS NULL", of_limit)[0]
-    return BudgetState(limit, int(spent or 0) + int(unknown.estimated or 0), int(unknown.reserved or 0))
-
-
-def _named(limit: Limit) -> str:
-    if limit.scope == "cell":
-        return f"--max-cost {format_usd(limit.pico_usd).lstrip('$')}"
-    names = {"notebook": "this notebook's", "day": "today's", "thread": "this thread's", "all": "all notebooks' daily"}
-    return f"{names[limit.scope]} budget of {format_usd(limit.pico_usd)}"
-
-
-SILENT_S = 900.0
+SILENT_S = 900.0  # a process of another machine that has written nothing for so long has ended
 _SAME_S = 5.0  # a start is told in seconds since the boot, whose moment moves when the clock is set
-
-
-def this_process() -> str:
-    """The owner that this process is; another one after a fork."""
-    return _owner(os.getpid())
-
-
-def is_gone(owner: str | None, seen_utc: datetime | None) -> bool:
-    """Whether the process that wrote last at `seen_utc` has ended."""
-    host, id, started = ((owner or "") + "//").split("/")[:3]
-    if host != _host():
-        return seen_utc is None or seen_utc < datetime.now(UTC) - timedelta(seconds=SILENT_S)
-    try:
-        process = psutil.Process(int(id))
-        is_another = abs(process.create_time() - float(started)) > _SAME_S
-        return is_another or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.AccessDenied:
-        return False
-    except (psutil.Error, ValueError):
-        return True
-
-
-@functools.lru_cache(maxsize=8)
-def _owner(process_id: int) -> str:
-    return f"{_host()}/{process_id}/{psutil.Process(process_id).create_time():.2f}"
-
-
-def _host() -> str:
-    return socket.gethostname().replace("/", "-")
 
 
 class Ledger:
     """What notebooks asked, were answered and paid. Made by `Ledger.open`.
 
     Attributes:
-        store: the transactions, for the other rooms of the ledger.
+        store: the transactions, for the other files of the ledger.
     """
 
     def __init__(self, store: Store) -> None:
@@ -167,17 +87,8 @@ class Ledger:
 
     @property
     def location(self) -> str:
-        """Where it is, for people."""
+        """The file or the address of the database, as it is shown to people; without a password."""
         return self.store.location
-
-    def preview(self, turn: NewTurn) -> HistorySlice:
-        """Where a question would stand, and what would be sent along, if it were asked now. Changes nothing.
-
-        Raises:
-            StoreError: the ledger cannot be read.
-        """
-        with self.store.reading() as transaction:
-            return slice_history(transaction, notebook_id(transaction, turn.notebook), turn)
 
     def outlook(self, turn: NewTurn) -> Outlook:
         """Where a question would stand if it were asked now, what would be sent along, and the budgets that are set.
@@ -188,8 +99,9 @@ class Ledger:
             StoreError: the ledger cannot be read.
         """
         with self.store.reading() as transaction:
-            history = slice_history(transaction, notebook_id(transaction, turn.notebook), turn)
-            return Outlook(history, kept_limits(transaction, turn.budget_scope, turn.service, history.thread_id))
+            end = thread_end(transaction, turn)
+            limits = limits_of(transaction, turn.budget_scope, turn.service, end.thread)
+            return Outlook(slice_history(transaction, turn, end), limits)
 
     def open_turn(self, turn: NewTurn, history: HistorySlice | None = None) -> Opened:
         """Writes down a question that is about to be sent; from now on the thread ends with it. One transaction.
@@ -202,28 +114,15 @@ class Ledger:
             BudgetError: one of ``turn.limits`` would be passed if it cost ``turn.worst_pico_usd``.
             StoreError: it cannot be written. Send nothing then.
         """
-        now = datetime.now(UTC)
         with self.store.writing() as transaction:
-            notebook = made_notebook(transaction, turn.notebook)
-            reserve(transaction, turn, notebook)
-            is_current = history is not None and _still_ends_there(transaction, notebook, turn, history)
-            history_slice = history if is_current and history else slice_history(transaction, notebook, turn)
-            row = row_of(turn) | {"notebook": notebook, "prompt": keep_path(transaction, history_slice, turn.prompt)}
-            row |= {"started_utc": now, "seen_utc": now, "owner": this_process()}
-            row |= {
-                "history_turns": len(history_slice.context),
-                "previous": history_slice.previous,
-                "displaced": history_slice.displaced,
-            }
-            if turn.thread is not None:
-                row["thread"] = open_thread(transaction, notebook, turn.thread)
-            id = transaction.insert("turns", row)
-            if turn.thread is not None:
-                transaction.update("threads", row["thread"], {"tip": id})
-        return Opened(id, row.get("thread"), history_slice)
+            end = thread_end(transaction, turn, history)
+            check_limits(transaction, turn, end.thread)
+            if history is None or not is_up_to_date(history, end):
+                history = slice_history(transaction, turn, end)
+            return _open(transaction, turn, history, end)
 
     def checkpoint(self, turn_id: TurnId, progress: Progress) -> None:
-        """Writes down what has arrived so far, in place of the last checkpoint.
+        """Writes down what has arrived so far, in place of the last checkpoint. One transaction.
 
         On a finished turn this does nothing.
 
@@ -273,8 +172,8 @@ class Ledger:
             if limits is None:
                 return None
             spent = spent_in(transaction, turn.purse, turn.service)
-            states = (standing(transaction, limit, turn.purse, turn.service, turn.thread) for limit in limits)
-            return Settled(spent, tuple(states))
+            states = budget_states(transaction, limits, turn.purse, turn.service, turn.thread, spent=spent)
+            return Settled(spent, states)
 
     def mark_interrupted(self) -> int:
         """Ends the turns whose process has died, with what their last checkpoint had; how many there were.
@@ -346,7 +245,7 @@ class Ledger:
         return self._turns(f"{where} ORDER BY turns.id DESC LIMIT :limit", params)[::-1]
 
     def finish_imported(self, turn_id: TurnId, replies: Sequence[Message]) -> None:
-        """Writes down all that followed a prompt that was not asked here: complete, at no cost. None: it has no answer.
+        """Writes down the replies to an imported prompt, at no cost; without replies the turn counts as stopped.
 
         Raises:
             StoreError: it cannot be written, or there is no such turn.
@@ -373,7 +272,7 @@ class Ledger:
         return next(iter(self._turns(newest, {"notebook": notebook})), None)
 
     def spent(self, budget_scope: str, service: str) -> SpentTotal:
-        """What was paid out of this budget scope at this service; nothing, for one that never was used.
+        """What was paid out of this budget scope at this service; all zero where it was never used.
 
         The cost in a checkpoint counts as well: a turn whose process was killed was paid for all the same.
 
@@ -384,7 +283,7 @@ class Ledger:
             return spent_in(transaction, budget_scope, service)
 
     def close(self) -> None:
-        """Lets go of the file. A late checkpoint still finds its way in."""
+        """Closes the connections to the database. A checkpoint that comes late opens one of its own."""
         self.store.close()
 
     def _unfinished(self, transaction: Transaction, turn_id: TurnId) -> Row | None:
@@ -408,122 +307,6 @@ class Ledger:
             f"There is no turn {turn_id} in the ledger {self.location}. "
             "Point OR_MAGIC_STORE to the file that holds it, or ask again."
         )
-
-
-_SERVER_SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
-
-
-def _store_at(location: str | Path | None) -> Store:
-    if location is None:
-        import platformdirs
-
-        return StoreFile(platformdirs.user_data_path("or_magic", appauthor=False) / "ledger.sqlite")
-    scheme, is_address, _ = str(location).partition("://")
-    if is_address and scheme in _SERVER_SCHEMES:
-        from or_magic.ledger.postgres import StoreServer
-
-        return StoreServer(str(location))
-    if is_address or str(location) == ":memory:":
-        # The address itself is not shown: it may hold a password.
-        what = f"a {scheme} address" if is_address else "a database in memory"
-        raise StoreError(
-            f"OR_MAGIC_STORE names {what}; a ledger is kept in a file or in a postgresql:// database. Name one of them."
-        )
-    return StoreFile(Path(location))
-
-
-def _bring_up_to_date(store: Store) -> None:
-    with store.reading() as transaction:
-        is_ledger = {"migrations", "turns"} <= transaction.table_names()
-        number = transaction.value("SELECT max(number) AS number FROM migrations") if is_ledger else 0
-    if number != SCHEMA_NUMBER:
-        from or_magic.ledger.migrations import migrate
-
-        migrate(store)
-
-
-def _still_ends_there(transaction: Transaction, notebook: int, turn: NewTurn, history: HistorySlice) -> bool:
-    """Whether a thread has not changed since this was read of it, and nothing of it was deleted."""
-    if turn.thread is None:
-        return history.thread_id is None
-    of_name = {"notebook": notebook, "name": turn.thread}
-    thread = transaction.row("SELECT id, tip FROM threads WHERE notebook = :notebook AND name = :name", of_name)
-    if thread is None:
-        return history == HistorySlice()
-    if (thread.id, thread.tip) != (history.thread_id, history.displaced):
-        return False
-    named = {exchange.turn_id for exchange in history.context} | {history.previous} - {None}
-    return len(named) == len(transaction.rows_in("SELECT id FROM turns WHERE id IN :values", named))
-
-
-# Not an answer from a file, which is there to be given again: its question is not known.
-_WAS_SAID = f"(turns.run IS NULL OR turns.run <> '{IMPORTED}' OR turns.thread IS NOT NULL)"
-_SAYS = """
-SELECT 1 FROM parts
-WHERE parts.message IN (turns.prompt, turns.answer) AND parts.kind = 'text'
-    AND lower(parts.content) LIKE lower(:pattern) ESCAPE '/'"""
-_TURNS = """
-SELECT turns.*, notebooks.identity, threads.name AS thread_name
-FROM turns JOIN notebooks ON turns.notebook = notebooks.id LEFT JOIN threads ON turns.thread = threads.id"""
-_UNFINISHED_TURN = """
-SELECT id, state, prompt, answer, thread, displaced, purse, service, generation_id,
-    partial_text, partial_reasoning, partial_parts, attempts, may_be_billed_twice
-FROM turns WHERE id = :id"""
-
-
-def _finish(transaction: Transaction, turn: Row, progress: Progress, ending: State, error: str | None) -> None:
-    answer = progress.message
-    ended = {
-        "answer": keep_message(transaction, turn.prompt, answer) if answer else None,
-        "state": ending,
-        "error": error,
-        "ended_utc": datetime.now(UTC),
-        "partial_text": None,
-        "partial_reasoning": None,
-        "partial_parts": None,
-        "answer_bytes": len(progress.text.encode("utf-8", "surrogatepass")),
-        "estimated_pico_usd": progress.estimated_pico_usd,
-    }
-    if ending == "interrupted" and turn.generation_id is None:
-        ended["reserved_pico_usd"] = None  # nobody can tell what it cost
-    transaction.update("turns", turn.id, columns_of(progress) | ended)
-    delete_unneeded(transaction, turn.answer)  # of an interruption that was none
-    settle(transaction, turn, is_complete=ending == "complete")
-
-
-def spent_in(transaction: Transaction, budget_scope: str, service: str) -> SpentTotal:
-    """What `Ledger.spent` tells, inside a transaction of the caller. An index holds all that it reads."""
-    sums = transaction.rows(_SPENT, {"budget_scope": budget_scope, "service": service})[0]
-    return SpentTotal(int(sums.pico_usd or 0), sums.turns, sums.unknown)
-
-
-_SPENT = """
-SELECT sum(cost_pico_usd) AS pico_usd, count(*) AS turns,
-    count(CASE WHEN cost_pico_usd IS NULL AND state <> 'open' THEN 1 END) AS unknown
-FROM turns WHERE purse = :budget_scope AND service = :service"""
-
-
-def notebook_id(transaction: Transaction, identity: str) -> int | None:
-    """The id of a notebook; None where it is not known."""
-    id: int | None = transaction.value("SELECT id FROM notebooks WHERE identity = :identity", {"identity": identity})
-    return id
-
-
-def made_notebook(transaction: Transaction, identity: str) -> int:
-    """The id of a notebook, which is written down where it is not known."""
-    known = notebook_id(transaction, identity)
-    if known is not None:
-        return known
-    return transaction.insert("notebooks", {"identity": identity, "created_utc": datetime.now(UTC)})
-
-
-def kept_limits(transaction: Transaction, budget_scope: str, service: str, thread_id: int | None) -> tuple[Limit, ...]:
-    """The budgets that a question of this budget scope on this thread is under. Inside a caller's transaction."""
-    query = "SELECT scope, limit_pico_usd FROM budgets WHERE purse = :budget_scope AND service = :service"
-    scopes: dict[str, Scope] = {"notebook": "notebook", "day": "day", f"thread:{thread_id}": "thread"}
-    rows = transaction.rows(query, {"budget_scope": budget_scope, "service": service})
-    amounts = {row.scope: row.limit_pico_usd for row in rows}
-    return tuple(Limit(scope, amounts[name]) for name, scope in scopes.items() if name in amounts)
 
 
 class Budgets:
@@ -558,9 +341,9 @@ class Budgets:
             StoreError: it cannot be read.
         """
         with self._store.reading() as transaction:
-            return kept_limits(transaction, budget_scope, service, thread_id)
+            return limits_of(transaction, budget_scope, service, thread_id)
 
-    def standings(
+    def states(
         self, budget_scope: str, service: str, thread_id: int | None, limits: tuple[Limit, ...]
     ) -> tuple[BudgetState, ...]:
         """How these limits stand now.
@@ -569,4 +352,233 @@ class Budgets:
             StoreError: it cannot be read.
         """
         with self._store.reading() as transaction:
-            return tuple(standing(transaction, limit, budget_scope, service, thread_id) for limit in limits)
+            return budget_states(transaction, limits, budget_scope, service, thread_id)
+
+
+_SERVER_SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
+
+
+def _store_at(location: str | Path | None) -> Store:
+    if location is None:
+        import platformdirs
+
+        return StoreFile(platformdirs.user_data_path("or_magic", appauthor=False) / "ledger.sqlite")
+    scheme, is_address, _ = str(location).partition("://")
+    if is_address and scheme in _SERVER_SCHEMES:
+        from or_magic.ledger.postgres import StoreServer
+
+        return StoreServer(str(location))
+    if is_address or str(location) == ":memory:":
+        # The address itself is not shown: it may hold a password.
+        what = f"a {scheme} address" if is_address else "a database in memory"
+        raise StoreError(
+            f"OR_MAGIC_STORE names {what}; a ledger is kept in a file or in a postgresql:// database. Name one of them."
+        )
+    return StoreFile(Path(location))
+
+
+def _bring_up_to_date(store: Store) -> None:
+    with store.reading() as transaction:
+        is_ledger = {"migrations", "turns"} <= transaction.table_names()
+        number = transaction.value("SELECT max(number) AS number FROM migrations") if is_ledger else 0
+    if number != SCHEMA_NUMBER:
+        from or_magic.ledger.migrations import migrate
+
+        migrate(store)
+
+
+def _open(transaction: Transaction, turn: NewTurn, history: HistorySlice, end: ThreadEnd) -> Opened:
+    notebook = end.notebook if end.notebook is not None else made_notebook(transaction, turn.notebook)
+    thread = end.thread
+    if thread is None and turn.thread is not None:
+        thread = make_thread(transaction, notebook, turn.thread, is_first=not end.has_threads)
+    now = datetime.now(UTC)
+    row = row_of(turn) | {
+        "notebook": notebook,
+        "thread": thread,
+        "prompt": keep_path(transaction, history, turn.prompt),
+        "history_turns": len(history.context),
+        "previous": history.previous,
+        "displaced": history.displaced,
+        "started_utc": now,
+        "seen_utc": now,
+        "owner": this_process(),
+    }
+    id = transaction.insert("turns", row)
+    if thread is not None:
+        transaction.update("threads", thread, {"tip": id})
+    return Opened(id, thread, history)
+
+
+def _finish(transaction: Transaction, turn: Row, progress: Progress, ending: State, error: str | None) -> None:
+    answer = progress.message
+    ended = {
+        "answer": keep_message(transaction, turn.prompt, answer) if answer else None,
+        "state": ending,
+        "error": error,
+        "ended_utc": datetime.now(UTC),
+        "partial_text": None,
+        "partial_reasoning": None,
+        "partial_parts": None,
+        "answer_bytes": len(progress.text.encode("utf-8", "surrogatepass")),
+        "estimated_pico_usd": progress.estimated_pico_usd,
+    }
+    if ending == "interrupted" and turn.generation_id is None:
+        ended["reserved_pico_usd"] = None  # nobody can tell what it cost
+    transaction.update("turns", turn.id, columns_of(progress) | ended)
+    delete_unneeded(transaction, turn.answer)  # of an interruption that was none
+    settle_thread(transaction, turn, is_complete=ending == "complete")
+
+
+# Whether a turn's question is known: of an answer that was imported from a file it is not.
+_WAS_SAID = f"(turns.run IS NULL OR turns.run <> '{IMPORTED}' OR turns.thread IS NOT NULL)"
+_SAYS = """
+SELECT 1 FROM parts
+WHERE parts.message IN (turns.prompt, turns.answer) AND parts.kind = 'text'
+    AND lower(parts.content) LIKE lower(:pattern) ESCAPE '/'"""
+_TURNS = """
+SELECT turns.*, notebooks.identity, threads.name AS thread_name
+FROM turns JOIN notebooks ON turns.notebook = notebooks.id LEFT JOIN threads ON turns.thread = threads.id"""
+_UNFINISHED_TURN = """
+SELECT id, state, prompt, answer, thread, displaced, purse, service, generation_id,
+    partial_text, partial_reasoning, partial_parts, attempts, may_be_billed_twice
+FROM turns WHERE id = :id"""
+
+
+def spent_in(transaction: Transaction, budget_scope: str, service: str) -> SpentTotal:
+    """What `Ledger.spent` tells, inside a transaction of the caller. An index holds all that it reads."""
+    sums = transaction.rows(_SPENT, {"budget_scope": budget_scope, "service": service})[0]
+    return SpentTotal(int(sums.pico_usd or 0), sums.turns, sums.unknown)
+
+
+_SPENT = """
+SELECT sum(cost_pico_usd) AS pico_usd, count(*) AS turns,
+    count(CASE WHEN cost_pico_usd IS NULL AND state <> 'open' THEN 1 END) AS unknown
+FROM turns WHERE purse = :budget_scope AND service = :service"""
+
+
+def notebook_id(transaction: Transaction, identity: str) -> int | None:
+    """The id of a notebook; None where it is not known."""
+    id: int | None = transaction.value("SELECT id FROM notebooks WHERE identity = :identity", {"identity": identity})
+    return id
+
+
+def made_notebook(transaction: Transaction, identity: str) -> int:
+    """The id of a notebook, which is written down where it is not known."""
+    known = notebook_id(transaction, identity)
+    if known is not None:
+        return known
+    return transaction.insert("notebooks", {"identity": identity, "created_utc": datetime.now(UTC)})
+
+
+def limits_of(transaction: Transaction, budget_scope: str, service: str, thread_id: int | None) -> tuple[Limit, ...]:
+    """The budgets that are set for a budget scope, a service and a thread, within a transaction of the caller."""
+    query = "SELECT scope, limit_pico_usd FROM budgets WHERE purse = :budget_scope AND service = :service"
+    rows = transaction.rows(query, {"budget_scope": budget_scope, "service": service})
+    amounts = {row.scope: row.limit_pico_usd for row in rows}
+    scopes: dict[str, Scope] = {"notebook": "notebook", "day": "day", f"thread:{thread_id}": "thread"}
+    return tuple(Limit(scope, amounts[name]) for name, scope in scopes.items() if name in amounts)
+
+
+def check_limits(transaction: Transaction, turn: NewTurn, thread_id: int | None) -> None:
+    """Makes sure that `turn` passes none of its limits, whatever it costs at most.
+
+    Raises:
+        BudgetError: it would.
+    """
+    if turn.worst_pico_usd is None:
+        return
+    for state in budget_states(transaction, turn.limits, turn.budget_scope, turn.service, thread_id):
+        if turn.worst_pico_usd > state.rest:
+            raise over_budget(state, turn.worst_pico_usd)
+
+
+def over_budget(state: BudgetState, worst_pico_usd: int) -> BudgetError:
+    """The error that says why a question is not sent: it may cost so much, and the budget has less left."""
+    held = f" and {format_usd(state.reserved)} held back by answers under way" if state.reserved else ""
+    error = BudgetError(
+        f"This may cost up to {format_usd(worst_pico_usd)}, and {_named(state.limit)} has "
+        f"{format_usd(max(state.rest, 0))} left: {format_usd(state.spent)} spent{held}. Nothing was sent. Ways on: a "
+        "smaller --max-tokens, a shorter prompt, a cheaper model, --over-budget, or %openrouter budget AMOUNT."
+    )
+    error.may_be_free_later = worst_pico_usd <= state.rest + state.reserved
+    return error
+
+
+def budget_states(
+    transaction: Transaction,
+    limits: Iterable[Limit],
+    budget_scope: str,
+    service: str,
+    thread_id: int | None,
+    *,
+    spent: SpentTotal | None = None,
+) -> tuple[BudgetState, ...]:
+    """How limits stand for a budget scope, a service and a thread, within a transaction of the caller.
+
+    Args:
+        spent: what `spent_in` has told of the budget scope in this transaction, so that it is not summed again.
+    """
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    params = {"service": service, "budget_scope": budget_scope, "thread": thread_id, "midnight": midnight}
+    states = []
+    for limit in limits:
+        if limit.scope == "cell":
+            states.append(BudgetState(limit, 0, 0))
+            continue
+        where = f"FROM turns WHERE service = :service AND {_IN_SCOPE[limit.scope]} AND cost_pico_usd"
+        if limit.scope == "notebook" and spent is not None:
+            cost: Any = spent.pico_usd
+        else:
+            cost = transaction.value(f"SELECT sum(cost_pico_usd) AS cost {where} IS NOT NULL", params)
+        unknown = transaction.rows(f"SELECT {_UNKNOWN_SUMS} {where} IS NULL", params)[0]
+        states.append(BudgetState(limit, int(cost or 0) + int(unknown.estimated or 0), int(unknown.reserved or 0)))
+    return tuple(states)
+
+
+_IN_SCOPE: Mapping[Scope, str] = {
+    "notebook": "purse = :budget_scope",
+    "day": "purse = :budget_scope AND started_utc >= :midnight",
+    "thread": "thread = :thread",
+    "all": "started_utc >= :midnight",
+}
+_UNKNOWN_SUMS = (
+    "sum(reserved_pico_usd) AS reserved, "
+    "sum(CASE WHEN reserved_pico_usd IS NULL THEN estimated_pico_usd END) AS estimated"
+)
+
+
+def _named(limit: Limit) -> str:
+    if limit.scope == "cell":
+        return f"--max-cost {format_usd(limit.pico_usd).lstrip('$')}"
+    names = {"notebook": "this notebook's", "day": "today's", "thread": "this thread's", "all": "all notebooks' daily"}
+    return f"{names[limit.scope]} budget of {format_usd(limit.pico_usd)}"
+
+
+def this_process() -> str:
+    """The name of this process in the turns that it writes: machine, process id, start. A fork has its own."""
+    return _owner(os.getpid())
+
+
+def is_gone(owner: str | None, seen_utc: datetime | None) -> bool:
+    """Whether the process that wrote last at `seen_utc` has ended."""
+    host, id, started = ((owner or "") + "//").split("/")[:3]
+    if host != _host():
+        return seen_utc is None or seen_utc < datetime.now(UTC) - timedelta(seconds=SILENT_S)
+    try:
+        process = psutil.Process(int(id))
+        is_another = abs(process.create_time() - float(started)) > _SAME_S
+        return is_another or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.AccessDenied:
+        return False
+    except (psutil.Error, ValueError):
+        return True
+
+
+@functools.lru_cache(maxsize=8)
+def _owner(process_id: int) -> str:
+    return f"{_host()}/{process_id}/{psutil.Process(process_id).create_time():.2f}"
+
+
+def _host() -> str:
+    return socket.gethostname().replace("/", "-")

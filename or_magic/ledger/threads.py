@@ -48,7 +48,7 @@ class Threads:
 
     def current_name(self, notebook: str) -> str:
         """The thread that the notebook's cells work in."""
-        return next((thread.name for thread in self.of(notebook) if thread.is_current), MAIN)
+        return self.current(notebook)[0]
 
     def current(self, notebook: str, name: str | None = None) -> tuple[str, str | None]:
         """A thread's name and its system prompt, which is None where it has none.
@@ -277,7 +277,7 @@ def _counts(row: Row) -> bool:
 
 
 def _questions(transaction: Transaction, path: list[Row]) -> list[list[Row]]:
-    """The turns of a path, those together that one question made: what tools gave is the prompt of its next step."""
+    """The turns of a path grouped by question; one whose prompt holds results of tools is a step of that before it."""
     steps = _tool_prompts(transaction, [row.prompt for row in path])
     found: list[list[Row]] = []
     for row in path:
@@ -330,8 +330,8 @@ class Branches:
     def __init__(self, ledger: Ledger) -> None:
         self._store = ledger.store
 
-    def spots(self, notebook: str, thread: str | None, shown: TurnId | None = None) -> list[BranchPoint]:
-        """The questions of a thread's path, the oldest first; behind them an attempt that did not end well, if that is
+    def branch_points(self, notebook: str, thread: str | None, shown: TurnId | None = None) -> list[BranchPoint]:
+        """The questions of a thread's path, the oldest first; after them an attempt that did not end well, if that is
         the newest that was asked there.
 
         Args:
@@ -348,18 +348,20 @@ class Branches:
             path = [row for row in path_rows(transaction, found.tip) if row.state in ("complete", "open")]
             tools = _tool_prompts(transaction, [row.prompt for row in path])
             siblings = _siblings(transaction, [row.id for row in path])
-            spots: list[BranchPoint] = []
+            points: list[BranchPoint] = []
             for row in path:
-                if row.prompt in tools and spots:
-                    spots[-1] = BranchPoint((*spots[-1].steps, row.id), spots[-1].branches)
+                if row.prompt in tools and points:
+                    points[-1] = BranchPoint((*points[-1].steps, row.id), points[-1].branches)
                 else:
-                    spots.append(BranchPoint((row.id,), siblings.get(row.id, (row.id,))))
+                    points.append(BranchPoint((row.id,), siblings.get(row.id, (row.id,))))
             attempt = _attempt(transaction, found, shown)
-            return [*spots, attempt] if attempt is not None else spots
+            return [*points, attempt] if attempt is not None else points
 
     def go_to(self, notebook: str, turn_id: TurnId, thread: str | None = None) -> TurnId | None:
-        """Lets a thread go by this turn, to the newest end that is behind it; the turn itself where it did not end well
-        and can only be shown (see `spots`), else None.
+        """Leads a thread's path over this turn, to the newest end after it.
+
+        Returns:
+            The turn itself where it did not end well, and can only be shown (see `branch_points`); else None.
 
         Raises:
             StoreError: there is no such turn or thread, or it cannot be written.
@@ -383,7 +385,7 @@ def find_thread(transaction: Transaction, notebook: str, name: str | None) -> Ro
 
 
 def _tool_prompts(transaction: Transaction, prompts: list[str]) -> set[str]:
-    """Which of these prompts are what tools gave."""
+    """Those of these prompts that hold the results of tools."""
     query = "SELECT hash FROM messages WHERE hash IN :values AND role = 'tool'"
     return {row.hash for row in transaction.rows_in(query, prompts)}
 
@@ -417,7 +419,7 @@ def _place(row: Row) -> tuple[TurnId | None, int | None]:
 
 
 def _attempt(transaction: Transaction, thread: Row, shown: TurnId | None) -> BranchPoint | None:
-    """What was asked last behind the tip, if it did not end well."""
+    """The question that was asked last after the tip of a thread, if it did not end well."""
     behind = "turns.previous IS NULL" if thread.tip is None else "turns.previous = :tip"
     query = f"{_ASKED} AND {behind} AND turns.thread = :thread ORDER BY turns.id"
     rows = transaction.rows(query, {"tip": thread.tip, "thread": thread.id})
@@ -434,7 +436,7 @@ ORDER BY CASE WHEN thread = :thread THEN 0 ELSE 1 END, id DESC LIMIT 1"""
 
 
 def _end_of(transaction: Transaction, row: Row, thread: int) -> TurnId:
-    """The newest end of the paths that go on behind a turn; those of the thread that goes there count first."""
+    """The newest end of the paths that go on after a turn; paths of `thread` are preferred."""
     at: TurnId = row.id
     while True:
         next_one = transaction.value(_BEHIND, {"at": at, "thread": thread, "other": row.thread})

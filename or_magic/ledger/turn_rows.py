@@ -15,7 +15,7 @@ _LARGEST_INTEGER = 2**63 - 1
 
 
 def row_of(turn: NewTurn) -> dict[str, Any]:
-    """The columns that a new turn itself gives; notebook, prompt and time come from the ledger."""
+    """The columns of a new turn that its question gives; the ledger adds notebook, prompt and time."""
     return {
         "state": "open",
         "purse": turn.budget_scope,

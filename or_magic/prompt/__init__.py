@@ -1,1 +1,1 @@
-"""What is sent: templates, values of Python as parts of a message, what an answer shall be."""
+"""What is sent: templates, values of Python as parts of a message, formats of answers."""

@@ -1,9 +1,9 @@
-"""What an answer shall be: text, code, JSON, an image, or a validated value of a schema; what the model is told of it.
+"""The format of an answer: text, code, JSON, an image, or a validated value of a schema; and how the model is asked.
 
 The schema may be a pydantic model, a dataclass, a TypedDict, any type that pydantic takes (``list[Person]``), a dict
-with a JSON schema, or the short form ``name: str, age: int``. Where it can be kept to strictly, it is made as strict as
-services want it (openrouter.ai/docs, "Structured outputs", 2026-08, and OpenAI's rules for strict schemas): every
-property required, no others, no defaults; what is no object is wrapped in one.
+with a JSON schema, or the short form ``name: str, age: int``. Where services can enforce it, it is made as strict as
+they want it (openrouter.ai/docs, "Structured outputs", 2026-08, and OpenAI's rules for strict schemas): every property
+required, no others, no defaults; a value that is no object is wrapped in one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import ast
 import builtins
 import datetime
 import decimal
-import difflib
 import json
 import re
 import sys
@@ -24,11 +23,13 @@ from typing import Any, Literal, cast, get_args
 
 from or_magic.errors import CommandError
 from or_magic.extracting import json_in
+from or_magic.text import nearest, shorten
 
 _WRAPPED = "value"
 _MOST_ERRORS = 3
+_LONGEST_REASON = 200  # characters of what a library says of a schema
 _NAME = re.compile(r"[^A-Za-z0-9_-]+")
-_DROPPED = ("default", "discriminator", "uniqueItems", "title")  # not part of what strict schemas may say
+_DROPPED = ("default", "discriminator", "uniqueItems", "title")  # strict schemas may not hold these
 _NAMES = {
     **{name: getattr(builtins, name) for name in ("str", "int", "float", "bool", "list", "dict", "set", "tuple")},
     **{name: getattr(typing, name) for name in ("Any", "Literal", "Optional", "Union", "Annotated")},
@@ -39,13 +40,13 @@ _NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class AnswerSchema:
-    """What an answer shall be.
+    """The schema that the value of an answer has to fit.
 
     Attributes:
-        name: names it to the model.
+        name: by which the model knows it.
         schema: the JSON schema that is sent.
-        is_strict: whether services can keep a model to it exactly.
-        read: the validated value of a text; raises ValueError, with all that does not fit in one line.
+        is_strict: whether services can enforce it exactly.
+        read: gives the validated value of a text; raises ValueError, which lists in one line what does not fit.
     """
 
     name: str
@@ -55,7 +56,7 @@ class AnswerSchema:
 
     @property
     def response_format(self) -> dict[str, Any]:
-        """The parameter that keeps a model to it."""
+        """The parameter ``response_format`` that enforces it."""
         return {
             "type": "json_schema",
             "json_schema": {"name": self.name, "strict": self.is_strict, "schema": dict(self.schema)},
@@ -63,13 +64,13 @@ class AnswerSchema:
 
     @property
     def instruction(self) -> str:
-        """The same in words, for a model that has no such parameter."""
+        """The sentence that asks for it, for a model that has no such parameter."""
         schema = json.dumps(self.schema, ensure_ascii=False)
         return f"Answer with JSON alone, without a fence and without text around it, that fits this schema:\n{schema}"
 
 
 def schema_of(wanted: Any, name: str = "answer") -> AnswerSchema:
-    """The shape that a type or a JSON schema stands for.
+    """The answer schema that a type or a JSON schema stands for.
 
     Raises:
         CommandError: it is neither.
@@ -82,29 +83,29 @@ def schema_of(wanted: Any, name: str = "answer") -> AnswerSchema:
         adapter = pydantic.TypeAdapter(portable(wanted))
         schema = adapter.json_schema()
     except (pydantic.errors.PydanticUserError, TypeError, NameError) as error:
-        said = " ".join(str(error).split())[:200]
+        reason = shorten(str(error), _LONGEST_REASON)
         raise CommandError(
-            f"--schema: {_short(wanted)} is neither a type that has a schema nor a JSON schema ({said})."
+            f"--schema: {shorten(repr(wanted), 60)} is neither a type that has a schema nor a JSON schema ({reason})."
         ) from error
     called = getattr(wanted, "__name__", name)
     is_wrapped = schema.get("type") != "object" or "properties" not in schema
     sent, is_strict = _strict(_wrapped(schema) if is_wrapped else schema)
 
     def read(text: str) -> Any:
-        told = _unwrapped(json_in(text)) if is_wrapped else json_in(text)
+        value = _unwrapped(json_in(text)) if is_wrapped else json_in(text)
         try:
-            return adapter.validate_json(json.dumps(told))
+            return adapter.validate_json(json.dumps(value))
         except pydantic.ValidationError as error:
-            raise ValueError(_told(error)) from None
+            raise ValueError(_errors_line(error)) from None
 
     return AnswerSchema(_NAME.sub("_", called)[:64] or "answer", sent, is_strict, read)
 
 
 def short_schema(text: str, namespace: Mapping[str, Any]) -> AnswerSchema | None:
-    """The shape of ``name: str, age: int, tags: list[str]``; None where the text is not of that form.
+    """The answer schema of ``name: str, age: int, tags: list[str]``; None where the text is not of that form.
 
     Args:
-        namespace: the user's names, which may be types too.
+        namespace: the user's variables, among which types are looked up.
 
     Raises:
         CommandError: a type in it is not known.
@@ -129,7 +130,7 @@ def short_schema(text: str, namespace: Mapping[str, Any]) -> AnswerSchema | None
 
 
 def portable(wanted: Any) -> Any:
-    """The type with each ``typing.TypedDict`` in it as one that pydantic takes before Python 3.12."""
+    """The type, with each ``typing.TypedDict`` in it replaced by one that pydantic takes before Python 3.12."""
     if sys.version_info >= (3, 12):
         return wanted
     import typing_extensions as more
@@ -151,8 +152,8 @@ def _type(argument: ast.arg, namespace: Mapping[str, Any]) -> Any:
     try:
         return eval(source, {**namespace, **_NAMES})
     except NameError as error:
-        near = difflib.get_close_matches(str(error.name), list(_NAMES), n=1, cutoff=0.5)
-        hint = f" Did you mean {near[0]}?" if near else f" Types are {', '.join(list(_NAMES)[:8])}, date, ..."
+        near = nearest(str(error.name), _NAMES, cutoff=0.5)
+        hint = f" Did you mean {near}?" if near else f" Types are {', '.join(list(_NAMES)[:8])}, date, ..."
         raise CommandError(f"--schema: {argument.arg} is a {error.name}, which is no type here.{hint}") from None
     except Exception as error:  # the user's own types
         raise CommandError(f"--schema: the type of {argument.arg}, {source}, is none ({error}).") from error
@@ -173,8 +174,8 @@ def _of_json_schema(schema: dict[str, Any], name: str) -> AnswerSchema:
     validator = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
     try:
         next(validator.iter_errors(None), None)
-    except Exception as error:  # a reference to what is not in it
-        raise CommandError(f"--schema: {' '.join(str(error).split())[:200]}.") from None
+    except Exception as error:  # a reference that leads nowhere
+        raise CommandError(f"--schema: {shorten(str(error), _LONGEST_REASON)}.") from None
     is_wrapped = schema.get("type") != "object"
     whole = _wrapped(schema) if is_wrapped else schema
     strict, can_be_strict = _strict(whole)
@@ -191,57 +192,52 @@ def _of_json_schema(schema: dict[str, Any], name: str) -> AnswerSchema:
 
 
 def _wrapped(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """An object with the value in it: what services keep to is an object."""
+    """The schema of an object that holds the value: services enforce only schemas of objects."""
     inner = {key: value for key, value in schema.items() if key != "$defs"}
     outer = {"type": "object", "properties": {_WRAPPED: inner}, "required": [_WRAPPED], "additionalProperties": False}
     return outer | ({"$defs": schema["$defs"]} if "$defs" in schema else {})
 
 
-def _unwrapped(told: Any) -> Any:
-    """The value; a model that was only told of the schema may have left out the object around it."""
-    return told[_WRAPPED] if isinstance(told, dict) and set(told) == {_WRAPPED} else told
+def _unwrapped(value: Any) -> Any:
+    """The value in the object; a model that was only asked in words may have left the object out."""
+    return value[_WRAPPED] if isinstance(value, dict) and set(value) == {_WRAPPED} else value
 
 
 def _strict(schema: Any) -> tuple[Any, bool]:
-    """The schema as services can keep to it, and whether they can."""
+    """The schema as services can enforce it, and whether they can."""
     if isinstance(schema, list):
         items = [_strict(each) for each in schema]
         return [each for each, _ in items], all(is_strict for _, is_strict in items)
     if not isinstance(schema, dict):
         return schema, True
-    told: dict[str, Any] = {}
+    strict: dict[str, Any] = {}
     is_strict = True
     for key, value in schema.items():
         if key in ("properties", "$defs"):
             inner = {name: _strict(each) for name, each in value.items()}
-            told[key] = {name: each for name, (each, _) in inner.items()}
+            strict[key] = {name: each for name, (each, _) in inner.items()}
             is_strict = is_strict and all(each for _, each in inner.values())
         elif key not in _DROPPED and not (key == "pattern" and "(?" in str(value)):
-            told["anyOf" if key == "oneOf" else key], inner_is_strict = _strict(value)
+            strict["anyOf" if key == "oneOf" else key], inner_is_strict = _strict(value)
             is_strict = is_strict and inner_is_strict
-    if told.get("type") == "object" or "properties" in told:
-        is_strict = is_strict and "properties" in told and not told.get("additionalProperties")
-        told["additionalProperties"] = told.get("additionalProperties", False)
-        told["required"] = list(told.get("properties", {}))
-    return told, is_strict and "prefixItems" not in told and ("items" in told or told.get("type") != "array")
+    if strict.get("type") == "object" or "properties" in strict:
+        is_strict = is_strict and "properties" in strict and not strict.get("additionalProperties")
+        strict["additionalProperties"] = strict.get("additionalProperties", False)
+        strict["required"] = list(strict.get("properties", {}))
+    return strict, is_strict and "prefixItems" not in strict and ("items" in strict or strict.get("type") != "array")
 
 
-def _told(error: Any) -> str:
-    """What does not fit, the first of it, in one line."""
+def _errors_line(error: Any) -> str:
+    """The first errors of a validation, in one line."""
     errors = error.errors(include_url=False, include_context=False)
-    said = [f"{_where(each['loc'])}{each['msg']}" for each in errors[:_MOST_ERRORS]]
-    more = len(errors) - len(said)
-    return "; ".join(said) + (f"; and {more} more" if more > 0 else "")
+    lines = [f"{_where(each['loc'])}{each['msg']}" for each in errors[:_MOST_ERRORS]]
+    more = len(errors) - len(lines)
+    return "; ".join(lines) + (f"; and {more} more" if more > 0 else "")
 
 
 def _where(path: Any) -> str:
-    place = ".".join(map(str, path))
-    return f"{place}: " if place else ""
-
-
-def _short(value: Any) -> str:
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 60 else f"{text[:60]}…"
+    dotted = ".".join(map(str, path))
+    return f"{dotted}: " if dotted else ""
 
 
 Format = Literal["text", "markdown", "code", "json", "math", "html", "image"]

@@ -1,4 +1,4 @@
-"""Any value of Python to the parts of a message: what is registered comes first, then what is known here by type."""
+"""Converts any value of Python to the parts of a message: by a registered converter first, else by its type."""
 
 from __future__ import annotations
 
@@ -18,32 +18,18 @@ from typing import Any
 from or_magic.answer import Answer
 from or_magic.content import Content, SizeLimit, fenced, registered
 from or_magic.errors import CommandError
-from or_magic.prompt import (
-    converters as plain,
-)
-from or_magic.prompt import (
-    media as files,
-)
-from or_magic.prompt import (
-    media as images,
-)
-from or_magic.prompt import (
-    tables as frames,
-)
-from or_magic.prompt import (
-    tracebacks as sources,
-)
+from or_magic.prompt import media, tables, tracebacks
 from or_magic.types import MEDIA, Message, Part, TextPart
 
 INLINE = (str, int, float, complex, decimal.Decimal, fractions.Fraction, type(None), uuid.UUID, datetime.timedelta)
 _TIMES = (datetime.date, datetime.time)
-_SHORT = 200  # characters of JSON that may stand in the midst of a sentence
+_SHORT = 200  # characters of JSON that may stand within a sentence
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _DEEPEST = 50
 
 
 def inline(value: Any, name: str, limit: SizeLimit) -> Content:
-    """A text or a number, in the midst of a sentence."""
+    """A text or a number, which stands within a sentence."""
     if isinstance(value, enum.Enum):
         value = value.value
     return Content.of_text(value.isoformat() if isinstance(value, _TIMES) else str(value))
@@ -57,7 +43,7 @@ def structure(value: Any, name: str, limit: SizeLimit) -> Content:
         return Content.of_text(text)
     if len(text.encode("utf-8", "replace")) <= limit.bytes:
         return Content.of_text(fenced(_json(plain), "json"), is_block=True)
-    kept, count = _shortened(plain, limit)
+    kept, count = _first_and_last(plain, limit)
     total = len(plain) if isinstance(plain, (list, dict)) else 1
     if count < 2:
         raise CommandError(
@@ -73,7 +59,7 @@ def described(value: Any, name: str, limit: SizeLimit) -> Content:
     """Any other object by its repr.
 
     Raises:
-        CommandError: it is none that says anything.
+        CommandError: its repr says nothing but its address.
     """
     text = repr(value)
     kind = type(value).__name__
@@ -96,7 +82,7 @@ def _is_list(value: object) -> bool:
 
 
 def _plain(value: Any, name: str, depth: int = 0) -> Any:
-    """The value in JSON's own kinds; the same for equal values, in any process."""
+    """The value in the types of JSON; equal values give equal JSON, in any process."""
     if depth > _DEEPEST:
         raise CommandError(f"{name} is nested deeper than {_DEEPEST} levels, or holds itself. Nothing was sent.")
     if value is None or isinstance(value, (str, bool, int, float)):
@@ -134,8 +120,8 @@ _KINDS: tuple[tuple[Callable[[Any], bool], Callable[[Any, str, int], Any]], ...]
 )
 
 
-def _shortened(plain: Any, limit: SizeLimit) -> tuple[Any, int]:
-    """The first and the last items of a list or dict, as many as there is room for; and how many those are."""
+def _first_and_last(plain: Any, limit: SizeLimit) -> tuple[Any, int]:
+    """The first and the last items of a list or dict, as many as the limit allows; and how many those are."""
     items = list(plain.items()) if isinstance(plain, dict) else plain if isinstance(plain, list) else []
     count = len(items)
     while count > 1:
@@ -160,46 +146,47 @@ def _ends(items: list[Any], count: int) -> list[Any]:
 
 Converter = Callable[[Any, str, SizeLimit], Content]
 _LIMIT = SizeLimit()
-_DEEPEST_VALUE = 5  # how often what a converter returns is converted in turn
-_MOST_IN_A_LIST = 100  # values that are converted one by one
-# By the library and the name of the class, or of one of its bases: so that no library is imported to look.
+_DEEPEST_VALUE = 5  # how often the result of a converter is converted in turn
+_MOST_IN_A_LIST = 100  # values of a list that are converted one by one
+# By the library and the name of the class or of one of its bases, so that no library is imported to look.
 _FOREIGN: Mapping[tuple[str, str], Converter] = {
-    ("pandas", "DataFrame"): frames.pandas_frame,
-    ("pandas", "Series"): frames.pandas_series,
-    ("pandas", "Index"): frames.pandas_series,
-    ("pandas", "BaseGroupBy"): frames.pandas_groups,
-    ("polars", "DataFrame"): frames.polars_frame,
-    ("polars", "Series"): frames.polars_series,
-    ("polars", "GroupBy"): frames.polars_groups,
-    ("polars", "LazyFrame"): frames.polars_lazy,
-    ("pyarrow", "Table"): frames.arrow_table,
-    ("pyarrow", "RecordBatch"): frames.arrow_table,
-    ("numpy", "ndarray"): frames.array,
-    ("numpy", "generic"): plain.inline,
-    ("matplotlib", "Figure"): images.matplotlib_figure,
-    ("matplotlib", "Axes"): images.matplotlib_figure,
-    ("seaborn", "Grid"): images.matplotlib_figure,
-    ("plotly", "BaseFigure"): images.plotly_figure,
-    ("altair", "TopLevelMixin"): images.altair_chart,
-    ("PIL", "Image"): images.pil_image,
+    ("pandas", "DataFrame"): tables.pandas_frame,
+    ("pandas", "Series"): tables.pandas_series,
+    ("pandas", "Index"): tables.pandas_series,
+    ("pandas", "BaseGroupBy"): tables.pandas_groups,
+    ("polars", "DataFrame"): tables.polars_frame,
+    ("polars", "Series"): tables.polars_series,
+    ("polars", "GroupBy"): tables.polars_groups,
+    ("polars", "LazyFrame"): tables.polars_lazy,
+    ("pyarrow", "Table"): tables.arrow_table,
+    ("pyarrow", "RecordBatch"): tables.arrow_table,
+    ("numpy", "ndarray"): tables.array,
+    ("numpy", "generic"): inline,
+    ("matplotlib", "Figure"): media.matplotlib_figure,
+    ("matplotlib", "Axes"): media.matplotlib_figure,
+    ("seaborn", "Grid"): media.matplotlib_figure,
+    ("plotly", "BaseFigure"): media.plotly_figure,
+    ("altair", "TopLevelMixin"): media.altair_chart,
+    ("PIL", "Image"): media.pil_image,
 }
 _CODE = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, types.ModuleType, type)
 
 
 def content_of(value: Any, name: str, limit: SizeLimit = _LIMIT, *, depth: int = 0) -> Content:
-    """What a value is in a message.
+    """The content of a message that a value becomes.
 
     Args:
-        name: how it is called, in the text and in notes.
-        room: how much of it may be sent.
+        name: what it is called, in the text and in notes.
+        limit: how much of it may be sent.
+        depth: how many converters its value came from.
 
     Raises:
-        CommandError: it is none that can be sent; the message says why.
+        CommandError: it cannot be sent; the message says why.
     """
     if depth > _DEEPEST_VALUE:
         raise CommandError(f"{name}: what its converter returns has to be converted again and again. Nothing was sent.")
-    if (own := registered(value)) is not None:
-        return _of_own(own(value), value, name, limit, depth)
+    if (convert_own := registered(value)) is not None:
+        return _of_converted(convert_own(value), value, name, limit, depth)
     if isinstance(value, Content):
         return value
     for base in type(value).__mro__:
@@ -209,7 +196,7 @@ def content_of(value: Any, name: str, limit: SizeLimit = _LIMIT, *, depth: int =
 
 
 def prompt_content(prompt: object, limit: SizeLimit = _LIMIT) -> Content:
-    """What is asked in Python: a text as it is, a list of texts and values, or a value alone.
+    """The content of a prompt that is given in Python: a text as it is, a list of texts and values, or a single value.
 
     Raises:
         CommandError: one of the values cannot be sent.
@@ -221,7 +208,7 @@ def prompt_content(prompt: object, limit: SizeLimit = _LIMIT) -> Content:
 
 
 def message_parts(values: Iterable[tuple[str, Any]], limit: SizeLimit = _LIMIT) -> Content:
-    """A prompt of texts (named ``""``) and named values, as the parts of one message: texts in a row are one.
+    """Texts (named ``""``) and named values as the parts of one message; texts in a row become one part.
 
     Raises:
         CommandError: one of the values cannot be sent.
@@ -229,15 +216,16 @@ def message_parts(values: Iterable[tuple[str, Any]], limit: SizeLimit = _LIMIT) 
     joined = _Joined()
     for name, value in values:
         joined.add(Content.of_text(value) if name == "" else content_of(value, " ".join(name.split()), limit))
-    return joined.whole()
+    return joined.content()
 
 
-def _of_own(told: Any, value: Any, name: str, limit: SizeLimit, depth: int) -> Content:
-    if told is value:
+def _of_converted(converted: Any, value: Any, name: str, limit: SizeLimit, depth: int) -> Content:
+    """The content of what a registered converter, or the value's own method, made of a value."""
+    if converted is value:
         raise CommandError(f"{name}: its converter returns the value itself. Nothing was sent.")
-    if isinstance(told, list):
-        return _one_by_one([(name, each) for each in told], limit, depth + 1)
-    return content_of(told, name, limit, depth=depth + 1)
+    if isinstance(converted, list):
+        return _one_by_one([(name, each) for each in converted], limit, depth + 1)
+    return content_of(converted, name, limit, depth=depth + 1)
 
 
 def _of_python(value: Any, name: str, limit: SizeLimit, depth: int) -> Content:
@@ -246,24 +234,24 @@ def _of_python(value: Any, name: str, limit: SizeLimit, depth: int) -> Content:
     if isinstance(value, Message):
         return Content(tuple(part for part in value.parts if isinstance(part, (TextPart, *MEDIA))))
     if isinstance(value, Path):
-        return files.file_content(value, limit)
+        return media.file_content(value, limit)
     if isinstance(value, (bytes, bytearray, memoryview)):
-        return files.raw_bytes(value, name, limit)
+        return media.raw_bytes(value, name, limit)
     if isinstance(value, BaseException):
-        return sources.exception(value, name, limit)
+        return tracebacks.exception(value, name, limit)
     if isinstance(value, _CODE):
-        return sources.source(value, name, limit)
-    if isinstance(value, (*plain.INLINE, enum.Enum, datetime.date, datetime.time)):
-        return plain.inline(value, name, limit)
+        return tracebacks.source(value, name, limit)
+    if isinstance(value, (*INLINE, enum.Enum, datetime.date, datetime.time)):
+        return inline(value, name, limit)
     if type(value).__module__.startswith("IPython."):
-        return _shown(value, name, limit)
-    if not plain.is_structure(value):
-        return plain.described(value, name, limit)
-    inner = _rich(value, name)
-    return plain.structure(value, name, limit) if inner is None else _one_by_one(inner, limit, depth + 1)
+        return _displayed(value, name, limit)
+    if not is_structure(value):
+        return described(value, name, limit)
+    inner = _rich_items(value, name)
+    return structure(value, name, limit) if inner is None else _one_by_one(inner, limit, depth + 1)
 
 
-def _rich(value: Any, name: str) -> list[tuple[str, Any]] | None:
+def _rich_items(value: Any, name: str) -> list[tuple[str, Any]] | None:
     """The named items of a list or dict that holds tables or images; None where it holds none."""
     if not isinstance(value, (list, tuple, dict)) or len(value) > _MOST_IN_A_LIST:
         return None
@@ -273,9 +261,9 @@ def _rich(value: Any, name: str) -> list[tuple[str, Any]] | None:
 
 
 def _is_rich(value: Any) -> bool:
-    known = ((base.__module__.partition(".")[0], base.__name__) in _FOREIGN for base in type(value).__mro__)
-    is_plain = type(value).__module__ == "numpy"
-    return registered(value) is not None or isinstance(value, (bytes, Path)) or (any(known) and not is_plain)
+    is_foreign = any((base.__module__.partition(".")[0], base.__name__) in _FOREIGN for base in type(value).__mro__)
+    is_number = type(value).__module__ == "numpy"
+    return registered(value) is not None or isinstance(value, (bytes, Path)) or (is_foreign and not is_number)
 
 
 def _one_by_one(values: list[tuple[str, Any]], limit: SizeLimit, depth: int) -> Content:
@@ -283,27 +271,27 @@ def _one_by_one(values: list[tuple[str, Any]], limit: SizeLimit, depth: int) -> 
     for name, value in values:
         each = content_of(value, name, limit, depth=depth)
         joined.add(Content(each.parts, each.notes, is_block=True))
-    whole = joined.whole()
-    return Content(whole.parts, whole.notes, is_block=True)
+    content = joined.content()
+    return Content(content.parts, content.notes, is_block=True)
 
 
-def _shown(value: Any, name: str, limit: SizeLimit) -> Content:
-    """An object of ``IPython.display``: an image, a sound, a film, or a text of Markdown and the like."""
+def _displayed(value: Any, name: str, limit: SizeLimit) -> Content:
+    """An object of ``IPython.display``: an image, a sound, a video, or a text of Markdown and the like."""
     data = getattr(value, "data", None)
     kind = type(value).__name__
     if isinstance(data, bytes) and kind in ("Image", "Audio", "Video"):
-        return files.raw_bytes(data, name, limit)
+        return media.raw_bytes(data, name, limit)
     if kind in ("Image", "Video") and (url := getattr(value, "url", None)):
-        return files.web_address(url)
+        return media.web_address(url)
     if kind in ("Audio", "Video") and (path := getattr(value, "filename", None)):
-        return files.file_content(Path(path), limit)
+        return media.file_content(Path(path), limit)
     if isinstance(data, str):
         return Content.of_text(data)
-    return plain.described(value, name, limit)
+    return described(value, name, limit)
 
 
 class _Joined:
-    """Contents in a row: texts run on, blocks stand on lines of their own."""
+    """Puts contents in a row together: texts run on, blocks stand on lines of their own."""
 
     def __init__(self) -> None:
         self._parts: list[Part] = []
@@ -311,7 +299,7 @@ class _Joined:
         self._after_block = False
 
     def add(self, content: Content) -> None:
-        """Adds one at the end."""
+        """Adds a content at the end."""
         for number, part in enumerate(content.parts):
             if not isinstance(part, TextPart):
                 self._parts.append(part)
@@ -332,7 +320,7 @@ class _Joined:
     def _is_apart(before: str, after: str) -> bool:
         return before.endswith("\n") or after.startswith("\n")
 
-    def whole(self) -> Content:
-        """All of them; empty texts are left out."""
+    def content(self) -> Content:
+        """All contents as one; empty texts are left out."""
         parts = tuple(part for part in self._parts if not isinstance(part, TextPart) or part.text)
         return Content(parts, tuple(dict.fromkeys(self._notes)))

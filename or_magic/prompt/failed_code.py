@@ -1,6 +1,6 @@
-"""What is asked about an error: the code, the traceback, and the variables by their types and shapes.
+"""The question about a cell that failed: its code, the traceback, and the variables by their types and shapes.
 
-What a message says of a value is masked too: a price of a customer stands in no traceback that leaves the machine.
+Values that an error message quotes are masked: a customer's price stands in no traceback that leaves the machine.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from typing import Any
 from or_magic.content import SizeLimit, cut_middle, fenced
 from or_magic.errors import OrMagicError
 from or_magic.prompt.tracebacks import clean_traceback, is_installed
+from or_magic.text import shorten
 from or_magic.types import TextPart
 
 _MOST = 40  # variables that are described
 _MOST_COLUMNS = 60
 _LONGEST_SIGNATURE = 300  # characters
-_MOST_ITEMS = 10_000  # of a container that are looked through for a value
-_MOST_CELLS = 1_000_000  # of an array or a column that are looked through
+_MOST_ITEMS = 10_000  # of a container that are searched for a value
+_MOST_CELLS = 1_000_000  # of an array or a column that are searched
 _VALUE = SizeLimit(tokens=300)
 _QUOTED = re.compile(r"'([^'\n]+)'|\"([^\"\n]+)\"|(?<![\w.])(-?\d[\d_.,]*\d|\w[\w.@+-]{5,})")
 _SHORTEST = 3
@@ -35,7 +36,7 @@ _MASK = "…"
 
 
 def names_in(source: str) -> list[str]:
-    """The names that a piece of code uses, in order; also of one that is not whole Python."""
+    """The names that a piece of code uses, in order; also of code that is not valid Python."""
     try:
         nodes = sorted(
             (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)),
@@ -48,7 +49,7 @@ def names_in(source: str) -> list[str]:
 
 
 def described(names: Iterable[str], namespace: Mapping[str, Any], *, with_values: bool) -> list[str]:
-    """A line for each of the names that is a variable: what it is, and its value where that is asked for."""
+    """A line for each of the names that is a variable: its type and shape, and its value where that is asked for."""
     lines: list[str] = []
     for name in names:
         if name in namespace and not name.startswith("_") and len(lines) < _MOST:
@@ -56,13 +57,13 @@ def described(names: Iterable[str], namespace: Mapping[str, Any], *, with_values
             shown = _value(name, value) if with_values and not callable(value) else ""
             kind = _kind(value)
             if callable(value):
-                kind = textwrap.shorten(kind, _LONGEST_SIGNATURE, placeholder=" …")
+                kind = shorten(kind, _LONGEST_SIGNATURE)
             lines.append(f"{name}: {kind}{shown}")
     return lines
 
 
 def masked(text: str, values: Iterable[Any], known: str) -> str:
-    """The text without what is a value of a variable; what stands in the code that is shown (`known`) stays."""
+    """The text with the values of variables masked; what stands in the code that is sent (`known`) stays."""
     values = list(values)
 
     def mask(found: re.Match[str]) -> str:
@@ -86,7 +87,7 @@ def locals_of(error: BaseException) -> Iterator[Any]:
         pending += [each.__cause__, each.__context__]
         step = each.__traceback__
         while step is not None:
-            if step.tb_frame.f_code.co_name != "<module>":  # a cell's own names are looked up one by one
+            if step.tb_frame.f_code.co_name != "<module>":  # the variables of a cell are looked up one by one
                 yield from step.tb_frame.f_locals.values()
             step = step.tb_next
 
@@ -156,7 +157,7 @@ def _value(name: str, value: Any) -> str:
 
 
 def _holds(value: Any, token: str, depth: int = 0) -> bool:
-    """Whether the token is that value, or one in it."""
+    """Whether the token is that value or a value in it."""
     if isinstance(value, str):
         return token in value if len(value) < 1_000 and depth == 0 else token == value
     if isinstance(value, (bool, type(None), types.ModuleType)) or callable(value):
@@ -173,7 +174,7 @@ def _holds(value: Any, token: str, depth: int = 0) -> bool:
     if hasattr(value, "astype") and hasattr(value, "dtype") and getattr(value, "size", 0) <= _MOST_CELLS:
         try:
             return any(_holds(each, token, 2) for each in value.ravel().tolist())
-        except Exception:  # an array of a kind that is not known here
+        except Exception:  # an array of an unknown library
             return False
     return False
 
@@ -206,24 +207,24 @@ class Failure:
 
 
 def question_about(failure: Failure, task: str, namespace: Mapping[str, Any], *, with_values: bool = False) -> str:
-    """The prompt: the task, then all that a person would want to see.
+    """The prompt about a failure: the task, then all that a person would want to see.
 
     Args:
-        task: what is to be done with it.
+        task: what the model is asked to do.
         namespace: the user's variables.
-        with_values: whether their values are told too.
+        with_values: whether their values are sent too.
     """
     functions = [] if failure.error is None else list(_functions(failure.error))
     names = names_in("\n".join([failure.source, *functions]))
-    blocks = [task, f"The cell:\n{fenced(_short(failure.source), 'python')}"]
+    blocks = [task, f"The cell:\n{fenced(_within_limit(failure.source), 'python')}"]
     if failure.error is not None:
         blocks.append(f"The error:\n{fenced(_traceback(failure, functions, namespace, names, with_values), 'text')}")
-    blocks += [f"A function on its way:\n{fenced(_short(each), 'python')}" for each in functions]
+    blocks += [f"A function on its way:\n{fenced(_within_limit(each), 'python')}" for each in functions]
     values = [*described(names, namespace, with_values=with_values), *_locals(failure.error, with_values)]
     if values:
-        told = "" if with_values else " (types and shapes; their values are not told)"
+        limits = "" if with_values else " (types and shapes; their values are not told)"
         listed = "\n".join(f"- {line}" for line in values)
-        blocks.append(f"The variables that it names{told}:\n{listed}")
+        blocks.append(f"The variables that it names{limits}:\n{listed}")
     blocks.append(f"Python {platform.python_version()}{_versions(names, namespace, failure.error)}.")
     return "\n\n".join(blocks)
 
@@ -236,11 +237,11 @@ def _traceback(
     if not with_values:
         values = [*(namespace[name] for name in names if name in namespace), *locals_of(failure.error)]
         text = masked(text, values, "\n".join([failure.source, *functions, *_lines_of(failure.error)]))
-    return _short(text)
+    return _within_limit(text)
 
 
 def _lines_of(error: BaseException) -> Iterator[str]:
-    """The lines of source that the traceback shows: they are code, not values."""
+    """The lines of source that the traceback shows, which are code and not values."""
     for step in _steps(error):
         for number in range(step.tb_lineno - 2, step.tb_lineno + 3):
             yield linecache.getline(step.tb_frame.f_code.co_filename, number)
@@ -278,15 +279,15 @@ def _steps(error: BaseException) -> list[Any]:
 
 
 def _versions(names: list[str], namespace: Mapping[str, Any], error: BaseException | None) -> str:
-    """The libraries that take part, with their versions."""
+    """The libraries that the code uses, with their versions."""
     modules = {type(namespace[name]).__module__ for name in names if name in namespace}
     modules |= {getattr(namespace.get(name), "__name__", "") for name in names if inspect.ismodule(namespace.get(name))}
     modules |= {step.tb_frame.f_globals.get("__name__", "") for step in (_steps(error) if error is not None else ())}
     tops = sorted({str(module).partition(".")[0] for module in modules})
-    told = [(top, getattr(sys.modules.get(top), "__version__", None)) for top in tops]
+    found = [(top, getattr(sys.modules.get(top), "__version__", None)) for top in tops]
     own = ("IPython", "ipykernel", "or_magic")
-    return "".join(f", {top} {version}" for top, version in told if isinstance(version, str) and top not in own)
+    return "".join(f", {top} {version}" for top, version in found if isinstance(version, str) and top not in own)
 
 
-def _short(text: str) -> str:
+def _within_limit(text: str) -> str:
     return cut_middle(text, _LIMIT)[0]

@@ -2,9 +2,9 @@
 
 Formats: png, jpeg, gif and webp (openrouter.ai/docs, "Images", 2026-08). Sizes: Anthropic takes 8,000 pixels a side,
 2,000 where there are more than 20 images, and 5 MB of base64 each (platform.claude.com/docs, "Vision", 2026); Amazon
-takes 3.75 MB; others take more. So a side has at most 2,000 pixels here, and an image 3.7 MB.
+takes 3.75 MB; others take more. So an image is sent with at most 2,000 pixels a side and 3.7 MB.
 
-What a file is, is told by its first bytes, else by its ending. Kinds: openrouter.ai/docs, "Multimodal" (2026-08):
+The kind of a file is known by its first bytes, else by its ending. Kinds: openrouter.ai/docs, "Multimodal" (2026-08):
 any model can be sent a PDF (the service reads it out where the model does not); sounds are never sent by address.
 """
 
@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from or_magic.client.requests import LARGEST_BODY
 from or_magic.content import Content, SizeLimit, cut_middle, fenced
 from or_magic.errors import CommandError
+from or_magic.text import nearest, shorten
 from or_magic.types import FilePart, ImagePart, Part, SoundPart, VideoPart
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def image_bytes(data: bytes, name: str) -> Content:
     except UnidentifiedImageError:
         raise CommandError(f"{name} is no image that can be read: it is damaged, or of another kind.") from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise CommandError(f"{name} is no image that can be read ({' '.join(str(error).split())[:200]}).") from error
+        raise CommandError(f"{name} is no image that can be read ({shorten(str(error), 200)}).") from error
 
 
 def pil_image(image: Image.Image, name: str, limit: SizeLimit) -> Content:
@@ -62,9 +63,9 @@ def pil_image(image: Image.Image, name: str, limit: SizeLimit) -> Content:
     if max(before) > MOST_PIXELS:
         scale = MOST_PIXELS / max(before)
         size = (max(1, round(before[0] * scale)), max(1, round(before[1] * scale)))
-        image = _true_colour(image).resize(size, Image.Resampling.LANCZOS)
+        image = _true_color(image).resize(size, Image.Resampling.LANCZOS)
         notes.append(f"{name}: sent as {size[0]:,} x {size[1]:,} pixels instead of {before[0]:,} x {before[1]:,}.")
-    data = _saved(image if image.mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16") else _true_colour(image), "PNG")
+    data = _saved(image if image.mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16") else _true_color(image), "PNG")
     if len(data) <= MOST_BYTES:
         return Content((_part(data, "png"),), tuple(notes))
     for quality in _QUALITIES:
@@ -88,7 +89,7 @@ def matplotlib_figure(value: Any, name: str, limit: SizeLimit) -> Content:
 
 
 def plotly_figure(value: Any, name: str, limit: SizeLimit) -> Content:
-    """A figure of plotly; where it cannot be drawn here (that takes kaleido and a browser), its data and layout."""
+    """A figure of plotly; where it cannot be drawn (that takes kaleido and a browser), its data and layout."""
     try:
         return image_bytes(value.to_image(format="png", scale=2), name)
     except Exception as error:  # whatever is missing or broken of kaleido and its browser
@@ -97,7 +98,7 @@ def plotly_figure(value: Any, name: str, limit: SizeLimit) -> Content:
 
 
 def altair_chart(value: Any, name: str, limit: SizeLimit) -> Content:
-    """A chart of altair; where it cannot be drawn here (that takes vl-convert), its specification."""
+    """A chart of altair; where it cannot be drawn (that takes vl-convert), its specification."""
     drawn = io.BytesIO()
     try:
         value.save(drawn, format="png", scale_factor=2)
@@ -108,8 +109,6 @@ def altair_chart(value: Any, name: str, limit: SizeLimit) -> Content:
 
 
 def _specification(text: str, name: str, note: str, limit: SizeLimit) -> Content:
-    from or_magic.content import cut_middle, fenced
-
     shown, left_out = cut_middle(text, limit)
     notes = [note, f"{name}: {left_out:,} characters of it left out."] if left_out else [note]
     return Content.of_text(f"{name}, a chart as JSON:\n{fenced(shown, 'json')}", *notes, is_block=True)
@@ -125,7 +124,7 @@ def _saved(image: Image.Image, kind: str, **options: Any) -> bytes:
     return saved.getvalue()
 
 
-def _true_colour(image: Image.Image) -> Image.Image:
+def _true_color(image: Image.Image) -> Image.Image:
     has_alpha = "A" in image.getbands() or "transparency" in image.info
     return image.convert("RGBA" if has_alpha else "RGB")
 
@@ -133,7 +132,7 @@ def _true_colour(image: Image.Image) -> Image.Image:
 def _on_white(image: Image.Image) -> Image.Image:
     from PIL import Image
 
-    image = _true_colour(image)
+    image = _true_color(image)
     if image.mode != "RGBA":
         return image
     white = Image.new("RGB", image.size, "white")
@@ -148,7 +147,7 @@ def _first_line(error: Exception) -> str:
 
 _IMAGES = ("png", "jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff", "ico", "avif")
 _SOUNDS = {"aif": "aiff", **{each: each for each in ("wav", "mp3", "flac", "m4a", "ogg", "aac", "aiff")}}
-_FILMS = {"mp4": "mp4", "mpeg": "mpeg", "mpg": "mpeg", "mov": "mov", "webm": "webm"}
+_VIDEOS = {"mp4": "mp4", "mpeg": "mpeg", "mpg": "mpeg", "mov": "mov", "webm": "webm"}
 _LANGUAGES = {"py": "python", "js": "javascript", "ts": "typescript", "md": "markdown", "yml": "yaml", "txt": "text"}
 _BEGINNINGS = (
     (b"\x89PNG\r\n\x1a\n", "png"),
@@ -207,10 +206,10 @@ def named_bytes(data: bytes, name: str, limit: SizeLimit) -> Content:
 
 
 def raw_bytes(data: Any, name: str, limit: SizeLimit) -> Content:
-    """Bytes that say themselves what they are.
+    """Bytes whose kind their beginning tells.
 
     Raises:
-        CommandError: they do not.
+        CommandError: it does not.
     """
     data = bytes(data)
     kind = _kind(data)
@@ -224,7 +223,7 @@ def raw_bytes(data: Any, name: str, limit: SizeLimit) -> Content:
 
 
 def web_address(url: str) -> Content:
-    """An image, PDF or film by its https address; the service fetches it.
+    """An image, PDF or video by its https address; the service fetches it.
 
     Raises:
         CommandError: it is no such address.
@@ -237,18 +236,18 @@ def web_address(url: str) -> Content:
         raise CommandError("Sounds are not fetched by services: download it, and name the file.")
     if kind == "pdf":
         return Content((FilePart(parts.path.rpartition("/")[2], url),))
-    return Content((VideoPart(url) if kind in _FILMS else ImagePart(url),))
+    return Content((VideoPart(url) if kind in _VIDEOS else ImagePart(url),))
 
 
 def _medium(data: bytes, kind: str, name: str) -> Part | Content | None:
-    """What is no text; None where it is neither image, PDF, sound nor film."""
+    """The part of a file that is no text; None where it is neither image, PDF, sound nor video."""
     if kind in _IMAGES:
         return image_bytes(data, name)
     if kind == "pdf":
         return FilePart(name, _address(data, "application/pdf"))
     if kind in _SOUNDS:
         return SoundPart(base64.b64encode(data).decode(), _SOUNDS[kind])
-    return VideoPart(_address(data, f"video/{_FILMS[kind]}")) if kind in _FILMS else None
+    return VideoPart(_address(data, f"video/{_VIDEOS[kind]}")) if kind in _VIDEOS else None
 
 
 def _kind(data: bytes) -> str | None:
@@ -267,7 +266,7 @@ def _address(data: bytes, kind: str) -> str:
 
 
 def _notebook(data: bytes, name: str) -> Content:
-    """A notebook as its cells and what they printed; images in it are left out, and said to be."""
+    """A notebook as its cells and their outputs; a note says how many images were left out."""
     try:
         cells = json.loads(data)["cells"]
         language = "python"
@@ -295,8 +294,6 @@ def _output_text(output: dict[str, Any]) -> str:
 
 
 def _near(path: Path) -> str:
-    import difflib
-
     names = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
-    near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.5)
-    return f"Did you mean {near[0]}?" if near else ""
+    near = nearest(path.name, names, cutoff=0.5)
+    return f"Did you mean {near}?" if near else ""

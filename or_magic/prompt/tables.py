@@ -1,7 +1,11 @@
 """Tables and arrays as text: columns, then as many rows as fit, as CSV that parses back to the same values.
 
-Nothing is rounded, and what is left out is said, to the model and to the user. The table itself is never copied: of ten
-million rows those are looked up that are shown, and each column is passed over once for its nulls and its range.
+Nothing is rounded; the model and the user are told what is left out. The table itself is never copied: of ten million
+rows only those are read that are shown, and each column is passed over once for its nulls and its range.
+
+Each library has a class of its own. narwhals, which has one interface to all three, would lose what the text is for:
+the labels of a pandas index and the names of dtypes (int64, Int64 and int64[pyarrow] are all Int64 to it, object and
+str are String, periods and intervals Unknown); it refuses a RecordBatch and names of columns that occur twice.
 """
 
 from __future__ import annotations
@@ -29,7 +33,7 @@ _LONGEST_CELL = 1_000  # characters
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What is told of a column: its name and type, how many values it lacks, the smallest and the largest one."""
+    """What a message says of a column: its name and type, how many values are missing, the smallest and the largest."""
 
     name: str
     dtype: str
@@ -52,7 +56,11 @@ class Table(Protocol):
     names: Sequence[Any]
 
     def column(self, number: int, *, has_range: bool) -> Column:
-        """What is told of a column."""
+        """What a message says of a column.
+
+        Args:
+            has_range: whether its smallest and largest value are looked for.
+        """
 
     def csv(self, rows: Sequence[int], columns: Sequence[int], *, has_numbers: bool) -> tuple[str, int]:
         """These rows and columns as CSV with a header, and how many long cells were cut in it.
@@ -63,7 +71,7 @@ class Table(Protocol):
 
 
 def table_content(table: Table, name: str, limit: SizeLimit) -> Content:
-    """A table as a message tells it."""
+    """The content of a message that a table becomes."""
     shown_columns = _columns(len(table.names))
     described = [table.column(number, has_range=False) for number in shown_columns]
     schema = "" if _is_uniform(described) else _schema(described)
@@ -74,16 +82,16 @@ def table_content(table: Table, name: str, limit: SizeLimit) -> Content:
     which = f" {_which(rows, table.rows)}" if left_out else ""
     head = f"{name}: {table.kind}, {table.rows:,} rows x {len(table.names):,} columns."
     columns = f" {len(shown_columns):,} of the columns follow." if len(shown_columns) < len(table.names) else ""
-    told = f"{len(rows):,} of {table.rows:,} rows follow{which}." if left_out else "All rows follow."
+    extent = f"{len(rows):,} of {table.rows:,} rows follow{which}." if left_out else "All rows follow."
     notes = []
     if left_out:
         notes.append(f"{name}: {len(rows):,} of {table.rows:,} rows sent{which}; --rows N sends more or fewer.")
     if len(shown_columns) < len(table.names):
         notes.append(f"{name}: {len(shown_columns):,} of {len(table.names):,} columns sent.")
     if cut_cells:
-        told += f" {cut_cells:,} long cells are cut, and end in …"
+        extent += f" {cut_cells:,} long cells are cut, and end in …"
         notes.append(f"{name}: {cut_cells:,} cells of over {_LONGEST_CELL:,} characters were cut.")
-    lines = [f"{head}{columns}", *([fenced(schema, "csv")] if schema else []), told, fenced(text, "csv")]
+    lines = [f"{head}{columns}", *([fenced(schema, "csv")] if schema else []), extent, fenced(text, "csv")]
     return Content.of_text("\n".join(lines), *notes, is_block=True)
 
 
@@ -97,14 +105,14 @@ def csv_text(header: Iterable[Any], rows: Iterable[Iterable[Any]]) -> str:
 
 
 def cut_cell(value: Any) -> tuple[Any, bool]:
-    """The value; a very long text of it cut, and whether it was."""
+    """The value, or the beginning of a very long text; and whether it was cut."""
     if isinstance(value, str) and len(value) > _LONGEST_CELL:
         return f"{value[:_LONGEST_CELL]}…", True
     return value, False
 
 
 def _is_uniform(columns: Sequence[Column]) -> bool:
-    """Whether the columns have nothing to tell apart: numbered, of one type, without nulls, as those of an array."""
+    """Whether no column differs from the others: numbered, of one type, without nulls, as those of an array are."""
     numbered = all(column.name == str(number) for number, column in enumerate(columns))
     return numbered and len({column.dtype for column in columns}) == 1 and not any(column.nulls for column in columns)
 
@@ -112,12 +120,12 @@ def _is_uniform(columns: Sequence[Column]) -> bool:
 def _schema(columns: Sequence[Column]) -> str:
     has_range = any(column.low is not None for column in columns)
     header = ["column", "dtype", "nulls", *(["min", "max"] if has_range else [])]
-    told = ([c.name, c.dtype, c.nulls, *([c.low, c.high] if has_range else [])] for c in columns)
-    return csv_text(header, told)
+    rows = ([c.name, c.dtype, c.nulls, *([c.low, c.high] if has_range else [])] for c in columns)
+    return csv_text(header, rows)
 
 
 def _fitting(table: Table, columns: Sequence[int], limit: SizeLimit, taken: int) -> tuple[list[int], str, int]:
-    """The rows that are shown, as CSV, and how many cells were cut in it."""
+    """The numbers of the rows that are shown, the rows as CSV, and how many cells were cut in it."""
     if limit.rows is not None:
         rows = _chosen(table.rows, limit.rows)
         return rows, *table.csv(rows, columns, has_numbers=len(rows) < table.rows)
@@ -145,7 +153,7 @@ def _chosen(rows: int, count: int) -> list[int]:
 
 
 def _which(rows: Sequence[int], count: int) -> str:
-    """Which rows those are, in words."""
+    """Which rows are shown, in words."""
     shown = len(rows)
     first, last = min(max(1, round(shown * _FIRST)), shown), round(shown * _LAST)
     parts = [f"the first {first:,}"]
@@ -244,8 +252,8 @@ def _tensor(value: np.ndarray, name: str, limit: SizeLimit) -> Content:
         head += f", from {value.min()!s} to {value.max()!s}"
     count = min(value.size, limit.rows or max(1, limit.bytes // 20))
     first = [str(each) for each in value.flat[:count].tolist()]
-    told = "All values" if count == value.size else f"The first {count:,} of {value.size:,} values"
-    text = f"{head}. {told}, the last index running fastest:\n```text\n{' '.join(first)}\n```"
+    extent = "All values" if count == value.size else f"The first {count:,} of {value.size:,} values"
+    text = f"{head}. {extent}, the last index running fastest:\n```text\n{' '.join(first)}\n```"
     notes = [f"{name}: the first {count:,} of {value.size:,} values sent."] if count < value.size else []
     return Content.of_text(text, *notes, is_block=True)
 

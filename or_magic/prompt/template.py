@@ -1,17 +1,16 @@
-"""``{{ expression }}`` in a prompt: what stands in it, and what it is in Python. Nothing else in a prompt is special.
+"""``{{ expression }}`` in a prompt: finds the expressions and evaluates them. Nothing else in a prompt is special.
 
-An expression ends at the first ``}}`` that leaves it whole, so it may hold braces itself. It is read once: what an
-expression gives is never looked through for another. ``\\{{`` stands for ``{{``.
+An expression ends at the first ``}}`` before which it is complete, so it may hold braces itself. A prompt is read once:
+the value of an expression is never searched for another. ``\\{{`` stands for ``{{``.
 
 Code in prompts is full of braces, and a value in the place of somebody's code would be worse than an error. So whatever
-is not an expression of names that are defined is an error, which names the place and says how to send it as it is.
+is not an expression of names that are defined is an error, which says where it is and how to send it as it is.
 """
 
 from __future__ import annotations
 
 import ast
 import builtins
-import difflib
 import inspect
 import itertools
 import re
@@ -21,12 +20,13 @@ from types import CodeType
 from typing import Any
 
 from or_magic.errors import CommandError, OrMagicError
+from or_magic.text import nearest, shorten
 
 _OPEN = re.compile(r"\\?\{\{")
 _CLOSE = re.compile(r"(?=\}\})")
 _FILE = "<expression>"
 _MOST_ENDS = 50  # how many "}}" are tried as the end of an expression
-_SHOWN = 50  # characters of an expression in a message
+_LONGEST_QUOTE = 50  # characters of an expression in a message
 _ESCAPED = "\\{{ stands for {{."
 _AS_IT_IS = f"--raw on the first line sends the prompt as it is, {_ESCAPED}"
 _PLAIN = (
@@ -40,9 +40,9 @@ class Expression:
     """An expression in a prompt.
 
     Attributes:
-        source: what stands between the braces.
-        start: where in the prompt it begins, behind the braces and blanks.
-        tree: the same, understood.
+        source: the text between the braces.
+        start: the position in the prompt at which it begins, behind the braces and blanks.
+        tree: its syntax tree.
     """
 
     source: str
@@ -51,22 +51,22 @@ class Expression:
 
 
 class _Fault(Exception):
-    """What is wrong with an expression, and at which character of the prompt."""
+    """What is wrong with an expression, and at which position in the prompt."""
 
-    def __init__(self, what: str, place: int) -> None:
+    def __init__(self, what: str, position: int) -> None:
         super().__init__(what)
-        self.what, self.place = what, place
+        self.what, self.position = what, position
 
     def at(self, prompt: str, first_line: int, hint: str = _AS_IT_IS) -> CommandError:
-        """The same as a line for the user."""
-        before = prompt[: self.place]
+        """The fault as an error for the user, with its line and column."""
+        before = prompt[: self.position]
         line = first_line + before.count("\n")
-        column = self.place - (before.rfind("\n") + 1) + 1
+        column = self.position - (before.rfind("\n") + 1) + 1
         return CommandError(f"Line {line}, column {column}: {_sentence(self.what)} Nothing was sent. {hint}")
 
 
 def parse(prompt: str, *, first_line: int = 1) -> list[str | Expression]:
-    """The prompt's texts and expressions, in order.
+    """The texts and expressions of a prompt, in order.
 
     Args:
         first_line: the number of the prompt's first line, for messages.
@@ -104,7 +104,7 @@ def evaluate(
     *,
     first_line: int = 1,
 ) -> list[tuple[str, Any]]:
-    """The prompt's texts (named ``""``) and the values of its expressions (named by their source), in order.
+    """The texts of a prompt (named ``""``) and the values of its expressions (named by their source), in order.
 
     Args:
         namespace: the user's names.
@@ -112,8 +112,8 @@ def evaluate(
         first_line: the number of the prompt's first line, for messages.
 
     Raises:
-        CommandError: an expression is none, or cannot be evaluated; the message says where and why. What the user's own
-            code raised is its cause.
+        CommandError: an expression is not valid or cannot be evaluated; the message says where and why. What the user's
+            own code raised is its cause.
     """
     values: list[tuple[str, Any]] = []
     pieces = parse(prompt, first_line=first_line)
@@ -129,19 +129,19 @@ def evaluate(
 
 
 def evaluate_plainly(prompt: str, namespace: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """The same where no code may run: names, attributes without ``_`` and subscripts; nothing is called or awaited.
+    """Evaluates a prompt whose expressions may run no code: names, attributes without ``_``, subscripts; no calls.
 
     Raises:
-        CommandError: an expression is none of these, or cannot be evaluated; the message says where and why.
+        CommandError: an expression is more than that or cannot be evaluated; the message says where and why.
     """
     try:
         pieces = _pieces(prompt)
         for piece in pieces:
             if not isinstance(piece, str) and not _is_plain(piece):
-                what = f"{_short(piece.source)} is more than names, attributes and [...]: a cell can compute it"
+                what = f"{_quoted(piece.source)} is more than names, attributes and [...]: a cell can compute it"
                 raise _Fault(what, piece.start)
         return [
-            ("", piece) if isinstance(piece, str) else (piece.source, _value(piece, namespace, _not_here))
+            ("", piece) if isinstance(piece, str) else (piece.source, _value(piece, namespace, _refuse_to_wait))
             for piece in pieces
         ]
     except _Fault as fault:
@@ -156,23 +156,23 @@ def _is_plain(piece: Expression) -> bool:
     return all(isinstance(node, _PLAIN) for node in nodes) and are_numbers and not is_private
 
 
-def _not_here(awaitable: object) -> Any:
+def _refuse_to_wait(awaitable: object) -> Any:
     raise TypeError("it has to be awaited; a cell can do that")
 
 
 def value_of(source: str, namespace: Mapping[str, Any], wait_for: Callable[[Awaitable[Any]], Any], where: str) -> Any:
-    """The value of one expression that was typed, such as that of a flag.
+    """The value of one expression that was typed by itself, such as the value of a flag.
 
     Args:
-        where: what it was typed for, for messages.
+        where: what it was typed for, such as ``--tools``, for messages.
 
     Raises:
-        CommandError: it is no expression, or cannot be evaluated. What the user's own code raised is its cause.
+        CommandError: it is no expression or cannot be evaluated. What the user's own code raised is its cause.
     """
     try:
         return _value(Expression(source, 0, _tree(source)), namespace, wait_for)
     except SyntaxError as error:
-        raise CommandError(f"{where}: {_short(source)} is no Python ({error.msg}). Nothing was sent.") from None
+        raise CommandError(f"{where}: {_quoted(source)} is no Python ({error.msg}). Nothing was sent.") from None
     except _Fault as fault:
         raise CommandError(f"{where}: {_sentence(fault.what)} Nothing was sent.") from fault.__cause__
 
@@ -183,7 +183,7 @@ def _joined(texts: list[str]) -> list[str]:
 
 
 def _expression(prompt: str, at: int) -> tuple[Expression, int]:
-    """The expression that begins at `at`, and where the prompt goes on behind it.
+    """The expression that begins at `at`, and the position behind its braces.
 
     Raises:
         _Fault: there is none.
@@ -203,16 +203,16 @@ def _expression(prompt: str, at: int) -> tuple[Expression, int]:
             failure = failure or error  # the first is the shortest, which is what was meant most likely
             continue
         if not any(isinstance(node, ast.Name) for node in ast.walk(tree)):
-            raise _Fault(f"{_short(source)} names no variable", start)
+            raise _Fault(f"{_quoted(source)} names no variable", start)
         return Expression(source, start, tree), end + 2
     source, start = _stripped(prompt, at, first_end)
     offset = max((failure.offset or 1) - 1, 0) if failure is not None and failure.lineno == 1 else 0
     why = failure.msg if failure is not None else "it is no expression"
-    raise _Fault(f"{_short(source)} is no Python expression ({why})", start + offset)
+    raise _Fault(f"{_quoted(source)} is no Python expression ({why})", start + offset)
 
 
 def _stripped(prompt: str, start: int, end: int) -> tuple[str, int]:
-    """The text between two places without the blanks around it, and where it begins."""
+    """The text between two positions without the blanks around it, and where it begins."""
     inner = prompt[start:end]
     return inner.strip(), start + len(inner) - len(inner.lstrip())
 
@@ -230,7 +230,7 @@ def _tree(source: str) -> ast.Expression:
 
 
 def _value(piece: Expression, namespace: Mapping[str, Any], wait_for: Callable[[Awaitable[Any]], Any]) -> Any:
-    """Raises: _Fault; OrMagicError of what is asked inside."""
+    """Raises: _Fault; OrMagicError of a question that the expression itself asks."""
     code: CodeType = compile(piece.tree, _FILE, "eval", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     names = dict(namespace)
     try:
@@ -239,41 +239,40 @@ def _value(piece: Expression, namespace: Mapping[str, Any], wait_for: Callable[[
             value = wait_for(value)
     except NameError as error:
         raise _unknown_name(piece, error, names) from error
-    except OrMagicError:  # of what is asked inside
+    except OrMagicError:  # of a question that the expression itself asks
         raise
     except Exception as error:  # the user's own code
-        said = " ".join(str(error).split())
-        why = f"{type(error).__name__}: {said}" if said else type(error).__name__
-        raise _Fault(f"{_short(piece.source)} failed ({why}{_near_attribute(error)})", piece.start) from error
+        reason = " ".join(str(error).split())
+        why = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
+        raise _Fault(f"{_quoted(piece.source)} failed ({why}{_near_attribute(error)})", piece.start) from error
     return value
 
 
 def _unknown_name(piece: Expression, error: NameError, names: Mapping[str, Any]) -> _Fault:
-    """That a name is not defined, with the nearest that is."""
-    place = next((n for n in ast.walk(piece.tree) if isinstance(n, ast.Name) and n.id == error.name), None)
-    if place is None:  # it was named by a function that the expression calls
-        return _Fault(f"{_short(piece.source)} failed ({error})", piece.start)
+    """The fault that a name is not defined, with the nearest name that is."""
+    node = next((n for n in ast.walk(piece.tree) if isinstance(n, ast.Name) and n.id == error.name), None)
+    if node is None:  # it was named by a function that the expression calls
+        return _Fault(f"{_quoted(piece.source)} failed ({error})", piece.start)
     public = [name for name in (*names, *vars(builtins)) if not name.startswith("_")]
-    near = difflib.get_close_matches(place.id, public, n=1, cutoff=0.6)
-    hint = f", did you mean {near[0]}?" if near else ""
+    near = nearest(node.id, public)
+    hint = f", did you mean {near}?" if near else ""
     lines = piece.source.split("\n")
-    offset = sum(len(line) + 1 for line in lines[: place.lineno - 1])
-    column = len(lines[place.lineno - 1].encode()[: place.col_offset].decode("utf-8", "replace"))
-    return _Fault(f"{place.id!r} is not defined{hint}", piece.start + offset + column)
+    offset = sum(len(line) + 1 for line in lines[: node.lineno - 1])
+    column = len(lines[node.lineno - 1].encode()[: node.col_offset].decode("utf-8", "replace"))
+    return _Fault(f"{node.id!r} is not defined{hint}", piece.start + offset + column)
 
 
 def _near_attribute(error: Exception) -> str:
     name, owner = getattr(error, "name", None), getattr(error, "obj", None)
     if not isinstance(error, AttributeError) or not isinstance(name, str) or owner is None:
         return ""
-    near = difflib.get_close_matches(name, [each for each in dir(owner) if not each.startswith("_")], n=1, cutoff=0.6)
-    return f", did you mean {near[0]}?" if near else ""
+    near = nearest(name, (each for each in dir(owner) if not each.startswith("_")))
+    return f", did you mean {near}?" if near else ""
 
 
 def _sentence(what: str) -> str:
     return what if what.endswith("?") else f"{what}."
 
 
-def _short(source: str) -> str:
-    line = " ".join(source.split())
-    return repr(line if len(line) <= _SHOWN else f"{line[:_SHOWN]}…")
+def _quoted(source: str) -> str:
+    return repr(shorten(source, _LONGEST_QUOTE))

@@ -18,12 +18,12 @@ from or_magic.content import Content, SizeLimit, cut_middle, fenced
 _AROUND = 2  # lines before and after the one that failed
 _OURS = ("IPython", "ipykernel", "or_magic", "nest_asyncio", "tornado", "asyncio")
 _FILE = re.compile(r'^File "([^"\n]+)", line', re.MULTILINE)
-_COMPILED = (".pyx", ".pxi")  # their sources are not there to be shown
+_COMPILED = (".pyx", ".pxi")  # their sources are not installed
 _MOST_FRAMES = 30
 
 
 def clean_traceback(error: BaseException) -> str:
-    """The exception with those that it came from, as Python orders them: the last one is the one that was raised.
+    """The traceback of an exception and of those that caused it, in Python's order: what was raised stands last.
 
     Frames of IPython and of this package are left out. A frame of the user's code shows the lines around; one of an
     installed library its own line alone.
@@ -44,8 +44,8 @@ def is_installed(filename: str) -> bool:
     )
 
 
-def said(error: BaseException) -> str:
-    """The last line of a traceback: what is raised, and what it says; of a SyntaxError the place too."""
+def last_line(error: BaseException) -> str:
+    """The last line of a traceback: the type and the message of the exception; of a SyntaxError its place too."""
     lines = "".join(traceback.TracebackException.from_exception(error).format_exception_only()).strip()
     return _FILE.sub(lambda found: f"{_place(found[1])}, line", lines)
 
@@ -58,7 +58,7 @@ def _blocks(error: BaseException, seen: set[int]) -> Iterator[str]:
     elif error.__context__ is not None and not error.__suppress_context__ and id(error.__context__) not in seen:
         yield from _blocks(error.__context__, seen)
         yield "While the above exception was handled, another one was raised:"
-    yield "\n".join([*_frames(error), said(error)])
+    yield "\n".join([*_frames(error), last_line(error)])
     if isinstance(error, BaseExceptionGroup):
         for number, inner in enumerate(error.exceptions, 1):
             yield f"Exception {number} of the group:"
@@ -111,7 +111,7 @@ def _is_stdlib(filename: str) -> bool:
 
 
 def source(value: Any, name: str, limit: SizeLimit) -> Content:
-    """The source of a function, class or module; of one that has none, its signature and what its docstring says."""
+    """The source of a function, class or module; of one that has none, its signature and its docstring."""
     inner = inspect.unwrap(value) if callable(value) else value
     try:
         text = textwrap.dedent(inspect.getsource(inner))

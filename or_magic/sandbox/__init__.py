@@ -3,7 +3,7 @@
     with start() as sandbox:
         print(sandbox.base_url)      # http://127.0.0.1:PORT/api/v1, for any OpenRouter or OpenAI client
 
-The room speaks OpenRouter's protocol over real HTTP and knows nothing of the rest of or_magic: whoever talks
+It speaks OpenRouter's protocol over real HTTP and knows nothing of the rest of or_magic: whoever talks
 to it cannot tell it from the service, except that its models say openly that they are a rehearsal. Any key
 that begins with `sk-or-` is accepted, unless it contains `wrong`, `revoked` or `invalid` (those rehearse a
 401). Its money is play money, counted exactly.

@@ -16,7 +16,6 @@ import msgspec
 from msgspec import Meta
 
 _NotNegative = Annotated[float, Meta(ge=0)]
-
 _PRESETS: dict[str, dict[str, Any]] = {"brief": {"max_tokens": 20}, "thoughtful": {"model": "sandbox/reasoner"}}
 
 
@@ -44,7 +43,7 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     `keep_alive_s`: a whole answer that takes longer sends white space at this interval.
     `credits_usd`: what may be spent before the sandbox answers 402.
     `comments_between`: a comment after every so many data events, 0 for none. `usage_shape`: what the choices of the
-    usage chunk look like: "2026", "2026-03" (empty), "2025" (not finished). `fail_every`: every so manieth chat
+    usage chunk look like: "2026", "2026-03" (empty), "2025" (not finished). `fail_every`: every n-th chat
     request fails with `fail_status`, 0 for none. `stream_error`: every stream breaks off with an error.
     `silence_after_events`, `cut_after_events`: every stream falls silent, or is cut, there. `record_delay_s`: how long
     the record of a generation stays away. `presets`: fields of a request, by slug. `models`: how many the catalog
@@ -120,7 +119,7 @@ class Controls:
             return self._behaviour
 
     def is_due(self, model: str, every: int) -> bool:
-        """Whether this request to a model is one of those that fail: every so manieth."""
+        """Whether this request to a model is one of those that fail: every n-th."""
         with self._lock:
             self._asked[model] += 1
             return every > 0 and self._asked[model] % every == 0
@@ -148,7 +147,7 @@ class Controls:
 
 
 def with_knobs(behaviour: Behaviour, knobs: Mapping[str, Any]) -> Behaviour:
-    """The same with some knobs turned.
+    """A behaviour with some knobs turned, and the others as they were.
 
     Raises: msgspec.ValidationError (a ValueError) for an unknown knob or an impossible value.
     """

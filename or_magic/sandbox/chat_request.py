@@ -180,7 +180,7 @@ class ChatRequest(msgspec.Struct):
         return msgspec.structs.replace(self, messages=kept)
 
     def question(self) -> Question:
-        """What the model hears."""
+        """What the model is asked."""
         place = next((number for number in reversed(range(len(self.messages))) if self._is_asked(number)), None)
         last = self.messages[place] if place is not None else None
         later = self.messages[place + 1 :] if place is not None else []

@@ -21,7 +21,7 @@ _VARIABLE = "OR_SANDBOX_"
 _DESCRIPTION = """\
 An OpenRouter on your own machine: no account, no key, no cost. It answers on 127.0.0.1 only,
 speaks the same protocol as https://openrouter.ai/api/v1, streams, counts tokens, and keeps an
-exact book of charges in play money. Its models say openly that no model was asked.
+exact account of charges in play money. Its models say openly that no model was asked.
 """
 _EPILOG = """\
 models:
@@ -60,7 +60,7 @@ keys:
   "invalid": those are answered with 401, like a key that OpenRouter does not know.
 
 control (with the token printed at the start, as "Authorization: Bearer TOKEN"):
-  GET  /sandbox/book        every charge, and the sum
+  GET  /sandbox/charges     every charge, and the sum
   GET  /sandbox/requests    what clients sent (never a key), and how each request ended
   GET  /sandbox/behaviour   the knobs; POST some of them to turn them:
   {knobs}

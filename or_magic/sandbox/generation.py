@@ -21,6 +21,7 @@ from or_magic.sandbox.responses import error_object, json_number
 from or_magic.sandbox.routing import Offer
 
 _ID_LETTERS = string.ascii_letters + string.digits
+_FEE = Decimal("0.05")  # of what the provider asks, where the key at the provider is the user's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +31,6 @@ class Piece:
     text: str
     is_reasoning: bool = False
     delta: Mapping[str, Any] | None = None
-
-
-_FEE = Decimal("0.05")
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +238,7 @@ def plan_generation(
 
 
 def again(generation: Generation) -> Generation:
-    """The same answer out of the cache: a new id, and no cost."""
+    """An answer that is given again out of the cache: under a new id, at no cost."""
     now = datetime.now(UTC)
     return replace(generation, id=_generation_id(now), created_utc=now, is_cached=True, metadata=None)
 

@@ -1,7 +1,7 @@
 """The models of the sandbox, honest about what they are; and what a model id stands for.
 
-Some ids are in no list, since they are no voices but faults: ``sandbox/error-429`` answers with that refusal (each name
-in `errors.ERRORS`), ``sandbox/breaks-a``, ``-b`` and ``-c`` break off in mid-stream in one of three shapes,
+Some ids are in no list, since they do not answer but fail: ``sandbox/error-429`` answers with that refusal (each name
+in `responses.ERRORS`), ``sandbox/breaks-a``, ``-b`` and ``-c`` break off in mid-stream in one of three shapes,
 ``sandbox/silent`` falls silent after some words, ``sandbox/cut`` drops the connection.
 """
 
@@ -12,21 +12,32 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from or_magic.sandbox import replies as replies
+from or_magic.sandbox import replies
 from or_magic.sandbox.replies import Question, Reply
 from or_magic.sandbox.responses import ERRORS, Refusal
 from or_magic.sandbox.routing import CHEAP, PROVIDERS, SANDBOX, Offer, Provider
 
+DEFAULT_MODEL = "openrouter/auto"
+VARIANTS = frozenset({"nitro", "floor", "exacto", "online", "extended", "thinking"})
 _CREATED = 1_788_220_800  # 2026-09-01 UTC; fixed, so that the catalog is the same at every start
+_FAULTS: Mapping[str, Mapping[str, Any]] = {
+    "sandbox/breaks-a": {"stream_error": {"shape": "a", "after_events": 5}},
+    "sandbox/breaks-b": {"stream_error": {"shape": "b", "after_events": 5}},
+    "sandbox/breaks-c": {"stream_error": {"shape": "c", "after_events": 5}},
+    "sandbox/breaks-first": {"stream_error": {"shape": "b", "after_events": 0}},
+    "sandbox/silent": {"silence_after_events": 5},
+    "sandbox/cut": {"cut_after_events": 5},
+}
+_ERROR, _FILLER = "sandbox/error-", "sandbox/shelf-"
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A row of the catalog and the voice behind it.
+    """A row of the catalog, and the function that answers for it.
 
     Prices are USD per token as decimal strings, "-1" where a router decides. `pace` is tokens per second, 0
     for as fast as possible. `keeps_pace`: the sandbox's pace knobs leave it alone. `routes_to`: it says
-    nothing itself and hands the question on. `providers`: who serves it. `parameters`: what it hears besides the
+    nothing itself and hands the question on. `providers`: who serves it. `parameters`: those that it takes besides the
     usual. `is_byok`: it is asked with a key of the user's own at the provider. `refuses`: gives the refusal of a
     question that it will not answer. `knobs`: a behaviour of its own. `intelligence`: a made-up index.
     """
@@ -108,8 +119,50 @@ class Model:
         return sorted([*reasoning, *usual, *self.parameters])
 
 
-DEFAULT_MODEL = "openrouter/auto"
-VARIANTS = frozenset({"nitro", "floor", "exacto", "online", "extended", "thinking"})
+def filler_model(number: int) -> Model:
+    """A made-up model, of which there may be thousands: an echo; its price and its abilities follow from its number."""
+    price = Decimal(number % 97 + 1) / 10**8
+    able = ("tools", "tool_choice", "structured_outputs", "response_format")[: 2 * (number % 3)]
+    return Model(
+        id=f"{_FILLER}{number}",
+        name=f"Sandbox: Shelf {number}",
+        description="A made-up model to fill a catalog; no model: it gives back what it is sent.",
+        speak=replies.echo,
+        prompt_price=f"{price:f}",
+        completion_price=f"{4 * price:f}",
+        context_length=8_000 * 2 ** (number % 8),
+        inputs=("text", "image") if number % 4 == 0 else ("text",),
+        parameters=able,
+        reasons=number % 5 == 0,
+        intelligence=float(10 + (number * 37) % 40 + (number % 97) // 4),
+    )
+
+
+def find_model(name: str) -> tuple[Model, tuple[str, ...]] | None:
+    """The model that an id stands for and the variants behind it, such as `nitro`; None if there is none."""
+    base, *variants = name.split(":")
+    if not VARIANTS.issuperset(variants):
+        return None
+    model = next((model for model in CATALOG if model.id == base), None) or _fault(base)
+    return None if model is None else (model, tuple(variants))
+
+
+def answering_model(model: Model) -> Model:
+    """The model that answers: the model itself, or where its router sends the question."""
+    routed = find_model(model.routes_to) if model.routes_to else None
+    return routed[0] if routed else model
+
+
+def _fault(id: str) -> Model | None:
+    description = "A fault to rehearse with."
+    if id in _FAULTS:
+        return Model(id, id, description, replies.rehearsal, "0.0000001", "0.0000004", knobs=_FAULTS[id])
+    if (number := id.removeprefix(_FILLER)).isdecimal():
+        return filler_model(int(number))
+    error = ERRORS.get(id.removeprefix(_ERROR)) if id.startswith(_ERROR) else None
+    if error is None:
+        return None
+    return Model(id, id, description, replies.echo, "0", "0", refuses=lambda _: error())
 
 
 def _moderate(question: Question) -> Refusal | None:
@@ -291,58 +344,3 @@ CATALOG: tuple[Model, ...] = (
         providers=(CHEAP,),
     ),
 )
-_FAULTS: Mapping[str, Mapping[str, Any]] = {
-    "sandbox/breaks-a": {"stream_error": {"shape": "a", "after_events": 5}},
-    "sandbox/breaks-b": {"stream_error": {"shape": "b", "after_events": 5}},
-    "sandbox/breaks-c": {"stream_error": {"shape": "c", "after_events": 5}},
-    "sandbox/breaks-first": {"stream_error": {"shape": "b", "after_events": 0}},
-    "sandbox/silent": {"silence_after_events": 5},
-    "sandbox/cut": {"cut_after_events": 5},
-}
-_ERROR, _SHELF = "sandbox/error-", "sandbox/shelf-"
-
-
-def shelf_model(number: int) -> Model:
-    """A made-up model, of which there may be thousands: an echo; its price and its abilities follow from its number."""
-    price = Decimal(number % 97 + 1) / 10**8
-    able = ("tools", "tool_choice", "structured_outputs", "response_format")[: 2 * (number % 3)]
-    return Model(
-        id=f"{_SHELF}{number}",
-        name=f"Sandbox: Shelf {number}",
-        description="A made-up model to fill a catalog; no model: it gives back what it is sent.",
-        speak=replies.echo,
-        prompt_price=f"{price:f}",
-        completion_price=f"{4 * price:f}",
-        context_length=8_000 * 2 ** (number % 8),
-        inputs=("text", "image") if number % 4 == 0 else ("text",),
-        parameters=able,
-        reasons=number % 5 == 0,
-        intelligence=float(10 + (number * 37) % 40 + (number % 97) // 4),
-    )
-
-
-def find_model(name: str) -> tuple[Model, tuple[str, ...]] | None:
-    """The model that an id stands for and the variants behind it, such as `nitro`; None if there is none."""
-    base, *variants = name.split(":")
-    if not VARIANTS.issuperset(variants):
-        return None
-    model = next((model for model in CATALOG if model.id == base), None) or _fault(base)
-    return None if model is None else (model, tuple(variants))
-
-
-def speaker(model: Model) -> Model:
-    """The model that answers: the model itself, or where its router sends the question."""
-    routed = find_model(model.routes_to) if model.routes_to else None
-    return routed[0] if routed else model
-
-
-def _fault(id: str) -> Model | None:
-    description = "A fault to rehearse with."
-    if id in _FAULTS:
-        return Model(id, id, description, replies.rehearsal, "0.0000001", "0.0000004", knobs=_FAULTS[id])
-    if (number := id.removeprefix(_SHELF)).isdecimal():
-        return shelf_model(int(number))
-    error = ERRORS.get(id.removeprefix(_ERROR)) if id.startswith(_ERROR) else None
-    if error is None:
-        return None
-    return Model(id, id, description, replies.echo, "0", "0", refuses=lambda _: error())

@@ -12,7 +12,7 @@ from typing import Any
 from or_magic.sandbox.behaviour import Behaviour, Controls, with_knobs
 from or_magic.sandbox.chat_request import ChatRequest
 from or_magic.sandbox.generation import Generation, plan_generation
-from or_magic.sandbox.models import DEFAULT_MODEL, Model, find_model, speaker
+from or_magic.sandbox.models import DEFAULT_MODEL, Model, answering_model, find_model
 from or_magic.sandbox.responses import Refusal
 from or_magic.sandbox.routing import Offer, Preferences, route
 
@@ -55,7 +55,7 @@ def plan(chat: ChatRequest, sent: Mapping[str, Any], controls: Controls, *, want
     Raises: Refusal: all models refuse.
     """
     if controls.is_due("", controls.behaviour.fail_every):
-        raise Refusal(controls.behaviour.fail_status, "The sandbox fails at every so manieth request, as it was told")
+        raise Refusal(controls.behaviour.fail_status, "The sandbox fails at every n-th request, as it was told to")
     names = chat.wanted_models() or [DEFAULT_MODEL]
     refusals: list[Refusal] = []
     for name in names:
@@ -75,7 +75,7 @@ def _plan_of(name: str, chat: ChatRequest, sent: Mapping[str, Any], controls: Co
     found = find_model(name)
     if found is None:
         raise Refusal(400, f"{name} is not a valid model ID")
-    model = speaker(found[0])
+    model = answering_model(found[0])
     chat = chat.fitted(model.context_length)
     question = chat.question()
     behaviour = with_knobs(controls.behaviour, model.knobs) if model.knobs else controls.behaviour
@@ -124,12 +124,12 @@ def _offers(model: Model, variants: tuple[str, ...], chat: ChatRequest, sent: Ma
     if sort is not None and wants.sort is None:
         wants.sort = sort  # type: ignore[assignment]  # one of the words that it takes
     parameters = {name for name, value in sent.items() if value is not None} - _NOT_PARAMETERS
-    if wants.require_parameters and (deaf := parameters - _heard_by(model)):
-        raise Refusal(404, f"No endpoints found that support {', '.join(sorted(deaf))}.")
+    if wants.require_parameters and (unknown := parameters - _taken_by(model)):
+        raise Refusal(404, f"No endpoints found that support {', '.join(sorted(unknown))}.")
     return route(model.id, model.offers(), wants, parameters)
 
 
-def _heard_by(model: Model) -> set[str]:
+def _taken_by(model: Model) -> set[str]:
     return {*model.row()["supported_parameters"], "stream_options", "reasoning_effort", "plugins", "metadata"}
 
 

@@ -20,8 +20,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from or_magic.sandbox.behaviour import Behaviour
-from or_magic.sandbox.responses import chunked
-from or_magic.sandbox.stream_body import StreamBody
+from or_magic.sandbox.responses import StreamBody, chunked
 
 PREFIX = "replay/"
 

@@ -1,4 +1,4 @@
-"""What the models of the sandbox say: pure functions from a question to a speech; and how its tokens are counted.
+"""What the models of the sandbox say: pure functions from a question to a reply; and how its tokens are counted.
 
 A token is up to five characters that are not white space, with at most one white space before them; any
 further white space is a token of its own. English text comes to about 4 bytes a token, as with real
@@ -17,6 +17,164 @@ from typing import Any
 
 # Every character is white space or not, so the two branches together lose none.
 _TOKEN = re.compile(r"\s?\S{1,5}|\s")
+_FORMATS = {
+    "date": "2026-01-31",
+    "date-time": "2026-01-31T12:00:00Z",
+    "time": "12:00:00",
+    "email": "name@example.org",
+    "uri": "https://example.org",
+    "uuid": "00000000-0000-4000-8000-000000000000",
+}
+_DEEPEST = 12  # a schema may name itself
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a model is asked: the last user message, and how many tokens it may use (None: as it likes).
+
+    `tools`: the functions it may call. `tool_results`: what the calls since that message gave. `schema`: the JSON
+    schema that its answer should fit; None for free text. `media`: what came besides text, a line each. `earlier`: what
+    the user said before, `system`: the system prompt.
+    """
+
+    text: str
+    max_tokens: int | None = None
+    tools: tuple[Mapping[str, Any], ...] = ()
+    tool_results: tuple[str, ...] = ()
+    schema: Mapping[str, Any] | None = None
+    media: tuple[str, ...] = ()
+    earlier: tuple[str, ...] = ()
+    system: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a model says, and before it what it thinks aloud.
+
+    `signature` closes its thoughts. `calls`: names and JSON arguments of functions. `sources`: addresses and titles.
+    """
+
+    text: str
+    reasoning: str = ""
+    signature: str = ""
+    calls: tuple[tuple[str, str], ...] = ()
+    sources: tuple[tuple[str, str], ...] = ()
+
+
+def echo(question: Question) -> Reply:
+    """The question itself, byte for byte."""
+    return Reply(question.text)
+
+
+def rehearsal(question: Question) -> Reply:
+    """A short answer for a first visit: repeats the question and explains what has just happened."""
+    return Reply(_REHEARSAL.format(question=_quoted(question.text)))
+
+
+def reasoner(question: Question) -> Reply:
+    """Some sentences of thinking aloud, then a short answer."""
+    words = len(question.text.split())
+    return Reply(
+        _CONCLUSION.format(question=_quoted(question.text)),
+        _THOUGHTS.format(words=words, characters=len(question.text)),
+        signature=_SIGNATURE,
+    )
+
+
+def tools(question: Question) -> Reply:
+    """Calls the offered functions (all that the question names, else the first), then tells what they gave.
+
+    A question that says "break it: wrong" (or cut, unknown, endless) gets calls whose arguments do not fit, are no
+    JSON, of a function that was not offered, again and again.
+    """
+    fault = re.search(r"break it: (\w+)", question.text)
+    kind = fault[1] if fault is not None else ""
+    if (question.tool_results and kind != "endless") or not question.tools:
+        results = "".join(f"\n- `{result}`" for result in question.tool_results)
+        return Reply(_TOOL_RESULTS.format(results=results) if results else _NO_TOOLS)
+    functions = [function for tool in question.tools if isinstance(function := tool.get("function"), Mapping)]
+    named = [function for function in functions if str(function.get("name")) in question.text]
+    called = named or functions[:1]
+    return Reply("", calls=tuple(_call(str(f.get("name")), fitting(f.get("parameters")), kind) for f in called))
+
+
+def _call(name: str, arguments: Any, fault: str) -> tuple[str, str]:
+    """A call, broken in the way that was asked for."""
+    written = json.dumps({"not_a_parameter": arguments} if fault == "wrong" else arguments)
+    return (f"{name}_{fault}" if fault == "unknown" else name), (written[:-1] if fault == "cut" else written)
+
+
+def filler(question: Question) -> Reply:
+    """A value that fits the schema of the request, as JSON; without one, the question in an object.
+
+    A question that says "break it: cut" (or list, missing, null, prose, type) gets an answer that does not fit.
+    """
+    if question.schema is None:
+        return Reply(json.dumps({"question": question.text}, ensure_ascii=False))
+    fault = re.search(r"break it: (\w+)", question.text)
+    value = fitting(question.schema)
+    return Reply(json.dumps(value, ensure_ascii=False) if fault is None else broken(value, fault[1]))
+
+
+def coder(question: Question) -> Reply:
+    """The first block of code of the question with a remark above it; without one, a line that prints."""
+    found = re.search(r"```python\n(.*?)\n```", question.text, re.DOTALL)
+    code = found[1] if found is not None else f"print({len(question.text.split())}, 'words were asked')"
+    return Reply(_CODE.format(code=code))
+
+
+def viewer(question: Question) -> Reply:
+    """What it was sent besides text: kind, format and size of each image, file, sound and film."""
+    seen = "".join(f"\n- {line}" for line in question.media) or "\n- nothing but text"
+    return Reply(_VIEW.format(seen=seen))
+
+
+def memory(question: Question) -> Reply:
+    """What it was told: the system prompt, what the user said before, and what was said now."""
+    system = [f"My system prompt is: {_line(question.system)}\n"] if question.system else []
+    earlier = [f"{number}. {_line(text)}" for number, text in enumerate(question.earlier, 1)]
+    heading = f"Before this I was told {len(question.earlier)}:" if question.earlier else "I was told nothing before."
+    return Reply("\n".join([*system, heading, *earlier, f"\nNow: {_line(question.text)}"]))
+
+
+def librarian(question: Question) -> Reply:
+    """The rehearsal, with sources."""
+    sources = (("https://example.org/streams", "On streams"), ("https://example.org/prices", "On prices"))
+    return Reply(rehearsal(question).text, sources=sources)
+
+
+def essay(question: Question) -> Reply:
+    """The essay once, or with more chapters if max_tokens leaves room for them: it then just fits."""
+    text = "\n\n".join([_TITLE, *(_chapter(number) for number in range(1, len(_CHAPTERS) + 1))])
+    tokens_left = (question.max_tokens or 0) - count_tokens(text)
+    return Reply(text + "".join(f"\n\n{chapter}" for chapter in _more_chapters(tokens_left)))
+
+
+def _more_chapters(tokens_left: int) -> Iterator[str]:
+    number = len(_CHAPTERS) + 1
+    while tokens_left > 0:
+        chapter = _chapter(number)
+        tokens_left -= count_tokens(chapter) + 2
+        if tokens_left >= 0:
+            yield chapter
+        number += 1
+
+
+def _chapter(number: int) -> str:
+    return f"## {number}. {_CHAPTERS[(number - 1) % len(_CHAPTERS)]}"
+
+
+def _line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 80 else f"{line[:79]}…"
+
+
+def _quoted(text: str, *, most_lines: int = 6, most_characters: int = 400) -> str:
+    if not text.strip():
+        return "> *(nothing in words)*"
+    whole = text.strip().splitlines()
+    lines = text.strip()[:most_characters].splitlines()[:most_lines]
+    return "\n".join(f"> {line}" for line in lines) + ("" if lines == whole else " …")
 
 
 def tokens_of(text: str) -> list[str]:
@@ -31,17 +189,6 @@ def tokens_of(text: str) -> list[str]:
 def count_tokens(text: str) -> int:
     """How many tokens a text has; 0 for the empty text."""
     return len(tokens_of(text))
-
-
-_FORMATS = {
-    "date": "2026-01-31",
-    "date-time": "2026-01-31T12:00:00Z",
-    "time": "12:00:00",
-    "email": "name@example.org",
-    "uri": "https://example.org",
-    "uuid": "00000000-0000-4000-8000-000000000000",
-}
-_DEEPEST = 12  # a schema may name itself
 
 
 def fitting(schema: object) -> Any:
@@ -148,155 +295,6 @@ def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str
         beside = {name: value for name, value in schema.items() if name != "$ref"}
         schema = {**(found if isinstance(found, Mapping) else {}), **beside}
     return schema
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What a voice hears: the last user message, and how many tokens it may use (None: as it likes).
-
-    `tools`: the functions it may call. `tool_results`: what the calls since that message gave. `schema`: the JSON
-    schema that its answer should fit; None for free text. `media`: what came besides text, a line each. `earlier`: what
-    the user said before, `system`: the system prompt.
-    """
-
-    text: str
-    max_tokens: int | None = None
-    tools: tuple[Mapping[str, Any], ...] = ()
-    tool_results: tuple[str, ...] = ()
-    schema: Mapping[str, Any] | None = None
-    media: tuple[str, ...] = ()
-    earlier: tuple[str, ...] = ()
-    system: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What a voice says, and before it what it thinks aloud.
-
-    `signature` closes its thoughts. `calls`: names and JSON arguments of functions. `sources`: addresses and titles.
-    """
-
-    text: str
-    reasoning: str = ""
-    signature: str = ""
-    calls: tuple[tuple[str, str], ...] = ()
-    sources: tuple[tuple[str, str], ...] = ()
-
-
-def echo(question: Question) -> Reply:
-    """The question itself, byte for byte."""
-    return Reply(question.text)
-
-
-def rehearsal(question: Question) -> Reply:
-    """A short answer for a first visit: repeats the question and explains what has just happened."""
-    return Reply(_REHEARSAL.format(question=_quoted(question.text)))
-
-
-def reasoner(question: Question) -> Reply:
-    """Some sentences of thinking aloud, then a short answer."""
-    words = len(question.text.split())
-    return Reply(
-        _CONCLUSION.format(question=_quoted(question.text)),
-        _THOUGHTS.format(words=words, characters=len(question.text)),
-        signature=_SIGNATURE,
-    )
-
-
-def tools(question: Question) -> Reply:
-    """Calls the offered functions (all that the question names, else the first), then tells what they gave.
-
-    A question that says "break it: wrong" (or cut, unknown, endless) gets calls whose arguments do not fit, are no
-    JSON, of a function that was not offered, again and again.
-    """
-    fault = re.search(r"break it: (\w+)", question.text)
-    kind = fault[1] if fault is not None else ""
-    if (question.tool_results and kind != "endless") or not question.tools:
-        results = "".join(f"\n- `{result}`" for result in question.tool_results)
-        return Reply(_TOOL_RESULTS.format(results=results) if results else _NO_TOOLS)
-    functions = [function for tool in question.tools if isinstance(function := tool.get("function"), Mapping)]
-    named = [function for function in functions if str(function.get("name")) in question.text]
-    called = named or functions[:1]
-    return Reply("", calls=tuple(_call(str(f.get("name")), fitting(f.get("parameters")), kind) for f in called))
-
-
-def _call(name: str, arguments: Any, fault: str) -> tuple[str, str]:
-    """A call, broken in the way that was asked for."""
-    written = json.dumps({"not_a_parameter": arguments} if fault == "wrong" else arguments)
-    return (f"{name}_{fault}" if fault == "unknown" else name), (written[:-1] if fault == "cut" else written)
-
-
-def filler(question: Question) -> Reply:
-    """A value that fits the schema of the request, as JSON; without one, the question in an object.
-
-    A question that says "break it: cut" (or list, missing, null, prose, type) gets an answer that does not fit.
-    """
-    if question.schema is None:
-        return Reply(json.dumps({"question": question.text}, ensure_ascii=False))
-    fault = re.search(r"break it: (\w+)", question.text)
-    value = fitting(question.schema)
-    return Reply(json.dumps(value, ensure_ascii=False) if fault is None else broken(value, fault[1]))
-
-
-def coder(question: Question) -> Reply:
-    """The first block of code of the question with a remark above it; without one, a line that prints."""
-    found = re.search(r"```python\n(.*?)\n```", question.text, re.DOTALL)
-    code = found[1] if found is not None else f"print({len(question.text.split())}, 'words were asked')"
-    return Reply(_CODE.format(code=code))
-
-
-def viewer(question: Question) -> Reply:
-    """What it was sent besides text: kind, format and size of each image, file, sound and film."""
-    seen = "".join(f"\n- {line}" for line in question.media) or "\n- nothing but text"
-    return Reply(_VIEW.format(seen=seen))
-
-
-def memory(question: Question) -> Reply:
-    """What it was told: the system prompt, what the user said before, and what was said now."""
-    system = [f"My system prompt is: {_line(question.system)}\n"] if question.system else []
-    told = [f"{number}. {_line(text)}" for number, text in enumerate(question.earlier, 1)]
-    heading = f"Before this I was told {len(question.earlier)}:" if question.earlier else "I was told nothing before."
-    return Reply("\n".join([*system, heading, *told, f"\nNow: {_line(question.text)}"]))
-
-
-def librarian(question: Question) -> Reply:
-    """The rehearsal, with sources."""
-    sources = (("https://example.org/streams", "On streams"), ("https://example.org/prices", "On prices"))
-    return Reply(rehearsal(question).text, sources=sources)
-
-
-def essay(question: Question) -> Reply:
-    """The essay once, or with more chapters if max_tokens leaves room for them: it then just fits."""
-    text = "\n\n".join([_TITLE, *(_chapter(number) for number in range(1, len(_CHAPTERS) + 1))])
-    room = (question.max_tokens or 0) - count_tokens(text)
-    return Reply(text + "".join(f"\n\n{chapter}" for chapter in _encores(room)))
-
-
-def _encores(room: int) -> Iterator[str]:
-    number = len(_CHAPTERS) + 1
-    while room > 0:
-        chapter = _chapter(number)
-        room -= count_tokens(chapter) + 2
-        if room >= 0:
-            yield chapter
-        number += 1
-
-
-def _chapter(number: int) -> str:
-    return f"## {number}. {_CHAPTERS[(number - 1) % len(_CHAPTERS)]}"
-
-
-def _line(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 80 else f"{line[:79]}…"
-
-
-def _quoted(text: str, *, most_lines: int = 6, most_characters: int = 400) -> str:
-    if not text.strip():
-        return "> *(nothing in words)*"
-    whole = text.strip().splitlines()
-    lines = text.strip()[:most_characters].splitlines()[:most_lines]
-    return "\n".join(f"> {line}" for line in lines) + ("" if lines == whole else " …")
 
 
 _REHEARSAL = """\

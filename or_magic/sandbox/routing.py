@@ -18,6 +18,11 @@ from msgspec import Meta
 
 from or_magic.sandbox.responses import Refusal, json_number
 
+_PRECISION = Literal["int4", "int8", "fp4", "mxfp4", "nvfp4", "fp6", "fp8", "mxfp8", "fp16", "bf16", "fp32", "unknown"]
+_SORT = Literal["price", "throughput", "latency", "exacto"]
+_SPEED = Annotated[float, Meta(ge=0)] | dict[str, float]
+_MILLION = 1_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Provider:
@@ -30,7 +35,7 @@ class Provider:
         trains: it may keep and learn from what it is sent.
         stops: closing the connection ends its generation; otherwise all of it is billed.
         fails: the HTTP status with which it fails each time; 0 for never.
-        hears: request parameters that it supports besides those of the model; None for all.
+        takes: request parameters that it supports besides those of the model; None for all.
     """
 
     slug: str
@@ -42,7 +47,7 @@ class Provider:
     trains: bool = False
     stops: bool = True
     fails: int = 0
-    hears: frozenset[str] | None = None
+    takes: frozenset[str] | None = None
 
     def row(self) -> dict[str, Any]:
         """The company as ``GET /providers`` lists it."""
@@ -109,12 +114,6 @@ class Offer:
 
 def _spread(median: float) -> dict[str, float]:
     return {"p50": median, "p75": median * 1.2, "p90": median * 1.5, "p99": median * 3}
-
-
-_PRECISION = Literal["int4", "int8", "fp4", "mxfp4", "nvfp4", "fp6", "fp8", "mxfp8", "fp16", "bf16", "fp32", "unknown"]
-_SORT = Literal["price", "throughput", "latency", "exacto"]
-_SPEED = Annotated[float, Meta(ge=0)] | dict[str, float]
-_MILLION = 1_000_000
 
 
 class SortBy(msgspec.Struct):
@@ -193,8 +192,8 @@ def _is_cheap_enough(offer: Offer, wants: Preferences, _: Collection[str]) -> bo
     return all(price * _MILLION <= Decimal(str(most[name])) for name, price in prices.items() if name in most)
 
 
-def _hears_enough(offer: Offer, wants: Preferences, sent: Collection[str]) -> bool:
-    return not wants.require_parameters or offer.provider.hears is None or set(sent) <= offer.provider.hears
+def _takes_enough(offer: Offer, wants: Preferences, sent: Collection[str]) -> bool:
+    return not wants.require_parameters or offer.provider.takes is None or set(sent) <= offer.provider.takes
 
 
 # What rules an offer out, by the service's own name for it (`excluded_by`).
@@ -203,7 +202,7 @@ _FILTERS = {
     "data_policy:training": _is_private_enough,
     "quantization": _is_precise_enough,
     "max_price": _is_cheap_enough,
-    "require_parameters": _hears_enough,
+    "require_parameters": _takes_enough,
 }
 
 

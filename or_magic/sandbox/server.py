@@ -1,4 +1,4 @@
-"""The running sandbox: its application, its middleware, uvicorn in a thread, and the face that Python code sees.
+"""The running sandbox: what Python code sees of it, its application with its middleware, and uvicorn in a thread.
 
 Only names of this machine are let in. A web page can make a browser call 127.0.0.1 under the page's own name
 (DNS rebinding); its requests then carry a foreign Host, and end here. No CORS header is ever sent.
@@ -33,183 +33,25 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from or_magic.sandbox import listing
-from or_magic.sandbox.account import Account, require_key
 from or_magic.sandbox.behaviour import Behaviour, Controls, Cut, Failure
 from or_magic.sandbox.chat_request import chat_request
-from or_magic.sandbox.control import Control
+from or_magic.sandbox.endpoints import Account, Control, catalog_routes, require_key
 from or_magic.sandbox.planning import plan, with_preset
 from or_magic.sandbox.recordings import Recordings
-from or_magic.sandbox.responses import Refusal, failure_answer, read_json, refusal_answer
+from or_magic.sandbox.responses import LineCut, Refusal, failure_answer, read_json, refusal_answer
 from or_magic.sandbox.service import Charges, ReceivedRequest, RequestLog, Service
-from or_magic.sandbox.stream_body import LineCut
 from or_magic.sandbox.streaming import CallerGone, StreamedAnswer, WholeAnswer
 
-
-class Chat:
-    """The endpoint."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-
-    async def complete(self, request: Request) -> Response:
-        """Answer a chat request, streamed or whole."""
-        require_key(request)
-        service, body = self._service, await request.body()
-        behaviour = service.controls.behaviour
-        fields: dict[str, Any] = read_json(body, dict[str, Any])
-        if (replayed := service.recordings.answer(fields.get("model"), behaviour)) is not None:
-            return replayed
-        fields = with_preset(fields, behaviour.presets)
-        chat = chat_request(fields)
-        if service.charges.total_usd() >= behaviour.credits_usd:
-            raise Refusal(402, "Insufficient credits. Add more using https://openrouter.ai/settings/credits")
-        planned, headers = service.kept_answers.find(request.headers, body)
-        if planned is None:
-            wants_metadata = request.headers.get("x-openrouter-metadata", "").lower() == "enabled"
-            planned = plan(chat, fields, service.controls, wants_metadata=wants_metadata)
-            if headers:
-                service.kept_answers.keep(request.headers, body, planned)
-        kind = StreamedAnswer if chat.stream else WholeAnswer
-        return kind(planned, service, headers)
-
-
+_HOST = "127.0.0.1"
 API_ROOT = "/api/v1"
 _NAMES_OF_THIS_MACHINE = ("127.0.0.1", "localhost", "[::1]")
 _LARGEST_BODY = 64_000_000
 
 
-class Middleware:
-    """Wraps the application: lets a request in, writes down what it was and how it ended."""
-
-    def __init__(self, app: ASGIApp, service: Service, *, port: int) -> None:
-        self._app = app
-        self._service = service
-        self._hosts = {f"{name}:{port}" for name in _NAMES_OF_THIS_MACHINE}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request in, unless it came under a foreign name."""
-        host = Headers(scope=scope).get("host", "")
-        if host.lower() not in self._hosts:
-            refusal = Refusal(403, f"The sandbox answers only on this machine, not under the name {host!r}.")
-            await refusal_answer(refusal)(scope, receive, send)
-        elif scope["path"].startswith("/api/"):
-            await self._let_in(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
-
-    async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            body = await _whole_body(receive)
-        except Refusal as refusal:
-            await refusal_answer(refusal)(scope, receive, send)
-            return
-        number = self._write_down(scope, body)
-        log = self._service.requests
-        failure = self._service.controls.take_failure(scope["path"].removeprefix(API_ROOT))
-        app = failure_answer(failure) if failure else self._app
-        try:
-            await app(scope, _again(body, receive), self._noting(number, send))
-        except CallerGone:
-            log.close(number, "closed by client")
-        except (LineCut, asyncio.CancelledError):
-            # Left unfinished: the server then drops the connection, which is what a cut is.
-            log.close(number, "cut")
-
-    def _write_down(self, scope: Scope, body: bytes) -> int:
-        return self._service.requests.open(
-            method=scope["method"],
-            path=scope["path"],
-            query=scope["query_string"].decode("latin-1"),
-            headers=dict(Headers(scope=scope)),
-            body=_parsed(body),
-            body_bytes=len(body),
-        )
-
-    def _noting(self, number: int, send: Send) -> Send:
-        """The same `send`, with the log kept up to date before each message leaves."""
-        log = self._service.requests
-
-        # Before, not after: who has read the end of an answer must find it in the log.
-        async def send_noted(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                generation_id = Headers(raw=message["headers"]).get("x-generation-id")
-                log.answer(number, status=message["status"], generation_id=generation_id)
-            elif not message.get("more_body", False):
-                log.close(number, "complete")
-            await send(message)
-
-        return send_noted
-
-
-async def _whole_body(receive: Receive) -> bytes:
-    body = bytearray()
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if len(body) > _LARGEST_BODY:
-            raise Refusal(413, f"The request body is larger than {_LARGEST_BODY:,} bytes.")
-        if not message.get("more_body", False):
-            return bytes(body)
-
-
-def _again(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives the body once more, and after it whatever comes."""
-    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def receive_again() -> Message:
-        return waiting.pop() if waiting else await receive()
-
-    return receive_again
-
-
-def _parsed(body: bytes) -> Any:
-    try:
-        return read_json(body, object)
-    except Refusal:
-        return None
-
-
-def build_app(service: Service, *, port: int) -> ASGIApp:
-    """The whole sandbox as one ASGI application that answers under 127.0.0.1:port."""
-    account = Account(service)
-    routes = [
-        Route(f"{API_ROOT}/chat/completions", Chat(service).complete, methods=["POST"]),
-        *listing.routes(API_ROOT),
-        Route(f"{API_ROOT}/key", account.key),
-        Route(f"{API_ROOT}/auth/key", account.key),
-        Route(f"{API_ROOT}/credits", account.credits),
-        Route(f"{API_ROOT}/generation", account.generation),
-        *Control(service).routes(),
-    ]
-    app = Starlette(routes=routes, exception_handlers={Refusal: _refused, HTTPException: _not_routed})
-    app.router.redirect_slashes = False
-    app.state.service = service
-    return Middleware(app, service, port=port)
-
-
-async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Refusal)
-    return refusal_answer(error)
-
-
-async def _not_routed(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    wanted = f"{request.method} {request.url.path}"
-    message = {
-        404: f"There is no {wanted} here. The sandbox answers under {API_ROOT}.",
-        405: f"{wanted} is not allowed. Allowed: {(error.headers or {}).get('Allow', '')}",
-    }.get(error.status_code, error.detail)
-    return refusal_answer(Refusal(error.status_code, message, headers=error.headers))
-
-
-_HOST = "127.0.0.1"
-
-
 class Sandbox:
     """A running sandbox, from its making to its close; as a context manager it closes itself.
 
-    `base_url` is what a client needs; `token` opens the control endpoint. `book` and `requests` may be read
+    `base_url` is what a client needs; `token` opens the control endpoint. `charges` and `requests` may be read
     at any time, from any thread.
     """
 
@@ -312,6 +154,175 @@ class Sandbox:
         return f"<Sandbox {self.base_url}{'' if self.is_running else ', closed'}>"
 
 
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    if sys.platform != "win32":  # on Windows the option would let two programs share the port
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((_HOST, port))
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            reason = "it is taken; choose another, or 0 for any free one"
+        else:
+            reason = error.strerror or "it is not allowed"
+        raise OSError(error.errno, f"No sandbox on port {port} of {_HOST}: {reason}.") from None
+    return listener
+
+
+def build_app(service: Service, *, port: int) -> ASGIApp:
+    """The whole sandbox as one ASGI application that answers under 127.0.0.1:port."""
+    account = Account(service)
+    routes = [
+        Route(f"{API_ROOT}/chat/completions", Chat(service).complete, methods=["POST"]),
+        *catalog_routes(API_ROOT),
+        Route(f"{API_ROOT}/key", account.key),
+        Route(f"{API_ROOT}/auth/key", account.key),
+        Route(f"{API_ROOT}/credits", account.credits),
+        Route(f"{API_ROOT}/generation", account.generation),
+        *Control(service).routes(),
+    ]
+    app = Starlette(routes=routes, exception_handlers={Refusal: _refused, HTTPException: _not_routed})
+    app.router.redirect_slashes = False
+    app.state.service = service
+    return Middleware(app, service, port=port)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return refusal_answer(error)
+
+
+async def _not_routed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    wanted = f"{request.method} {request.url.path}"
+    message = {
+        404: f"There is no {wanted} here. The sandbox answers under {API_ROOT}.",
+        405: f"{wanted} is not allowed. Allowed: {(error.headers or {}).get('Allow', '')}",
+    }.get(error.status_code, error.detail)
+    return refusal_answer(Refusal(error.status_code, message, headers=error.headers))
+
+
+class Chat:
+    """The endpoint that answers: POST /chat/completions."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def complete(self, request: Request) -> Response:
+        """Answer a chat request, streamed or whole."""
+        require_key(request)
+        service, body = self._service, await request.body()
+        behaviour = service.controls.behaviour
+        fields: dict[str, Any] = read_json(body, dict[str, Any])
+        if (replayed := service.recordings.answer(fields.get("model"), behaviour)) is not None:
+            return replayed
+        fields = with_preset(fields, behaviour.presets)
+        chat = chat_request(fields)
+        if service.charges.total_usd() >= behaviour.credits_usd:
+            raise Refusal(402, "Insufficient credits. Add more using https://openrouter.ai/settings/credits")
+        planned, headers = service.kept_answers.find(request.headers, body)
+        if planned is None:
+            wants_metadata = request.headers.get("x-openrouter-metadata", "").lower() == "enabled"
+            planned = plan(chat, fields, service.controls, wants_metadata=wants_metadata)
+            if headers:
+                service.kept_answers.keep(request.headers, body, planned)
+        kind = StreamedAnswer if chat.stream else WholeAnswer
+        return kind(planned, service, headers)
+
+
+class Middleware:
+    """Wraps the application: lets a request in, writes down what it was and how it ended."""
+
+    def __init__(self, app: ASGIApp, service: Service, *, port: int) -> None:
+        self._app = app
+        self._service = service
+        self._hosts = {f"{name}:{port}" for name in _NAMES_OF_THIS_MACHINE}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request in, unless it came under a foreign name."""
+        host = Headers(scope=scope).get("host", "")
+        if host.lower() not in self._hosts:
+            refusal = Refusal(403, f"The sandbox answers only on this machine, not under the name {host!r}.")
+            await refusal_answer(refusal)(scope, receive, send)
+        elif scope["path"].startswith("/api/"):
+            await self._let_in(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            body = await _whole_body(receive)
+        except Refusal as refusal:
+            await refusal_answer(refusal)(scope, receive, send)
+            return
+        number = self._write_down(scope, body)
+        log = self._service.requests
+        failure = self._service.controls.take_failure(scope["path"].removeprefix(API_ROOT))
+        app = failure_answer(failure) if failure else self._app
+        try:
+            await app(scope, _again(body, receive), self._noting(number, send))
+        except CallerGone:
+            log.close(number, "closed by client")
+        except (LineCut, asyncio.CancelledError):
+            # Left unfinished: the server then drops the connection, which is what a cut is.
+            log.close(number, "cut")
+
+    def _write_down(self, scope: Scope, body: bytes) -> int:
+        return self._service.requests.open(
+            method=scope["method"],
+            path=scope["path"],
+            query=scope["query_string"].decode("latin-1"),
+            headers=dict(Headers(scope=scope)),
+            body=_parsed(body),
+            body_bytes=len(body),
+        )
+
+    def _noting(self, number: int, send: Send) -> Send:
+        """A `send` that keeps the log up to date before each message leaves."""
+        log = self._service.requests
+
+        # Before, not after: who has read the end of an answer must find it in the log.
+        async def send_noted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                generation_id = Headers(raw=message["headers"]).get("x-generation-id")
+                log.answer(number, status=message["status"], generation_id=generation_id)
+            elif not message.get("more_body", False):
+                log.close(number, "complete")
+            await send(message)
+
+        return send_noted
+
+
+async def _whole_body(receive: Receive) -> bytes:
+    body = bytearray()
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > _LARGEST_BODY:
+            raise Refusal(413, f"The request body is larger than {_LARGEST_BODY:,} bytes.")
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives the body once more, and after it whatever comes."""
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_again() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return receive_again
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return read_json(body, object)
+    except Refusal:
+        return None
+
+
 class _QuietProtocol(H11Protocol):
     """uvicorn's HTTP without its access log; configuring that away would change it for the whole process."""
 
@@ -392,20 +403,3 @@ class _MuteThread(logging.Filter):
         """Whether the record is to be logged."""
         is_error = record.exc_info is not None and isinstance(record.exc_info[1], Exception)
         return is_error or record.thread != self._thread
-
-
-def _listen(port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    if sys.platform != "win32":  # on Windows the option would let two programs share the port
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((_HOST, port))
-        listener.listen()
-    except OSError as error:
-        listener.close()
-        if error.errno == errno.EADDRINUSE:
-            reason = "it is taken; choose another, or 0 for any free one"
-        else:
-            reason = error.strerror or "it is not allowed"
-        raise OSError(error.errno, f"No sandbox on port {port} of {_HOST}: {reason}.") from None
-    return listener

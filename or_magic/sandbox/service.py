@@ -1,13 +1,18 @@
-"""What one running sandbox consists of: its charges, the log of received requests, its knobs.
+"""What one running sandbox remembers: its charges, the log of received requests, the answers that it gives again.
 
 Play money, real arithmetic: prices are decimal strings, a cost is a Decimal, and a sum of costs is the sum.
 
 A key is never kept: the headers that may carry one are dropped before a request is written down. The log is
 bounded, in requests and in bytes; the oldest are forgotten first.
+
+An answer to an equal request is given again, free of charge, where that is asked for. Source: openrouter.ai/docs,
+"Response caching" (2026-08): ``X-OpenRouter-Cache: true``, a time to live of 1 to 86,400 seconds (default 300),
+``-Clear: true`` to ask anew.
 """
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,8 +22,17 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from or_magic.sandbox.behaviour import Controls
-from or_magic.sandbox.kept_answers import KeptAnswers
+from or_magic.sandbox.generation import again
+from or_magic.sandbox.planning import Plan
 from or_magic.sandbox.recordings import Recordings
+from or_magic.sandbox.responses import Refusal
+
+Ending = Literal["complete", "closed by client", "cut"]
+# Wherever clients put keys: OpenRouter reads the first, other services the last two.
+_SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key"})
+_KEPT_REQUESTS = 1_000
+_KEPT_BYTES = 64_000_000
+_DEFAULT_TTL_S = 300  # of a kept answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +87,7 @@ class Charges:
         return len(self._charges)
 
     def __repr__(self) -> str:
-        return f"<Book of {len(self)} charges, {self.total_usd()} USD>"
+        return f"<{len(self)} charges, {self.total_usd()} USD>"
 
 
 def start_of_day(now: datetime) -> datetime:
@@ -89,13 +103,6 @@ def start_of_week(now: datetime) -> datetime:
 def start_of_month(now: datetime) -> datetime:
     """Midnight before the first day of the month."""
     return start_of_day(now).replace(day=1)
-
-
-Ending = Literal["complete", "closed by client", "cut"]
-# Wherever clients put keys: OpenRouter reads the first, other services the last two.
-_SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key"})
-_KEPT_REQUESTS = 1_000
-_KEPT_BYTES = 64_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +207,67 @@ class RequestLog:
 
 
 @dataclass(frozen=True, slots=True)
+class _Kept:
+    plan: Plan
+    kept_at: float
+    ttl_s: int
+
+    @property
+    def age_s(self) -> float:
+        return time.monotonic() - self.kept_at
+
+
+class KeptAnswers:
+    """Answers by the key that asked, and the request's bytes."""
+
+    def __init__(self) -> None:
+        self._kept: dict[bytes, _Kept] = {}
+
+    def find(self, headers: Mapping[str, str], body: bytes) -> tuple[Plan | None, dict[str, str]]:
+        """The kept answer, if one is asked for and fresh, and the headers that tell of it.
+
+        Raises: Refusal (400): the time to live is no number that it can be.
+        """
+        if headers.get("x-openrouter-cache", "").lower() != "true":
+            return None, {}
+        ttl_s = _ttl(headers.get("x-openrouter-cache-ttl"))
+        kept = self._kept.get(_key(headers, body))
+        is_cleared = headers.get("x-openrouter-cache-clear", "").lower() == "true"
+        if kept is None or is_cleared or kept.age_s > kept.ttl_s:
+            return None, {"X-OpenRouter-Cache-Status": "MISS", "X-OpenRouter-Cache-TTL": str(ttl_s)}
+        source = kept.plan.generation
+        return Plan(again(source), kept.plan.behaviour), {
+            "X-OpenRouter-Cache-Status": "HIT",
+            "X-OpenRouter-Cache-Age": str(int(kept.age_s)),
+            "X-OpenRouter-Cache-TTL": str(kept.ttl_s),
+            "X-OpenRouter-Cache-Source-Id": source.id,
+        }
+
+    def keep(self, headers: Mapping[str, str], body: bytes, plan: Plan) -> None:
+        """Keeps an answer for the next time."""
+        ttl_s = _ttl(headers.get("x-openrouter-cache-ttl"))
+        self._kept[_key(headers, body)] = _Kept(plan, time.monotonic(), ttl_s)
+
+
+def _ttl(text: str | None) -> int:
+    if text is None:
+        return _DEFAULT_TTL_S
+    if not text.isdecimal() or not 1 <= int(text) <= 86_400:
+        raise Refusal(400, "X-OpenRouter-Cache-TTL must be from 1 to 86400")
+    return int(text)
+
+
+def _key(headers: Mapping[str, str], body: bytes) -> bytes:
+    # Hashed together: the key itself is not kept.
+    return hashlib.sha256(headers.get("authorization", "").encode() + b"\0" + body).digest()
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
-    """The book, the log, the controls, kept and recorded answers, and the token that opens the control endpoint."""
+    """One running sandbox: its controls, charges, log, kept and recorded answers.
+
+    `token` opens the control endpoint.
+    """
 
     controls: Controls
     token: str = field(repr=False)

@@ -21,9 +21,8 @@ from starlette.types import Receive, Scope, Send
 from or_magic.sandbox.behaviour import Behaviour, Cut, StreamError
 from or_magic.sandbox.models import Model
 from or_magic.sandbox.planning import Plan
-from or_magic.sandbox.responses import chunked, error_object, to_json
+from or_magic.sandbox.responses import StreamBody, chunked, error_object, to_json
 from or_magic.sandbox.service import Charge, Service
-from or_magic.sandbox.stream_body import StreamBody
 
 _COMMENT = "OPENROUTER PROCESSING"
 _KEEP_ALIVE = b"\n         \n"  # recorded: newline, nine blanks, newline
@@ -88,7 +87,7 @@ class _Answer(Response):
         chunked(self)
         self._generation = generation
         self._behaviour = plan.behaviour
-        self._book = service.charges
+        self._charges = service.charges
         self._controls = service.controls
 
     def _schedule(self, caller: Caller) -> Schedule:
@@ -105,7 +104,7 @@ class _Answer(Response):
         if is_cancelled and not is_free and not generation.offer.provider.stops:
             produced = len(generation.pieces)  # that provider runs on, and bills all of it
         usage = generation.usage(produced)
-        self._book.add(
+        self._charges.add(
             Charge(
                 generation_id=generation.id,
                 model=generation.model.id,

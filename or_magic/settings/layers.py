@@ -1,15 +1,23 @@
-"""The user's settings file: TOML, with the same names as everywhere. Read anew when it has changed."""
+"""Who sets what: the layers of settings, the user's settings file among them, and what they come to for a question.
+
+The nearest layer that says something wins:
+
+this cell > notebook (set by a command, for this kernel) > ``%config`` > settings file > environment > default
+
+A question takes one look at all of them (`Settings.resolve`); what it finds is a value that never changes, so that
+nobody meets other settings half-way through an answer.
+"""
 
 from __future__ import annotations
 
 import os
 import tomllib
 from collections.abc import Callable, Container, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 import platformdirs
 
 from or_magic.endpoint import LOOPBACK, Timeouts, origin_of
@@ -26,11 +34,19 @@ from or_magic.settings.parameters import (
 from or_magic.settings.value_types import as_typed
 from or_magic.text import nearest
 
+OPENROUTER = "https://openrouter.ai/api/v1"
+DEFAULT_MODEL = "openrouter/auto"
+ACCOUNT_MODEL = "account"  # the word for "send none: the account's own default"
+FILE = "settings file"
+ALIASES, PROMPTS = "aliases", "prompts"  # tables of the settings file
+FAVOURITES = "favourites"  # a list of model ids there
+NAMES = ("model", "base_url", *BY_NAME, *PARAMETER_BY_NAME)
+_IN_FILE = frozenset({*NAMES, ALIASES, PROMPTS, FAVOURITES})
 _NAME = "settings.toml"
 
 
 class SettingsFile:
-    """What the file says now.
+    """The user's settings file: TOML, with the names that settings have everywhere. Read again when it has changed.
 
     Args:
         path: another file than ``settings.toml`` in the user's configuration folder.
@@ -42,7 +58,7 @@ class SettingsFile:
         self._values: Mapping[str, Any] = {}
 
     def values(self) -> Mapping[str, Any]:
-        """By name; empty where there is no file.
+        """What the file says now, by name; empty where there is no file.
 
         Raises:
             CommandError: it cannot be read, or is no TOML.
@@ -103,16 +119,6 @@ def timeouts_of(values: Mapping[str, Any]) -> Timeouts:
     )
 
 
-OPENROUTER = "https://openrouter.ai/api/v1"
-DEFAULT_MODEL = "openrouter/auto"
-ACCOUNT_MODEL = "account"  # the word for "send none: the account's own default"
-FILE = "settings file"
-ALIASES, PROMPTS = "aliases", "prompts"  # tables of the settings file
-FAVOURITES = "favourites"  # a list of model ids there
-NAMES = ("model", "base_url", *BY_NAME, *PARAMETER_BY_NAME)
-_IN_FILE = frozenset({*NAMES, ALIASES, PROMPTS, FAVOURITES})
-
-
 class Secret(str):
     """A key: a string that never shows itself in a repr, so that no traceback or debugger prints it by accident."""
 
@@ -122,24 +128,21 @@ class Secret(str):
         return "'***'"
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(msgspec.Struct, frozen=True):
     """A value and who set it."""
 
     value: str
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class ChosenValue:
+class ChosenValue(msgspec.Struct, frozen=True):
     """The value of a parameter, as its type gave it, and who set it."""
 
     value: Any
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class ResolvedSettings:
+class ResolvedSettings(msgspec.Struct, frozen=True):
     """What is set at one moment, read once and checked: what a question is asked with from its beginning to its end.
 
     Attributes:
@@ -175,8 +178,7 @@ class ResolvedSettings:
         return self._key
 
 
-@dataclass(frozen=True, slots=True)
-class _Layers:
+class _Layers(msgspec.Struct, frozen=True):
     """What everybody who can set something says at one moment; each layer is read once. The nearest one wins."""
 
     notebook: Mapping[str, str]

@@ -73,7 +73,7 @@ OPTIONS = (
         "history",
         one_of("thread", "run", "none", off="none"),
         "thread",
-        "which earlier turns go along: thread (all of the conversation), run (those of this kernel) or none",
+        "which earlier turns are sent along: thread (all of the conversation), run (those of this kernel) or none",
     ),
     Option(
         "replay",

@@ -81,7 +81,7 @@ def test_the_rest_of_one_that_broke_off(session: Session, sandbox: Sandbox) -> N
 
     assert answer.text == SAID
     notebook = session.host.where().notebook
-    assert Branches(session.ledger).spots(notebook, None) == [
+    assert Branches(session.ledger).branch_points(notebook, None) == [
         BranchPoint((answer.turn_id or 0,), (old, answer.turn_id or 0))
     ]
 

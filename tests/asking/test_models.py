@@ -246,7 +246,7 @@ def test_at_hand_never_waits_and_comes_later(session_at: Make) -> None:
 
 def test_at_hand_tries_again(session_at: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """A first fetch that failed is tried again later, not never."""
-    monkeypatch.setattr("or_magic.catalog.source._AGAIN_S", 0.05)
+    monkeypatch.setattr("or_magic.catalog.source._RETRY_S", 0.05)
     with serve((response(400, b"{}"),), listing("a/b")) as server:
         session = session_at(server.base_url)
 

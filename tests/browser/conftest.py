@@ -26,6 +26,7 @@ from or_magic.sandbox import Behaviour, Sandbox, start
 from .lab import VIEWPORT, Lab, LabPage, Notebook7, load
 
 START_TIMEOUT_S = 90
+EXPECT_TIMEOUT_MS = 20_000
 BEHAVIOUR = Behaviour(pace=400, first_token_s=0.2)  # slow enough to be watched, fast enough to be waited for
 CHROMIUM_FLAGS = (
     "--disable-gpu",
@@ -85,6 +86,7 @@ def browser() -> Iterator[Any]:
     own = shutil.which("chromium") or shutil.which("chromium-browser")
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
     flags = [*CHROMIUM_FLAGS, *(["--no-sandbox"] if is_root else [])]
+    api.expect.set_options(timeout=EXPECT_TIMEOUT_MS)
     with api.sync_playwright() as playwright:
         executable = own or playwright.chromium.executable_path
         if not Path(executable).exists():

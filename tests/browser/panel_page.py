@@ -7,6 +7,7 @@ from typing import Any
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
+from playwright.sync_api import expect
 
 from .lab import LabPage
 
@@ -49,11 +50,7 @@ class PanelPage:
 
     def holds(self, text: str, number: int = 0) -> None:
         """Waits until the prompt box holds a text, which comes by a message of its own."""
-        self.page.wait_for_function(
-            "([root, text]) => document.querySelectorAll('.orm-panel')[root]"
-            "?.querySelector('.orm-prompt-text')?.value === text",
-            arg=[number, text],
-        )
+        expect(self.box(number)).to_have_value(text)
 
     def send(self, text: str, number: int = 0) -> None:
         """Types a question and sends it by the keyboard."""

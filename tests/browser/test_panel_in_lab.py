@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
+from playwright.sync_api import expect
 
 from or_magic.ledger.catalog_cache import CatalogCache
 from or_magic.ledger.store import Ledger
@@ -59,7 +60,7 @@ def test_an_answer_grows_is_stopped_and_gone_on_with(open_notebook: OpenNotebook
     page.wait()
     page.see("Stopped.")
 
-    assert "Stopping" not in page.items().last.inner_text()
+    expect(page.items().last).not_to_contain_text("Stopping")
     assert page.run("print(_answer.ending, len(_answer.text) > 300)").strip() == "stopped True"
     charge = sandbox.charges.find(page.run("print(_answer.id)").strip())
     assert charge is not None, "the service still writes"
@@ -83,7 +84,8 @@ def test_branches(open_notebook: OpenNotebook, sandbox: Sandbox) -> None:
     page.send("another question")
     page.see("2 of 2")
     page.wait()
-    assert [page.items().count(), "another question" in page.items().first.inner_text()] == [1, True]
+    expect(page.items()).to_have_count(1)
+    expect(page.items().first).to_contain_text("another question")
 
     page.panel().get_by_role("button", name="The branch before").click()
     page.see("second question")
@@ -94,7 +96,7 @@ def test_branches(open_notebook: OpenNotebook, sandbox: Sandbox) -> None:
     assert messages == ["first question", "second question", "third question"]
     page.press("Undo")
     page.see("Taken out: 1 question.")
-    assert page.items().count() == 2
+    expect(page.items()).to_have_count(2)
     page.panel().get_by_role("button", name="Redo").click()
     page.see("third question")
     assert (page.complaints, page.lab.outward) == ([], [])
@@ -142,7 +144,7 @@ def test_what_goes_wrong(open_notebook: OpenNotebook, sandbox: Sandbox) -> None:
 
     page.panel().get_by_role("button", name="The branch before").click()
     page.see("the provider fell over")
-    assert "How an answer arrives" in page.items().last.inner_text(), "what had arrived is lost"
+    expect(page.items().last).to_contain_text("How an answer arrives")  # what had arrived is not lost
     page.press("Run again")
     page.see("3 of 3")
     page.wait()
@@ -269,7 +271,7 @@ def test_no_hostile_text_acts_in_the_panel(open_notebook: OpenNotebook) -> None:
             page.see(f"{number} of {number}" if number > 1 else "Run again")
             page.wait()
         page.press("Edit")
-        page.page.wait_for_timeout(200)
+        page.see("Editing question")
         dangers = page.lab.dangers()
         buttons = page.panel().locator(".orm-item button:not([data-orm]):not(.orm-code-bar button)").count()
 
@@ -278,6 +280,9 @@ def test_no_hostile_text_acts_in_the_panel(open_notebook: OpenNotebook) -> None:
         assert page.page.locator(".jp-Dialog").count() == 0
 
 
+FADED_IN = """() => Promise.all(document.getAnimations()
+    .filter(each => each.effect.getComputedTiming().iterations !== Infinity)
+    .map(each => each.finished)).then(() => undefined)"""
 ACTING = """() => [
     ...(window.__ran === undefined ? [] : ['window.__ran']),
     ...[...document.querySelectorAll('.orm-panel *')].filter(each =>
@@ -337,7 +342,7 @@ def test_values_of_the_user(open_notebook: OpenNotebook, sandbox: Sandbox) -> No
     page.panel().get_by_role("option", name=re.compile("rainfall")).wait_for()
     page.page.keyboard.press("Tab")
     page.page.keyboard.type(" }}")
-    assert page.box().input_value() == "Sum up {{ rainfall }}"
+    page.holds("Sum up {{ rainfall }}")
     page.box().press("Control+Enter")
     page.see("71.5")
     page.wait()
@@ -368,7 +373,7 @@ def test_the_end_of_a_kernel_and_of_a_panel(open_notebook: OpenNotebook, sandbox
     file = page.lab.saved()
     left = [output.data["text/html"] for output in file.cells[2].outputs if "text/html" in output.get("data", {})]
     assert "remember me" in left[-1]
-    assert page.page.locator(".orm-left").first.is_hidden()
+    expect(page.page.locator(".orm-left").first).to_be_hidden()
     page.page.evaluate(
         "() => { window.__restarted = false; window.jupyterapp.shell.currentWidget.sessionContext"
         ".restartKernel().then(() => { window.__restarted = true; }); }"
@@ -407,7 +412,7 @@ def test_axe_finds_nothing(open_notebook: OpenNotebook, sandbox: Sandbox, theme:
     page.items().first.locator("summary").first.click()
     page.send("rainfall")
     page.see("The model wants to run")
-    page.page.wait_for_timeout(300)  # colours fade in
+    page.page.evaluate(FADED_IN)
 
     found = Axe().run(page.page, context={"include": [[".orm-panel"]]}).response["violations"]
     told = [
@@ -508,7 +513,7 @@ def test_the_keyboard_reaches_everything(open_notebook: OpenNotebook, sandbox: S
     page.page.keyboard.press("Tab")
     page.page.keyboard.press("Enter")
     page.see("goes on from here")
-    assert page.items().last.locator("details.orm-menu[open]").count() == 0
+    expect(page.items().last.locator("details.orm-menu[open]")).to_have_count(0)
     assert (page.complaints, page.lab.outward) == ([], [])
 
 
@@ -531,5 +536,5 @@ def test_shown_twice_and_loaded_anew(open_notebook: OpenNotebook, sandbox: Sandb
     page.see("remember me", 1)
     page.page.wait_for_function("() => document.querySelectorAll('.orm-prompt-text')[1]?.value === 'a draft'")
     page.ask("after it", 0)
-    assert page.items(0).count() == 2
+    expect(page.items(0)).to_have_count(2)
     assert (page.complaints, page.lab.outward) == ([], [])

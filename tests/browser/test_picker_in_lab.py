@@ -10,6 +10,7 @@ import axe_playwright_python
 import pytest
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
+from playwright.sync_api import expect
 
 from or_magic.sandbox import Sandbox
 
@@ -39,7 +40,6 @@ _RUN_CELL = """index => {
     window.jupyterapp.commands.execute('notebook:run-cell').then(() => undefined, () => undefined);
 }"""
 _FIELD_IS = "id => document.querySelector('.orm-field input').value === id"
-_FOLLOWER_IS = "id => document.querySelector('.jp-OutputArea-output .widget-text:not(.orm-field) input').value === id"
 _CELLS = "document.querySelectorAll('.jp-Notebook .jp-Cell')"
 _OUTPUT_HAS = f"([n, text]) => {_CELLS}[n].querySelector('.jp-Cell-outputArea').innerText.includes(text)"
 _FOCUSED = (
@@ -111,11 +111,10 @@ def test_a_search_and_a_click(open_picker: OpenPicker) -> None:
     rows.first.click()
 
     lab.page.wait_for_function(_FIELD_IS, arg="sandbox/shelf-123")
-    lab.page.wait_for_function(_FOLLOWER_IS, arg="sandbox/shelf-123")
+    expect(lab.page.get_by_label("follower")).to_have_value("sandbox/shelf-123")
     told(lab, 2, "sandbox/shelf-123 (%openrouter model)")
     lab.page.locator(".orm-card-id", has_text="sandbox/shelf-123").wait_for()
-    assert rows.first.get_attribute("aria-selected") == "true"
-    assert lab.page.get_by_label("follower").input_value() == "sandbox/shelf-123"
+    expect(rows.first).to_have_attribute("aria-selected", "true")
 
 
 @pytest.mark.browser
@@ -131,16 +130,16 @@ def test_a_chip_and_a_row(open_picker: OpenPicker) -> None:
     rows.nth(2).click()
 
     lab.page.locator(".orm-card-id", has_text=name).wait_for()
-    assert lab.page.locator(".orm-chip", has_text="vision").get_attribute("aria-pressed") == "true"
-    assert lab.page.locator(".orm-field input").input_value() == name
+    expect(lab.page.locator(".orm-chip", has_text="vision")).to_have_attribute("aria-pressed", "true")
+    expect(lab.page.locator(".orm-field input")).to_have_value(name)
     lab.page.locator(".orm-like").click()
     lab.page.locator(ROWS).first.locator(".orm-star").wait_for()
-    assert rows.first.locator("td").nth(1).inner_text() == name
+    expect(rows.first.locator("td").nth(1)).to_have_text(name)
     for chip in ("vision", "structured"):
         lab.page.locator(".orm-chips").get_by_text(chip).click()
     told(lab, 2, "$")
     lab.page.locator(ROWS).nth(1).locator(".orm-mark[title='Used before']").wait_for()
-    assert rows.nth(1).locator("td").nth(1).inner_text() == "sandbox/json"
+    expect(rows.nth(1).locator("td").nth(1)).to_have_text("sandbox/json")
 
 
 @pytest.mark.browser
@@ -152,7 +151,7 @@ def test_the_field_and_the_magic(open_picker: OpenPicker) -> None:
     lab.page.wait_for_function("() => document.querySelectorAll('.orm-field option').length === 150")
     field.fill("sandbox/shelf-7")
     field.press("Enter")
-    lab.page.wait_for_function(_FOLLOWER_IS, arg="sandbox/shelf-7")  # a cell is not kept waiting by what a field says
+    expect(lab.page.get_by_label("follower")).to_have_value("sandbox/shelf-7")  # else the cell may run before it is set
     told(lab, 2, "sandbox/shelf-7 (%openrouter model)")
     told(lab, 3, "sandbox/echo (%openrouter model)")
     lab.page.wait_for_function(_FIELD_IS, arg="sandbox/echo")
@@ -163,7 +162,7 @@ def test_the_field_and_the_magic(open_picker: OpenPicker) -> None:
     field.press("Enter")
     lab.page.get_by_text("'<b>no id</b>' is no alias, nor a model id").wait_for()
 
-    assert lab.page.get_by_label("follower").input_value() == "sandbox/ech"
+    expect(lab.page.get_by_label("follower")).to_have_value("sandbox/ech")
 
 
 @pytest.mark.browser

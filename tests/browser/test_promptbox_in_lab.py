@@ -14,6 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 from PIL import Image
+from playwright.sync_api import expect
 
 from .lab import LabPage
 
@@ -184,6 +185,8 @@ def test_the_exact_text_is_sent(box: Box) -> None:
 def test_earlier_prompts_come_back_inert(box: Box) -> None:
     """Up brings earlier prompts back, with what was live in them made inert, and Down leads to the draft again."""
     box.kernel("setattr(box, 'recall', ['first', 'about {{ sales }} and \\\\{{ x }}'])")
+    box.kernel("setattr(box, 'estimate', 'recalled')")  # it is told behind the other one, and can be seen
+    box.root.get_by_text("recalled").wait_for()
     box.area.focus()
     box.page.keyboard.type("draft")
     box.page.keyboard.press("Home")
@@ -265,7 +268,7 @@ def test_files_arrive_as_they_are(box: Box, event: str) -> None:
         ("shot.png", len(picture), "image/png", hashlib.sha256(picture).hexdigest()),
         ("big.bin", size, "", hashlib.sha256(bytes([size % 251]) * size).hexdigest()),
     ]
-    assert box.root.locator("li.orm-prompt-card").count() == 0
+    expect(box.root.locator("li.orm-prompt-card")).to_have_count(0)
 
 
 @pytest.mark.soak
@@ -317,7 +320,7 @@ def test_names_are_completed_by_the_keyboard(box: Box) -> None:
     options, keys = box.page.get_by_role("listbox", name="Names").get_by_role("option"), box.page.keyboard
     box.area.focus()
     keys.type("Look at {{ sa")
-    options.nth(2).wait_for()
+    expect(options).to_have_count(3)  # what was offered for "s" is gone
     shown = [options.nth(number).inner_text().split()[0] for number in range(options.count())]
     keys.press("ArrowDown")
     active = box.area.get_attribute("aria-activedescendant")

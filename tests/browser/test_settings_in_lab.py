@@ -9,6 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
+from playwright.sync_api import expect
 
 from or_magic.sandbox import Sandbox
 
@@ -123,7 +124,7 @@ def test_set_and_take_back(page: FormPage, sandbox: Sandbox) -> None:
 
     page.run(5)
     page.await_summary("max_tokens 77")
-    assert page.field("max_tokens").input_value() == "77"
+    expect(page.field("max_tokens")).to_have_value("77")
     assert page.lab.outward == []
 
 
@@ -139,7 +140,7 @@ def test_a_wrong_value(page: FormPage) -> None:
     field, line = page.field("temperature").bounding_box(), alert.bounding_box()
     assert "it wants a number from 0 to 2." in alert.inner_text()
     assert 0 <= line["y"] - (field["y"] + field["height"]) < 10
-    assert page.field("temperature").evaluate("field => getComputedStyle(field).borderTopWidth") == "2px"
+    expect(page.field("temperature")).to_have_css("border-top-width", "2px")
     assert "temperature" not in page.run(2)
     assert page.lab.dangers() == []
 
@@ -163,7 +164,7 @@ def test_the_system_prompt(page: FormPage, sandbox: Sandbox) -> None:
 
     page.run(4)
     page.await_summary("system prompt Speak up.")
-    assert page.field("system prompt").input_value() == "Speak up."
+    expect(page.field("system prompt")).to_have_value("Speak up.")
 
 
 MODELS = tuple(f"%openrouter model sandbox/{name}\nform.refresh()" for name in ("reasoner", "tools", "echo"))
@@ -179,8 +180,8 @@ def test_what_the_model_hears(page: FormPage) -> None:
         page.run(index)
         for name in ("reasoning", "stations"):
             page.field(name).wait_for(state="visible" if name in seen else "hidden")
-        assert page.field("max_tokens").is_visible()
-        assert page.field("temperature").is_hidden()
+        expect(page.field("max_tokens")).to_be_visible()
+        expect(page.field("temperature")).to_be_hidden()
 
 
 WAITING = (

@@ -87,7 +87,7 @@ def test_charts_draw_without_a_network(kernel: Kernel, what: str) -> None:
 
 def test_what_cannot_be_drawn_is_said(kernel: Kernel) -> None:
     """A chart that is none, or has nothing to draw, is one line."""
-    assert "draws context, intelligence, history or spending" in out(kernel, "%openrouter chart pie")
+    assert "history or spending; 'pie' was typed." in out(kernel, "%openrouter chart pie")
     assert "nothing can be drawn" in out(kernel, "%openrouter chart context nothing-like-this")
     assert "nothing can be drawn" in out(kernel, "%openrouter chart spending")
     assert "nothing can be drawn" in out(kernel, "%openrouter chart intelligence")

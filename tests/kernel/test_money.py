@@ -47,7 +47,7 @@ def test_a_budget(kernel: Kernel, sandbox: Sandbox) -> None:
     [
         ("%openrouter budget two", "wants an amount in USD, such as 2.00; 'two' was typed."),
         ("%openrouter budget -1", "wants an amount in USD"),
-        ("%openrouter budget 1 --week", "takes an amount in USD (or off), and --day or --thread"),
+        ("%openrouter budget 1 --week", "has no flag '--week'. It takes --day, --thread, --notebook."),
         ("%openrouter budget --day", "%openrouter budget AMOUNT --day sets one"),
         ("%openrouter budget 1 --thread", "There is no thread yet"),
         ("%openrouter replay", "wants export FILE.json (--force replaces a file) or import FILE.json"),
@@ -57,7 +57,7 @@ def test_a_budget(kernel: Kernel, sandbox: Sandbox) -> None:
         ("%openrouter replay import 'a.json", "A quote is not closed"),
         ("%openrouter set replay nowhere", "it wants one of restart, always, never, or a folder that exists."),
         ("%%openrouter sandbox/echo --replay sometimes\nhi", "wants one of restart, always, never."),
-        ("%openrouter cost --by model", "takes --all and --since 2026-11-25"),
+        ("%openrouter cost --by model", "has no flag '--by'. It takes --all, --since DATE, --plot."),
         ("%openrouter cost --since yesterday", "is no date"),
         ("%openrouter set daily_budget lots", "it wants an amount in USD such as 2.00, or none."),
         ("%%openrouter sandbox/echo --max-cost cheap\nhi", "--max-cost is 'cheap'; it wants an amount in USD"),

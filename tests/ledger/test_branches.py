@@ -34,7 +34,7 @@ def gives(ledger: Ledger, ending: Ending = "complete", **more: object) -> TurnId
 
 
 def spots(ledger: Ledger, thread: str | None = None, shown: TurnId | None = None) -> list[BranchPoint]:
-    return Branches(ledger).spots(BOOK, thread, shown)
+    return Branches(ledger).branch_points(BOOK, thread, shown)
 
 
 def go_to(ledger: Ledger, turn: TurnId, thread: str | None = None) -> TurnId | None:
@@ -62,7 +62,7 @@ def test_a_path(ledger: Ledger) -> None:
 
     assert spots(ledger) == alone(first, second, third)
     assert spots(ledger, "main") == spots(ledger)
-    assert Branches(ledger).spots("/other.ipynb", None) == []
+    assert Branches(ledger).branch_points("/other.ipynb", None) == []
 
 
 def test_an_empty_thread(ledger: Ledger) -> None:
@@ -93,7 +93,7 @@ def test_what_is_sent_along_with_a_version(ledger: Ledger) -> None:
     first, second = say(ledger), say(ledger)
     say(ledger, cell_id="c9")
 
-    history_slice = ledger.preview(question(notebook=BOOK, thread="main", cell_id=None, replaces=second))
+    history_slice = ledger.outlook(question(notebook=BOOK, thread="main", cell_id=None, replaces=second)).history
 
     assert [exchange.turn_id for exchange in history_slice.context] == [first]
     assert (history_slice.previous, history_slice.later) == (first, 1)

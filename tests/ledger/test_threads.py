@@ -48,7 +48,7 @@ def ask_open(ledger: Ledger, cell: str, **more: object) -> list[object]:
     """What would be sent along with a question of this cell."""
     from .samples import question
 
-    return list(ledger.preview(question(notebook=OLD, cell_id=cell, thread="main", **more)).context)
+    return list(ledger.outlook(question(notebook=OLD, cell_id=cell, thread="main", **more)).history.context)
 
 
 def test_a_question_of_another_number(ledger: Ledger) -> None:

@@ -282,7 +282,7 @@ def test_text_after_the_first_chunk_takes_the_quick_way_to_the_same_events() -> 
     texts = ["a", 'say "content": "x"', "\\", "é\u2028", "", '"}', "😀", "{", "data: [DONE]", "\x00"]
     chunks = [chunk({"role": "assistant", "content": text}, id="g", model="m") for text in texts * 3]
 
-    events = decode(*chunks)
+    events = tell(*chunks)
 
     assert events == [Began("g", "m"), *(TextDelta(text) for text in texts * 3 if text)]
 
@@ -354,3 +354,40 @@ def test_hostile_bytes_take_time_in_proportion(unit: bytes) -> None:
         return time.process_time() - begun
 
     assert min(seconds(1_000_000) for _ in range(2)) < 60 * max(min(seconds(100_000) for _ in range(3)), 0.02)
+
+
+PLAIN = chunk({"role": "assistant", "content": "b"}, id="g", model="m", provider="P")
+UNLIKE_PLAIN = [
+    PLAIN | {"id": "other"},
+    PLAIN | {"model": "other"},
+    PLAIN | {"provider": None},
+    PLAIN | {"service_tier": "flex"},
+    PLAIN | {"usage": USAGE},
+    PLAIN | {"citations": ["https://a.example"]},
+    PLAIN | {"error": {"message": "no"}},
+    PLAIN | {"choices": []},
+    PLAIN | {"choices": [*PLAIN["choices"], *PLAIN["choices"]]},
+    chunk({"content": "b"}, id="g", model="m", provider="P", finish_reason="stop"),
+    chunk({"content": "b", "reasoning": "hm"}, id="g", model="m", provider="P"),
+    chunk({"content": "b", "annotations": [SOURCE]}, id="g", model="m", provider="P"),
+    chunk({"content": ["b"]}, id="g", model="m", provider="P"),
+    chunk({"content": ""}, id="g", model="m", provider="P"),
+]
+
+
+def tell(*chunks: object) -> list[Event]:
+    events: list[Event] = []
+    ChunkDecoder().tell((json.dumps(chunk).encode() for chunk in chunks), events.append, events.extend)
+    return events
+
+
+def test_whatever_is_not_plain_text_is_decoded_in_full() -> None:
+    """Beside plain text nothing else that a chunk says is lost, and the text after it is told as before."""
+    for unlike in UNLIKE_PLAIN:
+        stream = [PLAIN, PLAIN, unlike, PLAIN, unlike, PLAIN]
+
+        assert comparable(tell(*stream)) == comparable(decode(*stream)), unlike
+
+
+def comparable(events: list[Event]) -> list[str]:
+    return [str(event.error) if isinstance(event, Failed) else repr(event) for event in events]

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from or_magic.catalog.decoding import PER_MILLION, decode_models
-from or_magic.catalog.model import Model
+from or_magic.catalog.model import Model, price_text
 from or_magic.catalog.table import models_table
 from tests.openrouter.test_catalog import ROW
 
@@ -72,3 +72,12 @@ def test_a_price_beyond_all_reason(text: str) -> None:
 
     assert (model.prices.prompt, model.prices.completion) == (None, Decimal("0.000002"))
     assert math.isnan(models_table(body)[next(iter(PER_MILLION))].iloc[0])
+
+
+@pytest.mark.parametrize(
+    ("usd", "text"),
+    [(Decimal("1.250"), "1.25"), (10.0, "10"), (0.1, "0.1"), (0.0375, "0.0375"), (1e-5, "0.00001"), (12345.6, "12350")],
+)
+def test_a_price_for_people(usd: Decimal | float, text: str) -> None:
+    """USD per million tokens have at most four significant digits, no zeros at the end and no exponent."""
+    assert price_text(usd) == text

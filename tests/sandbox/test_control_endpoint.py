@@ -18,7 +18,7 @@ from .talker import KEY, Talker
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", "book"),
+        ("GET", "charges"),
         ("GET", "requests"),
         ("GET", "behaviour"),
         ("POST", "behaviour"),
@@ -40,10 +40,10 @@ def test_the_token_is_needed(
 
 
 def test_the_book_can_be_read(sandbox: Sandbox, talker: Talker, control: httpx.Client) -> None:
-    """GET /sandbox/book gives the charges and their exact sum."""
+    """GET /sandbox/charges gives the charges and their exact sum."""
     answer = talker.whole("sandbox/echo", "hello")
 
-    charges = json.loads(control.get("/sandbox/book").text, parse_float=Decimal)
+    charges = json.loads(control.get("/sandbox/charges").text, parse_float=Decimal)
     assert charges["total_usd"] == answer["usage"]["cost"] == sandbox.charges.total_usd()
     assert [charge["generation_id"] for charge in charges["charges"]] == [answer["id"]]
 

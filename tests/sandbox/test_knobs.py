@@ -86,7 +86,7 @@ def test_each_error_by_name(talker: Talker, name: str) -> None:
     assert talker.post(f"sandbox/error-{name}", TEXT, stream=True).status_code == answer.status_code
 
 
-def test_every_so_manieth_request_fails(sandbox: Sandbox, talker: Talker) -> None:
+def test_every_nth_request_fails(sandbox: Sandbox, talker: Talker) -> None:
     """fail_every fails every third request of all, sandbox/flaky every second of its own."""
     sandbox.behave(fail_every=3, fail_status=500)
     assert [talker.post("sandbox/echo", TEXT).status_code for _ in range(6)] == [200, 200, 500, 200, 200, 500]

@@ -39,7 +39,7 @@ def test_the_key_is_kept_nowhere(
     ]
 
     seen = [repr(list(sandbox.requests)), repr(sandbox.charges), repr(list(sandbox.charges)), repr(sandbox)]
-    seen += [control.get("/sandbox/requests").text, control.get("/sandbox/book").text, caplog.text]
+    seen += [control.get("/sandbox/requests").text, control.get("/sandbox/charges").text, caplog.text]
     seen += [answer.text for answer in answers]
     assert len(sandbox.requests) == 3
     assert not [text for text in seen if KEY in text]

@@ -136,7 +136,7 @@ def test_this_machine_is_let_in(stranger: httpx.Client, sandbox: Sandbox, name: 
     "host",
     ["evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "127.0.0.1.evil.example:{port}"],
 )
-@pytest.mark.parametrize("path", ["/api/v1/models", "/sandbox/book"])
+@pytest.mark.parametrize("path", ["/api/v1/models", "/sandbox/charges"])
 def test_a_foreign_host_is_kept_out(stranger: httpx.Client, sandbox: Sandbox, host: str, path: str) -> None:
     """Any other Host is a 403 in JSON (DNS rebinding), before anything is looked at or written down."""
     url = f"http://127.0.0.1:{sandbox.port}{path}"

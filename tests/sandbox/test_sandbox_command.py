@@ -77,7 +77,7 @@ def test_the_help_is_the_documentation(capsys: pytest.CaptureFixture[str]) -> No
         "--pace",
         "--first-token",
         "sk-or-",
-        "/sandbox/book",
+        "/sandbox/charges",
     ]:
         assert word in text
 

@@ -159,7 +159,7 @@ def is_sandbox(session: Session, last: Answer | None) -> bool:
         return True
     settings = session.settings
     names = (settings.base_url().source, settings.model().value)
-    return any(SANDBOX in each for each in names) or session.models.here(_ECHO) is not None
+    return any(SANDBOX in each for each in names) or session.models.stored(_ECHO) is not None
 
 
 def meter_html(reading: Reading) -> str:

@@ -195,7 +195,7 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
         Args:
             request: what is asked.
             prompt: the question as far as it is known by now, to be shown.
-            give_back: told why nothing was sent; None where it is enough to say so.
+            give_back: called with the reason where nothing was sent; None where it is enough to say it.
         """
         failed = give_back or self.fail
         with self._begin_lock:
@@ -203,11 +203,11 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
                 failed(CommandError(_BUSY))
                 return
             item = ArrivingItem(prompt, lambda: self.worker.do(self._look, newest="look"))
-            self._question = PanelQuestion(self.session, item, self._host, functools.partial(self._ended, item), failed)
+            question = PanelQuestion(self.session, item, self._host, functools.partial(self._ended, item), failed)
+            self._question, self.box.is_busy = question, True
         self.attempt = None
         self.say("")
-        self.box.is_busy = True
-        self._question.begin(request)
+        question.begin(request)
         self.page.go_to_end()
         self.worker.do(self._look, newest="look")
 
@@ -239,16 +239,15 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
     def _ended(self, item: ArrivingItem, last: Answer | None) -> None:
         """The answer has ended, in whichever thread."""
         self.conversation.keep(item)
-        with self._begin_lock:
-            self._question = None
         item.settle()
         if last is not None:
             self.context.shell.user_ns["_answer"] = last
             if last.ending == "complete" and last.error:  # its tools, or its schema: the item does not tell it
                 self.say(last.error, "error")
+        with self._begin_lock:  # together: else the next question's Stop could become Send again
+            self._question, self.box.is_busy = None, False
         if item.turn_id is None:
             item.close_all()
-        self.box.is_busy = False
         self.worker.do(functools.partial(self._settle, last))
         self.meter.refresh(last)
         self.worker.do(self._renew_snapshot, newest="snapshot")
@@ -273,7 +272,7 @@ class Panel(VBox):  # type: ignore[misc]  # ipywidgets is not typed
     def _look(self) -> None:
         """What is there now, drawn where it differs."""
         with self.session.use_host(self._idle_host):
-            self.branch_points = Branches(self.session.ledger).spots(self.notebook, None, self.attempt)
+            self.branch_points = Branches(self.session.ledger).branch_points(self.notebook, None, self.attempt)
             asked = self.questions(self.branch_points[-self.conversation.shown :])
             threads = self.session.threads.of(self.notebook)
         question = self._question

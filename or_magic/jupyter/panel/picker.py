@@ -424,7 +424,7 @@ class ModelBrowser(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
         if not self._is_open:
             return
         id = self._shown
-        known = self._session.models.here("openrouter/auto" if id == "auto" else id)
+        known = self._session.models.stored("openrouter/auto" if id == "auto" else id)
         if known is not None:
             self.card.value = card_html(known, ())
         try:

@@ -201,17 +201,17 @@ class SettingsForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
         unset = f"{NOT_SET}, such as {parameter.example}" if isinstance(field.control, widgets.Text) else NOT_SET
         if chosen is not None and not own:
             unset = f"{typed(chosen.value)} ({chosen.source})"
-        is_heard = hears(model, parameter.ability)
-        deaf = "" if is_heard or model is None else f"{model.id} does not list it: it may have no effect"
-        field.show(own, unset, deaf or parameter.help)
-        field.let_be_seen(is_heard or bool(own))  # what is set is sent, and so it must be seen
+        is_supported = supports(model, parameter.ability)
+        note = "" if is_supported or model is None else f"{model.id} does not list it: it may have no effect"
+        field.show(own, unset, note or parameter.help)
+        field.let_be_seen(is_supported or bool(own))  # what is set is sent, and so it must be seen
 
     def _look_at_answer(self, model: Model | None) -> None:
         # Nobody else sets these two: what stands in them is what is set.
         self._format.show(self._format.text, f"{NOT_SET} (markdown)", "what the model is told to answer with")
         self._type.show(self._type.text, NOT_SET, _TYPE_HELP)
         self.format = self._format.known
-        is_shown = hears(model, "structured_outputs")
+        is_shown = supports(model, "structured_outputs")
         text, wrong = self._type.known if is_shown else "", ""
         try:
             self._format_of(text)
@@ -232,7 +232,7 @@ class SettingsForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
 
     def _look_at_tools(self, model: Model | None) -> None:
         self._offer(tools_in(self._names()))
-        is_shown = hears(model, "tools")
+        is_shown = supports(model, "tools")
         self._tool_settings.layout.display = None if is_shown else "none"
         self.tool_names = tuple(name for name, box in self._boxes.items() if box.value and is_shown)
         self.is_told_yes = bool(self._yes.value and is_shown)
@@ -266,7 +266,7 @@ class SettingsForm(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no typ
     def _model(self) -> Model | None:
         """What the catalog knows of the model that is set; None where nothing is known, without asking the service."""
         id = self._session.settings.model().value
-        return None if id == ACCOUNT_MODEL else self._session.models.here(DEFAULT_MODEL if id == "auto" else id)
+        return None if id == ACCOUNT_MODEL else self._session.models.stored(DEFAULT_MODEL if id == "auto" else id)
 
 
 class Field(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
@@ -359,7 +359,7 @@ def typed(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else str(value)
 
 
-def hears(model: Model | None, ability: str) -> bool:
+def supports(model: Model | None, ability: str) -> bool:
     """Whether a model lists an ability; one that lists nothing, a router, or an unknown one may have all."""
     if model is None or model.is_router or not model.supported_parameters or not ability:
         return True
