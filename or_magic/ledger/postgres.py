@@ -1,7 +1,8 @@
 """A ledger on a PostgreSQL server that a team shares, through SQLAlchemy and psycopg.
 
 SQLite lets one writer in at a time. Here an advisory lock does so, and what a transaction has read stays true until it
-has written; each takes a few milliseconds. The lock is given back with the transaction, also when the process is killed.
+has written; each takes a few milliseconds. The lock is given back with the transaction, also when the process is
+killed.
 """
 
 from __future__ import annotations
