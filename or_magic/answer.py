@@ -172,7 +172,7 @@ def _typed(column: pd.Series[Any]) -> pd.Series[Any]:
 
 
 class AnswerContents:
-    """The part of an `Answer` that makes objects of it.
+    """What can be read out of an `Answer`: its code, JSON, tables, images and its value by a schema.
 
     Attributes:
         read: the value that the text stands for; raises ValueError where it stands for none. None without a schema.
@@ -397,11 +397,11 @@ class Answer(AnswerContents):
         return None if None in costs else sum((each for each in costs if each is not None), Decimal(0))
 
     def hold(self) -> None:
-        """It is not `done` when it has ended: steps follow it, up to `release`."""
+        """Keeps it from being `done` when it ends: further steps follow, up to `release`."""
         self._is_held = True
 
     def release(self, last: Answer) -> None:
-        """The last of the steps that followed it is there; who waits for this one gets that."""
+        """Makes it `done`; whoever waits for it gets `last`, the last of the steps that followed it."""
         self._is_held, self._last = False, last
         self._done.set()
 
@@ -460,7 +460,7 @@ class Answer(AnswerContents):
             yield audio
 
     def mark_sent(self) -> None:
-        """The request goes out now; times count from here."""
+        """Notes that the request is sent now: times count from here."""
         self.sent_at = time.monotonic()
 
     def absorb(self, event: Event) -> None:
@@ -526,11 +526,11 @@ class Answer(AnswerContents):
             self._done.set()
 
     def take_over(self) -> None:
-        """What the service's cache gave is what a broken attempt of the same question had paid for: once, not twice."""
+        """Counts once what a broken attempt of this question had paid for and the service's cache then gave."""
         self.id, self.usage, self.may_be_billed_twice = self.cache_source_id, None, False
 
     def reconcile(self, usage: Usage) -> None:
-        """The service's record has told afterwards what the answer consumed."""
+        """Takes what the service's record told afterwards about what the answer consumed."""
         self.usage, self._is_reconciled = usage, True
 
     def _note_first_token(self) -> None:

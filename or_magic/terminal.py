@@ -36,9 +36,9 @@ class TerminalView:
             self._print(self._dim(strip_terminal(waiting_text(event))) + "\n")
         if isinstance(event, TextDelta):
             text = self._held + event.text
-            whole = finished_terminal_length(text)
-            self._held = text[whole:]
-            self._print(strip_terminal(text[:whole]))
+            length = finished_terminal_length(text)
+            self._held = text[length:]
+            self._print(strip_terminal(text[:length]))
 
     def rest(self) -> None:
         """Nothing is pending: text is printed as it comes."""
@@ -64,7 +64,7 @@ class TerminalView:
 
 
 class LateTerminalView(TerminalView):
-    """The same at the end: what arrived in the background would run into what is being typed."""
+    """Prints the whole answer at its end: what arrived in the background would run into what is being typed."""
 
     def show(self, event: Event) -> None:
         """Prints nothing yet."""

@@ -29,14 +29,14 @@ Ending = Literal["complete", "stopped", "failed"]
 
 @functools.cache
 def _as_dataclass(kind: type[Value]) -> type:
-    """A dataclass of that name and with those fields."""
+    """A dataclass with the name and the fields of that kind of value."""
     import dataclasses
 
     return dataclasses.make_dataclass(kind.__name__, kind.__struct_fields__)
 
 
 class _OfDataclass:
-    """An attribute by which dataclasses are known, looked up when somebody asks for it."""
+    """An attribute by which Python knows dataclasses; made when somebody asks for it."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
@@ -113,7 +113,7 @@ class ImagePart(Value, frozen=True):
 
 
 class AudioPart(Value, frozen=True):
-    """What a model said aloud. `data` is base64; `transcript` is the same in words. "" is "not told"."""
+    """What a model said aloud. `data` is base64; `transcript` is its words. "" is "not told"."""
 
     id: str
     data: str
@@ -304,7 +304,7 @@ class ImageArrived(Value, frozen=True):
 
 
 class AudioDelta(Value, frozen=True):
-    """The next piece of what the model says aloud: base64, and the same in words."""
+    """The next piece of what the model says aloud: base64, and its words."""
 
     id: str
     data: str

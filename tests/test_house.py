@@ -152,6 +152,58 @@ def test_every_file_says_what_it_is_for() -> None:
     assert [name(file) for file in FILES if not ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))] == []
 
 
+def test_docstrings_read_on_their_own() -> None:
+    """No docstring leans on what stands above it: it pops up alone."""
+    kinds = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    leaning = [
+        f"{name(file)}: {node.name}"
+        for file in FILES
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, kinds) and (ast.get_docstring(node) or "").lower().startswith(("the same", "as above"))
+    ]
+
+    assert not leaning, leaning
+
+
+def test_no_class_name_is_there_twice() -> None:
+    """A class of the house has a name of its own; the sandbox, which speaks for itself, may have it too."""
+    homes: dict[str, list[str]] = {}
+    for file in FILES:
+        if room(file) != "sandbox":
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ClassDef):
+                    homes.setdefault(node.name, []).append(name(file))
+
+    assert {each: files for each, files in homes.items() if len(files) > 1} == {}
+
+
+def test_names_are_of_the_trade() -> None:
+    """No identifier is one of the private metaphors that once were in use; columns on disk keep their names."""
+    old = {
+        "seat",
+        "purse",
+        "belt",
+        "shelf",
+        "lanes",
+        "desk",
+        "patience",
+        "outlet",
+        "foreseen",
+        "foresee",
+        "left_behind",
+    }
+    found = []
+    for file in (each for each in FILES if name(each) != "ledger/migrations.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = {getattr(node, "id", ""), getattr(node, "attr", ""), getattr(node, "arg", "")}
+            names.add(getattr(node, "name", "") if isinstance(getattr(node, "name", ""), str) else "")
+            found += [
+                f"{name(file)}:{getattr(node, 'lineno', '?')} {each}" for each in names if str(each).lower() in old
+            ]
+
+    assert not found, found
+
+
 def test_every_test_is_a_promise() -> None:
     """Every test's docstring says what it promises."""
     without = []

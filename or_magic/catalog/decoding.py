@@ -397,7 +397,10 @@ PER_UNIT = {"image_usd": "image", "request_usd": "request", "web_search_usd": "w
 def columns_of(rows: list[Row]) -> dict[str, list[Any]]:
     """The rows as lists by column: texts, numbers, frozensets; None where the service does not say."""
     per_million, per_unit, sets, days = _Floats(6), _Floats(0), _Sets(), _Days()
-    pricing, scores = [row.pricing or _NO_PRICING for row in rows], [row.scores for row in rows]
+    pricing, scores = (
+        [row.pricing or _NO_PRICING for row in rows],
+        [row.scores if row.benchmarks else _NO_SCORES for row in rows],
+    )
     architectures = [row.architecture or _NO_ARCHITECTURE for row in rows]
     columns: dict[str, list[Any]] = {"id": [row.id for row in rows]}
     columns["name"] = [row.name or row.id for row in rows]
@@ -410,7 +413,7 @@ def columns_of(rows: list[Row]) -> dict[str, list[Any]]:
     prices = zip(columns["prompt_usd_per_m"], columns["completion_usd_per_m"], strict=True)
     columns["is_free"] = [prompt == 0 and completion == 0 for prompt, completion in prices]
     columns["variant"] = [row.id.partition(":")[2] for row in rows]
-    columns["alias_of"] = [row.alias_of for row in rows]
+    columns["alias_of"] = [row.alias_of if row.alias_target else "" for row in rows]
     inputs = columns["input_modalities"] = [sets[tuple(each.input_modalities or ())] for each in architectures]
     columns["output_modalities"] = [sets[tuple(each.output_modalities or ())] for each in architectures]
     parameters = columns["supported_parameters"] = [sets[tuple(row.supported_parameters or ())] for row in rows]

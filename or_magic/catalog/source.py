@@ -38,6 +38,7 @@ _MODELS, _PROVIDERS = "/models", "/providers"
 _CLAIM_S = 30.0  # how long a process may fetch before others no longer rely on it
 _OTHERS_S = 5.0  # how long to wait for what another process fetches; it may have been killed
 _RETRY_S = 60.0  # how long after a failed refresh another is tried
+_LOOK_AGAIN_S = 5.0  # how long after no copy was found on disk it is looked for again
 _HINT_S = 3.0  # how long a mistyped id may wait for the ids that are near
 
 
@@ -94,6 +95,7 @@ class CatalogSource:
         self._endpoints: dict[str, tuple[float, tuple[ModelEndpoint, ...]]] = {}
         self._refresh: _Refresh | None = None
         self._snapshots: Snapshots | None = None
+        self._look_again_at = 0.0  # time.monotonic(), where no copy was found on disk
         self._completion_index: CompletionIndex | None = None
         self._warned: set[str] = set()
         self.age_note = ""
@@ -185,7 +187,9 @@ class CatalogSource:
         return None
 
     def _stored_copy(self) -> _Copy | None:
-        self._copy = self._copy or self._refreshed_copy() or self._kept()
+        self._copy = self._copy or self._refreshed_copy()
+        if self._copy is None and time.monotonic() > self._look_again_at:
+            self._copy, self._look_again_at = self._kept(), time.monotonic() + _LOOK_AGAIN_S
         return self._copy
 
     def warning(self, id: str) -> str:

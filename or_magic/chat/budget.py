@@ -33,6 +33,9 @@ _MILLION = 1_000_000
 _FREE_PLUGINS = frozenset({"context-compression", "response-healing"})
 _PLAIN_TIERS = (None, "default", "flex", "scale")
 _PROMPT_TO_ANSWER = Decimal("0.25")  # what a prompt token costs of an answer's, as most models are priced
+_SHORTEST = 16  # tokens: some providers refuse fewer, and an answer of fewer is none
+_OF_A_ROUTER = 4_000  # tokens of answer that a router's price limit leaves room for
+_TOKENS_OF_A_BYTE = 0.4  # more than any language has, as a rule: what a prompt takes of the context
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class HighestPrices:
 
     @property
     def as_max_price(self) -> dict[str, str]:
-        """The same as the service takes it (``provider.max_price``): USD per million tokens, and per request."""
+        """These prices as ``provider.max_price`` of a request: USD per million tokens, and per request."""
         prices = {"prompt": self.prompt * _MILLION, "completion": self.completion * _MILLION}
         prices |= {"request": self.request} if self.request else {}
         return {name: f"{price.normalize():f}" for name, price in prices.items()}
@@ -150,11 +153,6 @@ def _pico(amount_usd: Decimal) -> int:
     return int((amount_usd * PICO_PER_USD).to_integral_value(rounding=ROUND_CEILING))
 
 
-_SHORTEST = 16  # tokens: some providers refuse fewer, and an answer of fewer is none
-_OF_A_ROUTER = 4_000  # tokens of answer that a router's price limit leaves room for
-_TOKENS_OF_A_BYTE = 0.4  # more than any language has, as a rule: what a prompt takes of the context
-
-
 @dataclass(frozen=True, slots=True)
 class AllowedRequest:
     """What a budget adds to a request.
@@ -191,11 +189,11 @@ class BudgetCheck:
         """All that `turn` must not pass; () where there is no budget."""
         return (*Budgets(self._ledger).limits(turn.budget_scope, turn.service, thread_id), *self.own_limits)
 
-    def standings(self, turn: NewTurn, thread_id: int | None) -> tuple[BudgetState, ...]:
+    def states(self, turn: NewTurn, thread_id: int | None) -> tuple[BudgetState, ...]:
         """How the budgets of `turn` stand now."""
-        return self.standings_of(turn.budget_scope, turn.service, thread_id)
+        return self.states_of(turn.budget_scope, turn.service, thread_id)
 
-    def standings_of(self, budget_scope: str, service: str, thread_id: int | None) -> tuple[BudgetState, ...]:
+    def states_of(self, budget_scope: str, service: str, thread_id: int | None) -> tuple[BudgetState, ...]:
         """How the budgets of a budget scope and a thread stand now."""
         budgets = Budgets(self._ledger)
         limits = (*budgets.limits(budget_scope, service, thread_id), *self.own_limits)
@@ -298,10 +296,10 @@ class BudgetCheck:
         return prices, _shortest_of(told, context), context
 
 
-def told(standing: BudgetState) -> str:
+def budget_line(state: BudgetState) -> str:
     """How a budget stands, in words."""
-    held = f", {format_usd(standing.reserved)} held back by answers under way" if standing.reserved else ""
-    return f"{format_usd(standing.spent)} of {format_usd(standing.limit.pico_usd)} spent{held}"
+    held = f", {format_usd(state.reserved)} held back by answers under way" if state.reserved else ""
+    return f"{format_usd(state.spent)} of {format_usd(state.limit.pico_usd)} spent{held}"
 
 
 def _shortest_of(*lengths: int | None) -> int | None:

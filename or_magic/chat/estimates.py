@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 _BYTES_PER_TOKEN = {"Claude": 3.2, "GPT": 4.1}
 _OTHERS = 4.0
 _TOKENS_OF_A_CALL = 40
+TYPICAL = 500  # tokens of answer, for a price where the longest answer is not told
+_PRESET = "@preset/"
+_LONGEST = 2_000  # characters of a message that are shown
 
 
 def answer_tokens(answer: Answer, bytes_per_token: float) -> int:
@@ -58,10 +61,6 @@ def cost_of_tokens(model: Model, prompt_tokens: int, completion_tokens: int) -> 
         return None
     tokens = prompt_tokens * prices.prompt + completion_tokens * prices.completion
     return pico_usd(tokens + (prices.request or Decimal(0)))
-
-
-TYPICAL = 500  # tokens of answer, for a price where the longest answer is not told
-_PRESET = "@preset/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +185,6 @@ def cost_line(preview: CostEstimate) -> str:
     if not most:
         return f"{length} · free"
     return f"{length} · {format_usd(least)} to {format_usd(most)}, typically {format_usd(typical)}"
-
-
-_LONGEST = 2_000  # characters of a message that are shown
 
 
 def dry_run(services: Services, question: Question) -> str:

@@ -43,6 +43,10 @@ _DIGITS = 100  # an estimate is told to two figures
 _LIMIT = 1.2  # how much more context than needed a model has that is offered instead
 _NOT_RUN = "The turn ended here; whether this call was run is not known."
 _RATIOS = (0.5, 3.0)  # of what the service counted to what is estimated; beyond, something else was counted
+_MODALITIES = ((ImagePart, "image", "images"), (SoundPart, "audio", "sounds"), (VideoPart, "video", "films"))
+_MOST_IMAGES = {"anthropic": 100, "openai": 500, "google": 3_000, "mistralai": 8, "amazon": 20}
+_IN_BRACKETS = TextPart("[an image, sound or film was here]")
+_SUGGESTED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,12 +213,6 @@ def _roomier(models: CatalogSource, id: str, needed: int) -> str:
 
 def _round(tokens: int) -> int:
     return round(tokens / _DIGITS) * _DIGITS if tokens >= 10 * _DIGITS else tokens
-
-
-_MODALITIES = ((ImagePart, "image", "images"), (SoundPart, "audio", "sounds"), (VideoPart, "video", "films"))
-_MOST_IMAGES = {"anthropic": 100, "openai": 500, "google": 3_000, "mistralai": 8, "amazon": 20}
-_IN_BRACKETS = TextPart("[an image, sound or film was here]")
-_SUGGESTED = 3
 
 
 def fitting(sent: SentMessages, model: str | None, models: CatalogSource) -> tuple[SentMessages, str]:

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Approval = Literal["yes", "no", "always"]
 _LONGEST_CALL = 1_500  # characters of a call that the user is asked about
+_NO_HOSTS: Mapping[object, Host] = {}
+_NO_ANSWERS: Mapping[object, Answer] = {}
+_HOSTS: ContextVar[Mapping[object, Host]] = ContextVar("or_magic_hosts", default=_NO_HOSTS)
+_LAST: ContextVar[Mapping[object, Answer]] = ContextVar("or_magic_last", default=_NO_ANSWERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,12 +240,6 @@ class _Silent:
 
     def amend(self, answer: Answer, footer_data: FooterData) -> None:
         pass
-
-
-_NO_HOSTS: Mapping[object, Host] = {}
-_NO_ANSWERS: Mapping[object, Answer] = {}
-_HOSTS: ContextVar[Mapping[object, Host]] = ContextVar("or_magic_hosts", default=_NO_HOSTS)
-_LAST: ContextVar[Mapping[object, Answer]] = ContextVar("or_magic_last", default=_NO_ANSWERS)
 
 
 @contextlib.contextmanager

@@ -332,7 +332,7 @@ class Payment:
         """
         turn = self._draft.turn
         spent = self._ledger.spent(turn.budget_scope, turn.service)
-        return Settled(spent, self._budgets.standings(turn, self.opened.thread_id))
+        return Settled(spent, self._budgets.states(turn, self.opened.thread_id))
 
 
 def record_unsent(question: Question, services: Services, why: str) -> None:

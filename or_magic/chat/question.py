@@ -206,13 +206,14 @@ def make(
     check_output_kind(answer_format, known, models)
     supported = known.supported_parameters if known is not None else None
     given = {name: value.value for name, value in values.items()}
-    formatted = answer_format.parameters(supported, given)
+    formatted = answer_format.parameters(supported, given) if answer_format != ANY_FORMAT else {}
     values |= {name: ChosenValue(value, "-f or --schema") for name, value in formatted.items()}
     if tool_settings.tools.declarations:
         check_tools(models, asked)
         declared = [*given.get("tools", []), *tool_settings.tools.declarations]
         values["tools"] = ChosenValue(declared, "--tools")
-    instructions = "\n\n".join(filter(None, (system, answer_format.instruction(supported, given))))
+    instruction = answer_format.instruction(supported, given) if answer_format != ANY_FORMAT else ""
+    instructions = "\n\n".join(filter(None, (system, instruction)))
     composed = compose(asked, {name: value.value for name, value in values.items()})
     notes = [f"The model auto is now {DEFAULT_MODEL}."] if chosen.value == _OLD_AUTO else []
     notes += composed.notes

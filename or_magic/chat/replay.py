@@ -74,6 +74,9 @@ LARGEST_FILE = 200_000_000
 _VERSION = 1
 _HOW = "%openrouter replay export FILE.json writes such a file."
 _TEXTS = ("model", "provider", "service_tier", "generation_id", "native_finish_reason")
+_WHEN = get_args(Replay)  # any other value of the setting is a folder
+_PURPOSE = "or_magic replay 1"
+_FAILED = "Error: "  # how what a tool gave begins where it failed
 
 
 class ReplayFolder:
@@ -201,10 +204,6 @@ def _text(told: Any) -> str:
 
 def _text_or_none(told: Any) -> str | None:
     return None if told is None else _text(told)
-
-
-_WHEN = get_args(Replay)  # any other value of the setting is a folder
-_PURPOSE = "or_magic replay 1"
 
 
 class Replayer:
@@ -336,9 +335,6 @@ def events_of(turn: Turn, begun: str) -> Iterator[Event]:
                 pass  # no answer of a model holds one
     yield Finished(turn.finish_reason or "stop", turn.native_finish_reason)
     yield UsageReported(Usage(cost_pico_usd=0))
-
-
-_FAILED = "Error: "  # how what a tool gave begins where it failed
 
 
 def answer_of(turn: Turn) -> Answer:

@@ -274,10 +274,10 @@ class RunningTurn:
     """
 
     def __init__(
-        self, question: Question, services: RunServices, *, wants_sums: bool, is_in_background: bool, holds: bool
+        self, question: Question, services: RunServices, *, is_shown: bool, is_in_background: bool, holds: bool
     ) -> None:
         self.question = question
-        self._services, self._wants_sums, self._is_in_background = services, wants_sums, is_in_background
+        self._services, self._is_shown, self._is_in_background = services, is_shown, is_in_background
         self._holds = holds
         self._stop = StopSignal()
         self._items: queue.SimpleQueue[Event | Outcome | _Mark] = queue.SimpleQueue()
@@ -300,10 +300,10 @@ class RunningTurn:
                 self.question,
                 self._services,
                 on_open=self._open,
-                on_event=self._items.put,
-                drawn=self._drawn if self._wants_sums else None,
+                on_event=self._items.put if self._is_shown else _nothing,
+                drawn=self._drawn if self._is_shown else None,
                 stop=self._stop,
-                wants_sums=self._wants_sums,
+                wants_sums=self._is_shown,
                 is_in_background=self._is_in_background,
             )
         finally:
@@ -525,7 +525,7 @@ class Run:
         turn = RunningTurn(
             question,
             self._services,
-            wants_sums=self._show,
+            is_shown=self._show,
             is_in_background=self.job.is_in_background,
             holds=is_first and self.job.is_in_background and question.may_have_more_steps,
         )
@@ -709,6 +709,10 @@ def _footer_data(question: Question, outcome: Outcome, settled: Settled | None) 
         footer,
         outcome.replayed,
     )
+
+
+def _nothing(event: Event) -> None:
+    """Nobody sees what arrives: the answer has it."""
 
 
 def is_rehearsal(service: str, answer: Answer) -> bool:

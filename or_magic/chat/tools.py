@@ -39,6 +39,10 @@ SERVER_TOOLS = ("web_search", "web_fetch", "datetime", "image_generation", "fusi
 _LONGEST_NAME = 64
 _LONGEST_REASON = 200
 _NAME = re.compile(rf"[A-Za-z0-9_-]{{1,{_LONGEST_NAME}}}")
+_RESULT = SizeLimit(tokens=6_000)
+_LONGEST_FAILURE = 300
+REFUSED = "The user did not allow this call."
+INTERRUPTED = "The user interrupted it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,7 @@ class Tool:
 
     @property
     def declaration(self) -> dict[str, Any]:
-        """The same as the API takes it."""
+        """The tool as an entry of ``tools`` in a request."""
         function = {"name": self.name, "description": self.description, "parameters": dict(self.schema)}
         return {"type": "function", "function": function}
 
@@ -155,7 +159,7 @@ class Tools:
 
     @property
     def declarations(self) -> list[dict[str, Any]]:
-        """All of them as the API takes them."""
+        """All tools as the ``tools`` of a request."""
         return [*(each.declaration for each in self.functions.values()), *({"type": name} for name in self.server)]
 
 
@@ -290,12 +294,6 @@ def _plain_schema(schema: Any) -> Any:
         elif key != "title":
             told[key] = _plain_schema(value)
     return told
-
-
-_RESULT = SizeLimit(tokens=6_000)
-_LONGEST_FAILURE = 300
-REFUSED = "The user did not allow this call."
-INTERRUPTED = "The user interrupted it."
 
 
 class Runner:

@@ -1,4 +1,6 @@
-"""What an account has, may and did: ``/key``, ``/credits``, ``/generation``. Amounts are USD as `Decimal`.
+"""The account behind a key: what the key may spend, the credits, the record of an answer. Amounts are in USD.
+
+These are ``/key``, ``/credits`` and ``/generation``; amounts are exact, as `Decimal`.
 
 Source: openrouter.ai/docs, "Limits" and "Get a generation" (2026-08); fields that came later in 2026 are optional.
 """
@@ -18,7 +20,7 @@ from or_magic.types import Value
 
 
 class KeyBudget(Value, frozen=True):
-    """A limit from outside the key. None is "not told"."""
+    """A limit that was set outside of the key, such as for a team. None is "not told"."""
 
     scope: str
     limit_usd: Decimal | None

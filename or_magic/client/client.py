@@ -1,4 +1,4 @@
-"""The client of the service: asks one endpoint, again where a failure may pass, and so many requests at a time.
+"""The client of one endpoint: sends requests, again where a failure may pass, and limits how many are under way.
 
 Runs on the background loop alone. Knows no notebook and no disk.
 """
@@ -78,7 +78,7 @@ _RETRIES_OF_500 = 1  # "Internal Server Error" seldom passes
 
 
 def is_passing(error: ServiceError) -> bool:
-    """Whether the same request may succeed in a moment."""
+    """Whether a request that failed so may succeed in a moment."""
     return error.status in _PASSING or (isinstance(error, CreditsError) and error.is_in_flight)
 
 
@@ -137,10 +137,10 @@ class Endpoint(Value, frozen=True):
 
 
 class Client:
-    """Asks one endpoint. Its methods run on the background loop (`background.submit`).
+    """Sends requests to one endpoint. Its methods run on the background loop (`background.submit`).
 
     Attributes:
-        endpoint: what it asks.
+        endpoint: the address, and the key for it.
     """
 
     def __init__(self, endpoint: Endpoint, *, timeouts: Timeouts = _DEFAULT_TIMEOUTS) -> None:
@@ -342,7 +342,7 @@ def _request_queue(process: int) -> RequestQueue:
 
 
 async def _whole(reply: Reply, limit: int) -> bytes:
-    """The body, at most about so many bytes of it."""
+    """The body, or the beginning of it: at most `limit` bytes and a portion."""
     portions, size = [], 0
     async for portion in reply.portions():
         portions.append(portion)

@@ -65,7 +65,7 @@ class ConnectionTrouble(Exception):
 
 
 class _Trace:
-    """What a connection told while a request was made."""
+    """What became of a request on its connection: whether that was kept from before, and whether the headers left."""
 
     was_reused = has_sent = False
 
@@ -155,7 +155,7 @@ async def call(call: Call) -> AsyncIterator[Reply]:
 
 
 def forget_connections() -> None:
-    """From now on new connections are made: those that are kept may all be dead (a laptop that slept)."""
+    """Makes new connections from now on: those that are kept may all be dead, as after a laptop has slept."""
     _GENERATION[0] += 1
 
 
@@ -164,7 +164,7 @@ _GENERATION = [0]
 
 
 def _environment() -> tuple[tuple[str, str], ...]:
-    """What of the environment decides how a service is reached; a change of it counts from the next request on."""
+    """The variables that decide how a service is reached; a change of one counts from the next request on."""
     names = [name for upper in _PROXY_NAMES for name in (upper, upper.lower())]
     return tuple((name, value) for name in (*names, *_CA_NAMES) if (value := os.environ.get(name)))
 

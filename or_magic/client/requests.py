@@ -51,7 +51,7 @@ class ChatRequest(Value, frozen=True):
 
 
 def encode(request: ChatRequest) -> bytes:
-    """The body of a streamed ``POST /chat/completions``. Nothing is in it that the request does not say.
+    """The body of a streamed ``POST /chat/completions``; holds nothing that the request does not say.
 
     Raises:
         CommandError: it is larger than the service takes.

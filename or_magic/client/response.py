@@ -112,26 +112,23 @@ class Deadline:
         self.has_heard = False
 
     def start(self, timer: asyncio.Timeout) -> None:
-        """From now on `timer` holds it."""
+        """Begins to wait: `timer` is moved from now on."""
         self._timer, self.has_heard = timer, False
         self._postponed_at = asyncio.get_running_loop().time()
 
     def postpone(self, now: float | None = None) -> None:
-        """There was a sign of life."""
+        """Moves it, since something has arrived."""
         now = asyncio.get_running_loop().time() if now is None else now
         self._postponed_at, self.has_heard = now, True
         self._move(now + self._timeouts.silence_s)
 
     def heard(self, now: float) -> None:
-        """A portion came at that moment.
-
-        Moving the timer is dear and looking at the clock is not, so it postpones only once in a while.
-        """
+        """Moves it once in a while, since a portion has arrived: moving the timer for each would cost too much."""
         if now > self._postponed_at + min(1.0, self._timeouts.silence_s / 8):
             self.postpone(now)
 
     def shorten(self, seconds: float) -> None:
-        """All that matters has come."""
+        """Leaves only so many seconds more, since all that matters has come."""
         self._postponed_at = float("inf")
         self._move(asyncio.get_running_loop().time() + seconds)
 

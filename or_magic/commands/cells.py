@@ -168,6 +168,8 @@ class PromptBuilder:
                 values += [("", prompt)] if prompt.strip() or not before else []
             else:
                 values += evaluate(prompt, self.names, self._context.session.host.wait_for, first_line=first_line)
+            if values == [("", prompt)] and not {"image", "file"} & asked.values.keys():
+                return Content.of_text(prompt)
             values += [(word, self._image(word)) for word in asked.values.get("image", ())]
             values += [(Path(word).name, Path(word)) for word in asked.values.get("file", ())]
             return message_parts(values, asked.limit)
@@ -182,7 +184,7 @@ class PromptBuilder:
         """
         format, schema = asked.values.get("format"), asked.values.get("schema")
         if schema is None:
-            return answer_format_of(format, None)
+            return answer_format_of(format, None) if format is not None else ANY_FORMAT
         short = short_schema(schema, self._context.variables)
         return answer_format_of(format, short if short is not None else self._evaluated(schema, "--schema"))
 

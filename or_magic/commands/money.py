@@ -127,12 +127,12 @@ def _answers(count: int) -> str:
 
 
 def _show(context: NotebookContext, thread_id: int | None) -> None:
-    from or_magic.chat.budget import told
+    from or_magic.chat.budget import budget_line
 
     location, session = context.session.host.where(), context.session
-    standings = session.budget_check().standings_of(location.budget_scope, session.service, thread_id)
+    standings = session.budget_check().states_of(location.budget_scope, session.service, thread_id)
     for each in standings:
-        print(f"{_NAMES[each.limit.scope]}: {told(each)}")
+        print(f"{_NAMES[each.limit.scope]}: {budget_line(each)}")
     if not standings:
         print("No budget is set. %openrouter budget 2.00 sets one; what may cost more than is left is not sent.")
 
@@ -164,7 +164,7 @@ def limits(context: NotebookContext) -> pd.DataFrame:
 def _warn(context: NotebookContext, credits: Credits) -> None:
     """Says where a budget allows more than the account has."""
     location, session = context.session.host.where(), context.session
-    standings = session.budget_check().standings_of(location.budget_scope, session.service, None)
+    standings = session.budget_check().states_of(location.budget_scope, session.service, None)
     most = max((each.rest for each in standings), default=0)
     if most > pico_usd(credits.left_usd):
         left, allowed = (format_usd(amount) for amount in (pico_usd(credits.left_usd), most))

@@ -7,6 +7,7 @@ gives to IPython (a magic, a matcher, formatters, ``%config``) imports the rest 
 from __future__ import annotations
 
 import contextlib
+import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,18 @@ if TYPE_CHECKING:
     from traitlets import TraitType
 
     from or_magic.jupyter.notebook_context import JupyterContext
+
+# The client first: a question that is asked at once needs it last, and a third of its time is spent reading
+# certificates, which hinders no other thread.
+NEEDED_FOR_AN_ANSWER = (
+    "or_magic.client.http",
+    "or_magic.commands.cells",
+    "or_magic.jupyter.notebook_context",
+    "or_magic.chat.run",
+    "or_magic.catalog.source",
+    "or_magic.ledger.catalog_cache",
+    "or_magic.ledger.threads",
+)
 
 
 @magics_class
@@ -78,6 +91,16 @@ class OpenRouterMagics(Magics):
         cells.ask(self.context, cell.removesuffix("\n"), asked, first_line=2)
         return None
 
+    def warm_up(self, result: ExecutionResult) -> None:
+        """Imports what the first answer needs, in the background, when the cell with ``%load_ext`` has ended.
+
+        It is IPython's event ``post_run_cell``, once. Nothing is opened and nothing sent. A question that is asked
+        meanwhile waits for what is being imported, and so loses nothing.
+        """
+        self.shell.events.unregister("post_run_cell", self.warm_up)
+        if not self.is_used:
+            threading.Thread(target=import_for_an_answer, name="or_magic imports", daemon=True).start()
+
     def note_failure(self, result: ExecutionResult) -> None:
         """Remembers a cell that failed, for ``%openrouter fix``; IPython's event ``post_run_cell``."""
         if self.is_used:
@@ -87,7 +110,7 @@ class OpenRouterMagics(Magics):
 
     def answer_html(self, answer: Any) -> str:
         """An answer as the value of a cell."""
-        from or_magic.jupyter.hosts import answer_display_html
+        from or_magic.jupyter.views import answer_display_html
 
         return answer_display_html(answer)
 
@@ -181,6 +204,7 @@ def load(shell: InteractiveShell) -> None:
     shell.magics_manager.register_function(magics.openrouter, magic_kind="line_cell", magic_name="or")
     shell.input_transformers_cleanup.extend([keep_question_mark, give_body])
     shell.events.register("post_run_cell", magics.note_failure)
+    shell.events.register("post_run_cell", magics.warm_up)
     if (completer := getattr(shell, "Completer", None)) is not None:
         completer.custom_matchers.append(magics.matcher)
     for formatter, module, name, view in _views(magics):
@@ -197,8 +221,9 @@ def unload(shell: InteractiveShell) -> None:
         for name in ("openrouter", "or"):
             shell.magics_manager.magics[kind].pop(name, None)
     shell.configurables.remove(magics)
-    with contextlib.suppress(ValueError):
-        shell.events.unregister("post_run_cell", magics.note_failure)
+    for noted in (magics.note_failure, magics.warm_up):
+        with contextlib.suppress(ValueError):
+            shell.events.unregister("post_run_cell", noted)
     completer = getattr(shell, "Completer", None)
     if completer is not None and magics.matcher in completer.custom_matchers:
         completer.custom_matchers.remove(magics.matcher)
@@ -208,6 +233,15 @@ def unload(shell: InteractiveShell) -> None:
     for formatter, module, name, _ in _views(magics):
         formatter.pop(f"{module}.{name}", None)
     magics.close()
+
+
+def import_for_an_answer() -> None:
+    """Imports what stands between a cell and its answer: 0.3 s in a fresh kernel."""
+    import importlib
+
+    for name in NEEDED_FOR_AN_ANSWER:
+        with contextlib.suppress(ImportError):  # whoever asks is told
+            importlib.import_module(name)
 
 
 def _views(magics: OpenRouterMagics) -> list[tuple[Any, str, str, Any]]:

@@ -19,20 +19,24 @@ from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from IPython.core.interactiveshell import InteractiveShell
 
 from or_magic.chat.host import Location, unnamed_location
 from or_magic.errors import OrMagicError, ToolError
-from or_magic.prompt.failed_code import Failure
-from or_magic.prompt.tracebacks import user_frames
 
-FrontEnd = Literal["display", "terminal", "headless"]
+if TYPE_CHECKING:
+    from or_magic.commands.context import FrontEnd
+    from or_magic.prompt.failed_code import Failure
+
+T = TypeVar("T")
+_IDLE_WITHIN_S = 0.3  # a kernel that is idle takes a function before a word about it could be read
+_NOT_FAILURES = (OrMagicError, KeyboardInterrupt, SystemExit)
 
 
 class ShellLocation:
-    """The place of one IPython shell.
+    """Where one IPython shell is: its front end, its notebook, and the cell that runs.
 
     Args:
         shell: the shell of the user.
@@ -110,10 +114,6 @@ class ShellLocation:
         return get_parent() if get_parent is not None else None
 
 
-T = TypeVar("T")
-_PATIENCE_S = 0.3  # a kernel that is idle needs no word
-
-
 def run_in_main(
     loop: asyncio.AbstractEventLoop | None,
     fn: Callable[[], T],
@@ -144,7 +144,7 @@ def run_in_main(
             done.set_exception(error)
 
     loop.call_soon_threadsafe(run)
-    if wait([done], _PATIENCE_S).done:
+    if wait([done], _IDLE_WITHIN_S).done:
         return done.result()
     with waiting(f"{name} needs the kernel: it runs when no cell does."):
         return done.result()
@@ -158,9 +158,6 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-_NOT_FAILURES = (OrMagicError, KeyboardInterrupt, SystemExit)
-
-
 class FailedCells:
     """Remembers the last cell that failed, wherever it ran; not those that failed by or_magic's own errors."""
 
@@ -172,6 +169,8 @@ class FailedCells:
         """IPython's event ``post_run_cell``."""
         error = result.error_before_exec or result.error_in_exec
         if isinstance(error, BaseException) and not isinstance(error, _NOT_FAILURES):
+            from or_magic.prompt.failed_code import Failure
+
             self._number = result.execution_count
             self._failure = Failure((result.info.raw_cell if result.info else "") or "", error)
 
@@ -182,6 +181,9 @@ class FailedCells:
         error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
         if not isinstance(error, BaseException) or isinstance(error, _NOT_FAILURES):
             return None
+        from or_magic.prompt.failed_code import Failure
+        from or_magic.prompt.tracebacks import user_frames
+
         frames = user_frames(error)
         source = "".join(linecache.getlines(frames[0].filename)) if frames else getattr(error, "text", None) or ""
         return Failure(source, error)

@@ -10,7 +10,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from or_magic.chat.session import Session
 from or_magic.errors import CommandError
-from or_magic.jupyter.hosts import ShellHost, show_page
+from or_magic.jupyter.hosts import ShellHost
 from or_magic.jupyter.kernel import FailedCells
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ class JupyterContext:
 
     def show_page(self, answer: Answer) -> None:
         """Displays the HTML of an answer in a frame that cannot reach the notebook."""
+        from or_magic.jupyter.views import show_page
+
         show_page(answer)
 
     def show_panel(self) -> object:

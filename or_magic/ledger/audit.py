@@ -110,8 +110,8 @@ def _wrong_threads(transaction: Transaction) -> Iterator[str]:
 
 def _wrong_sums(transaction: Transaction) -> Iterator[str]:
     sums: dict[tuple[str, str], int] = {}
-    for row in transaction.rows("SELECT purse, service, cost_pico_usd FROM turns"):
-        key = (row.purse, row.service)
+    for row in transaction.rows("SELECT purse AS budget_scope, service, cost_pico_usd FROM turns"):
+        key = (row.budget_scope, row.service)
         sums[key] = sums.get(key, 0) + (row.cost_pico_usd or 0)
     for (budget_scope, service), pico_usd in sums.items():
         told = spent_in(transaction, budget_scope, service).pico_usd

@@ -171,8 +171,8 @@ class Ledger:
                 _finish(transaction, turn, progress, ending, error)
             if limits is None:
                 return None
-            spent = spent_in(transaction, turn.purse, turn.service)
-            states = budget_states(transaction, limits, turn.purse, turn.service, turn.thread, spent=spent)
+            spent = spent_in(transaction, turn.budget_scope, turn.service)
+            states = budget_states(transaction, limits, turn.budget_scope, turn.service, turn.thread, spent=spent)
             return Settled(spent, states)
 
     def mark_interrupted(self) -> int:
@@ -437,10 +437,10 @@ SELECT 1 FROM parts
 WHERE parts.message IN (turns.prompt, turns.answer) AND parts.kind = 'text'
     AND lower(parts.content) LIKE lower(:pattern) ESCAPE '/'"""
 _TURNS = """
-SELECT turns.*, notebooks.identity, threads.name AS thread_name
+SELECT turns.*, turns.purse AS budget_scope, notebooks.identity, threads.name AS thread_name
 FROM turns JOIN notebooks ON turns.notebook = notebooks.id LEFT JOIN threads ON turns.thread = threads.id"""
 _UNFINISHED_TURN = """
-SELECT id, state, prompt, answer, thread, displaced, purse, service, generation_id,
+SELECT id, state, prompt, answer, thread, displaced, purse AS budget_scope, service, generation_id,
     partial_text, partial_reasoning, partial_parts, attempts, may_be_billed_twice
 FROM turns WHERE id = :id"""
 

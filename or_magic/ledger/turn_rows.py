@@ -80,7 +80,7 @@ def turn_of(row: Row, messages: Mapping[str, KeptMessage]) -> Turn:
     return Turn(
         id=row.id,
         notebook=row.identity,
-        budget_scope=row.purse,
+        budget_scope=row.budget_scope,
         cell_id=row.cell_id,
         service=row.service,
         model_asked=row.model_asked,

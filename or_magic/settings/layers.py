@@ -150,6 +150,7 @@ class ResolvedSettings(msgspec.Struct, frozen=True):
         parameters: those that anybody set, by the API's names.
         options: all of `options.OPTIONS` by name, as values.
         base_url: the address to ask, checked.
+        service: the origin of the address, under which money is counted and keys are kept.
         timeouts: the options that the client obeys, as it takes them.
         aliases: model ids by their short names.
     """
@@ -158,14 +159,10 @@ class ResolvedSettings(msgspec.Struct, frozen=True):
     parameters: Mapping[str, ChosenValue]
     options: Mapping[str, float | bool | str]
     base_url: Setting
+    service: str
     timeouts: Timeouts
     aliases: Mapping[str, str]
     _key: Setting | None
-
-    @property
-    def service(self) -> str:
-        """The origin of the address, under which money is counted and keys are kept."""
-        return origin_of(self.base_url.value)
 
     def key(self) -> Setting:
         """The key that belongs to the address; for a server on this machine a dummy where none was given.
@@ -263,14 +260,16 @@ class _Layers(msgspec.Struct, frozen=True):
 
     def resolved(self, model: str | None, parameters: Mapping[str, Any]) -> ResolvedSettings:
         base_url, options = self.base_url(), self.options()
+        service = origin_of(base_url.value)
         return ResolvedSettings(
             model=self.model(model),
             parameters=self.parameters(parameters),
             options=options,
             base_url=base_url,
+            service=service,
             timeouts=timeouts_of(options),
             aliases=self.names_of(ALIASES),
-            _key=self.key(origin_of(base_url.value)),
+            _key=self.key(service),
         )
 
     def _names(self) -> set[str]:

@@ -17,8 +17,8 @@ import pandas as pd
 from or_magic.catalog.decoding import decode_models
 from or_magic.catalog.table import models_table
 from or_magic.sandbox import Behaviour, start
+from tests.catalog.test_catalog import DATA, ROW
 from tests.kernel.conftest import Kernel
-from tests.openrouter.test_catalog import DATA, ROW
 
 
 def median_ms(action: Callable[[], object], rounds: int = 9) -> float:

@@ -13,7 +13,7 @@ from or_magic.chat.session import Session
 from or_magic.chat.tools import tool, tool_of, tools_of
 from or_magic.sandbox import Behaviour, start
 from or_magic.settings.layers import Settings
-from tests.asking.tool_functions import CASES
+from tests.chat.tool_functions import CASES
 
 ROUNDS = 30
 

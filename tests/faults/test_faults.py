@@ -17,6 +17,7 @@ from or_magic.errors import (
     UnavailableError,
 )
 from or_magic.ledger.audit import verify
+from tests.client.refusals import CASES, Case
 from tests.faults.conftest import Open
 from tests.faults.server import (
     CHUNKED_HEAD,
@@ -37,7 +38,6 @@ from tests.faults.server import (
     response,
     serve,
 )
-from tests.openrouter.refusals import CASES, Case
 
 COST = 12_345_600_000  # that of USAGE in 1e-12 USD
 FREE, UNKNOWN = 0, None

@@ -15,7 +15,7 @@ from or_magic.ledger.store import Ledger
 from or_magic.types import Message
 from tests.cases import check_none
 from tests.jupyter.hostile_texts import hostile_cases
-from tests.jupyter.test_whole import Faults
+from tests.jupyter.test_answers import Faults
 from tests.ledger.samples import arrived, ask
 
 STYLE = re.compile(r"<style>[^<]*</style>")

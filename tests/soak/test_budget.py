@@ -126,11 +126,11 @@ def test_a_killed_process_holds_nothing_back(session: Session, sandbox: Sandbox,
     again = Session(InFolder(tmp_path), Settings(environment(sandbox, tmp_path)))
     again.ask(PROMPT, model="sandbox/echo", history="none")
 
-    (standing,) = again.budget_check().standings_of(str(tmp_path), again.service, None)
+    (standing,) = again.budget_check().states_of(str(tmp_path), again.service, None)
     give_up_at = time.monotonic() + 60
     while standing.reserved and time.monotonic() < give_up_at:
         time.sleep(0.2)
-        (standing,) = again.budget_check().standings_of(str(tmp_path), again.service, None)
+        (standing,) = again.budget_check().states_of(str(tmp_path), again.service, None)
     assert standing.reserved == 0
     assert not [turn for turn in again.ledger.turns() if turn.state == "open"]
     again.close()

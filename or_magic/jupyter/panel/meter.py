@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import ipywidgets as widgets
 
 from or_magic.answer import Answer
-from or_magic.chat.budget import told
+from or_magic.chat.budget import budget_line
 from or_magic.chat.host import Location
 from or_magic.chat.run import is_rehearsal
 from or_magic.chat.session import Session
@@ -142,7 +142,7 @@ def read(session: Session, location: Location, last: Answer | None) -> Reading:
     service = session.service
     thread = next((each.id for each in session.threads.of(location.notebook) if each.is_current), None)
     spent = session.ledger.spent(location.budget_scope, service)
-    standings = session.budget_check().standings_of(location.budget_scope, service, thread)
+    standings = session.budget_check().states_of(location.budget_scope, service, thread)
     name = SANDBOX if is_sandbox(session, last) else location.budget_scope_name
     return Reading(name, spent.pico_usd, spent.unknown, standings, _cost(last) if last is not None else "")
 
@@ -224,7 +224,7 @@ def _bar(name: str, standing: BudgetState, percent: int, level: str) -> str:
     return (
         f'<span class="orm-meter-bar orm-meter-{level}" role="meter" aria-label="{escape_text(name)} budget" '
         f'aria-valuemin="0" aria-valuemax="{usd(most):f}" aria-valuenow="{now}" '
-        f'aria-valuetext="{escape_text(told(standing))}" title="{escape_text(told(standing))}">'
+        f'aria-valuetext="{escape_text(budget_line(standing))}" title="{escape_text(budget_line(standing))}">'
         f'<span class="orm-meter-spent" style="width:{spent}%"></span>'
         f'<span class="orm-meter-held" style="width:{held}%"></span></span>'
     )

@@ -114,7 +114,7 @@ def test_budgets_of_the_place(session: Session, bench: Bench) -> None:
     location = session.host.where()
     for scope, limit in (("notebook", USD), ("day", 4 * USD)):
         Budgets(session.ledger).put(location.budget_scope, session.service, scope, limit)
-    limits = session.budget_check().standings_of(location.budget_scope, session.service, None)
+    limits = session.budget_check().states_of(location.budget_scope, session.service, None)
     turn = NewTurn(
         notebook=location.notebook,
         budget_scope=location.budget_scope,

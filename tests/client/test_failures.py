@@ -18,8 +18,8 @@ from or_magic.errors import (
     RateLimitError,
     ServiceError,
 )
-from tests.openrouter.recordings import recordings
-from tests.openrouter.refusals import AFFORD, CASES, FREE_TIER, LENGTH, Case, envelope
+from tests.client.recordings import recordings
+from tests.client.refusals import AFFORD, CASES, FREE_TIER, LENGTH, Case, envelope
 
 SERVICE = "https://openrouter.ai"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from or_magic.chat.budget import told, without_bound
+from or_magic.chat.budget import budget_line, without_bound
 from or_magic.chat.costs import costs
 from or_magic.chat.footer import footer_text
 from or_magic.chat.session import Session
@@ -202,9 +202,9 @@ def test_a_cost_that_is_not_known_stays_held_back(session: Session, sandbox: San
         session.ask("hi", model="sandbox/cut", parameters={"max_tokens": 100})
 
     location = session.host.where()
-    (standing,) = session.budget_check().standings_of(location.budget_scope, session.service, None)
+    (standing,) = session.budget_check().states_of(location.budget_scope, session.service, None)
     assert standing.reserved > 0
-    assert "held back" in told(standing)
+    assert "held back" in budget_line(standing)
 
 
 def test_the_footer_warns(session: Session) -> None:

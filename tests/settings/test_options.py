@@ -12,7 +12,7 @@ from or_magic.errors import CommandError
 from or_magic.settings.layers import Settings
 from or_magic.settings.options import OPTIONS
 
-MANUAL = Path(__file__).parents[1] / "docs" / "manual.md"
+MANUAL = Path(__file__).parents[2] / "docs" / "manual.md"
 
 
 def test_the_defaults_are_those_of_the_client() -> None:

@@ -26,7 +26,7 @@ from or_magic.catalog.table import (
 )
 from or_magic.errors import CommandError
 from or_magic.jupyter.html.tables import models_bundle, shown_frame
-from tests.openrouter.test_catalog import ROW, recorded
+from tests.catalog.test_catalog import ROW, recorded
 
 DTYPES = {
     **dict.fromkeys(("name", "author", "variant", "alias_of", "tokenizer"), "str"),

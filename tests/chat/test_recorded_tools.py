@@ -20,9 +20,9 @@ from or_magic.chat.tools import tool, tools_of
 from or_magic.ledger.audit import verify
 from or_magic.ledger.records import WhichHistory
 from or_magic.settings.layers import Settings
+from tests.client.recordings import FOLDER, Recording, recordings
 from tests.faults.server import Answer as Script
 from tests.faults.server import response, serve
-from tests.openrouter.recordings import FOLDER, Recording, recordings
 
 Json = dict[str, Any]
 Lead = Callable[..., "Led"]

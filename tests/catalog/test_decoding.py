@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from or_magic.catalog.decoding import PER_MILLION, decode_models
 from or_magic.catalog.model import Model, price_text
 from or_magic.catalog.table import models_table
-from tests.openrouter.test_catalog import ROW
+from tests.catalog.test_catalog import ROW
 
 ODD: list[Any] = [None, True, -1, 0, 1.5, "0.5", "x", 10**30, 1e300, "1e999999", [], [1, "image"], {}, {"slug": 3}]
 

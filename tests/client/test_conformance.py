@@ -28,7 +28,7 @@ from or_magic.settings.value_types import (
     ValueType,
 )
 from or_magic.types import ImagePart, Message, TextPart, ToolCall
-from tests.openrouter.conformance import LEGITIMATE, vanished
+from tests.client.conformance import LEGITIMATE, vanished
 
 EXCLUSIVE = frozenset({"reasoning_effort"})  # contradicts reasoning and reasoning.effort
 COVERED: set[str] = set()

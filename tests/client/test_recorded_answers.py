@@ -17,8 +17,8 @@ from or_magic.endpoint import Timeouts
 from or_magic.errors import InvalidRequestError, RateLimitError, ServiceError
 from or_magic.money import pico_usd
 from or_magic.types import Failed, Message
+from tests.client.recordings import Recording, recordings
 from tests.faults.server import response, serve
-from tests.openrouter.recordings import Recording, recordings
 
 CHATS = [pytest.param(recording, id=recording.name) for recording in recordings() if recording.is_chat]
 ABSENT = [pytest.param(None, marks=pytest.mark.skip(reason="no recordings beside the repository"), id="absent")]

@@ -9,8 +9,8 @@ import pytest
 
 from or_magic.chat.budget import prompt_tokens, without_bound
 from or_magic.chat.estimates import answer_tokens
-from tests.openrouter.recordings import Recording, recordings
-from tests.openrouter.test_recorded_answers import ABSENT, replay
+from tests.client.recordings import Recording, recordings
+from tests.client.test_recorded_answers import ABSENT, replay
 
 ASKED = [pytest.param(each, id=each.name) for each in recordings() if each.is_chat and each.asked]
 FAMILIES = {"anthropic": 3.2, "openai": 4.1}

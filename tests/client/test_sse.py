@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from or_magic.client.response import EventSplitter
-from tests.openrouter.recordings import Recording, chat_streams
+from tests.client.recordings import Recording, chat_streams
 
 
 def split(*portions: bytes) -> list[bytes]:

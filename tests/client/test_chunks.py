@@ -32,7 +32,7 @@ from or_magic.types import (
     Usage,
     UsageReported,
 )
-from tests.openrouter.recordings import Recording, chat_streams
+from tests.client.recordings import Recording, chat_streams
 
 
 def decode(*chunks: object) -> list[Event]:
