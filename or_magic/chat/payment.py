@@ -19,6 +19,8 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, TypeVar
 
+from msgspec import structs
+
 from or_magic.answer import Answer
 from or_magic.chat.budget import BudgetCheck
 from or_magic.chat.estimates import answer_tokens, bytes_per_token, cost_of_tokens
@@ -160,7 +162,7 @@ class Payment:
         """
         draft = self._draft
         if draft.kept is not None:
-            turn = replace(draft.turn, replayed_from=draft.kept.id)
+            turn = structs.replace(draft.turn, replayed_from=draft.kept.id)
         else:
             self._client, turn = client_of(self._question.settings), draft.turn
         limits = (*draft.limits, *self._budgets.own_limits)
@@ -178,7 +180,7 @@ class Payment:
             try:
                 thread_id = self._draft.history.thread_id
                 allowed = await asyncio.to_thread(self._budgets.allow_within, turn, messages, thread_id, limits)
-                reserved = replace(turn, worst_pico_usd=allowed.worst_pico_usd, limits=limits)
+                reserved = structs.replace(turn, worst_pico_usd=allowed.worst_pico_usd, limits=limits)
                 opened = await self._open(functools.partial(self._ledger.open_turn, reserved, self._draft.history))
             except BudgetError as error:
                 if not error.may_be_free_later or asyncio.get_running_loop().time() > give_up_at:

@@ -19,6 +19,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from msgspec import structs
+
 from or_magic.answer import Answer
 from or_magic.chat.history import check_length, goes_on
 from or_magic.chat.host import FooterData, Host, ScriptHost, View
@@ -138,7 +140,7 @@ def _compose(question: Question, services: RunServices, when: str) -> Draft:
         warning = check_length(sent, turn.model_asked, question.composed.body, services.models)
         notes = (warning, *notes) if warning else notes
     key, kept = services.replayer.find(question, when, turn, (*sent.messages, *question.prefill))
-    turn = replace(turn, prompt_bytes=sent.bytes, request_hash=key)
+    turn = structs.replace(turn, prompt_bytes=sent.bytes, request_hash=key)
     return Draft(turn, sent, notes, outlook.history, outlook.limits, kept)
 
 

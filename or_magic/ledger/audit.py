@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import get_args
 
-from sqlalchemy import Connection, Row, select
-
+from or_magic.ledger.databases import Row, Transaction
 from or_magic.ledger.messages import address
-from or_magic.ledger.schema import messages, notebooks, parts, threads, turns
 from or_magic.ledger.store import Ledger, spent_in
 from or_magic.types import CostSource, Ending
 
@@ -25,36 +23,33 @@ def verify(ledger: Ledger) -> list[str]:
     Raises:
         StoreError: the ledger cannot be read.
     """
-    with ledger.store.reading() as connection:
+    with ledger.store.reading() as transaction:
         return [
-            *_damaged_pages(connection),
-            *_wrong_messages(connection),
-            *_wrong_turns(connection),
-            *_wrong_threads(connection),
-            *_wrong_sums(connection),
+            *_damaged_pages(transaction),
+            *_wrong_messages(transaction),
+            *_wrong_turns(transaction),
+            *_wrong_threads(transaction),
+            *_wrong_sums(transaction),
         ]
 
 
-def _damaged_pages(connection: Connection) -> Iterator[str]:
-    if connection.dialect.name != "sqlite":
-        return iter(())  # a server looks after its own
-    findings = connection.exec_driver_sql("PRAGMA integrity_check").scalars()
-    return (f"file: {finding}" for finding in findings if finding != "ok")
+def _damaged_pages(transaction: Transaction) -> Iterator[str]:
+    return (f"file: {finding}" for finding in transaction.damaged_pages())
 
 
-def _wrong_messages(connection: Connection) -> Iterator[str]:
-    known = set(connection.scalars(select(messages.c.hash)))
-    query = select(messages, parts).outerjoin(parts, parts.c.message == messages.c.hash)
-    rows = connection.execute(query.order_by(messages.c.hash, parts.c.position))
+def _wrong_messages(transaction: Transaction) -> Iterator[str]:
+    known = set(transaction.values("SELECT hash FROM messages"))
+    joined = "messages LEFT JOIN parts ON parts.message = messages.hash"
+    rows = transaction.rows(f"SELECT * FROM {joined} ORDER BY messages.hash, parts.position")
     for hash, group in itertools.groupby(rows, key=lambda row: row.hash):
         for finding in _wrong_in_message(list(group), known):
             yield f"message {hash}: {finding}"
-    for owner in connection.scalars(select(parts.c.message).distinct()):
+    for owner in transaction.values("SELECT DISTINCT message FROM parts"):
         if owner not in known:
             yield f"part of message {owner}: there is no such message"
 
 
-def _wrong_in_message(rows: list[Row[Any]], known: set[str]) -> Iterator[str]:
+def _wrong_in_message(rows: list[Row], known: set[str]) -> Iterator[str]:
     first = rows[0]
     present = [row for row in rows if row.message is not None]  # a message without parts is one row of NULLs
     if [row.position for row in present] != list(range(len(present))):
@@ -65,17 +60,17 @@ def _wrong_in_message(rows: list[Row[Any]], known: set[str]) -> Iterator[str]:
         yield f"its parent {first.parent} is not there"
 
 
-def _wrong_turns(connection: Connection) -> Iterator[str]:
+def _wrong_turns(transaction: Transaction) -> Iterator[str]:
     parents: dict[str, str | None] = {}
-    for message in connection.execute(select(messages.c.hash, messages.c.parent)):
+    for message in transaction.rows("SELECT hash, parent FROM messages"):
         parents[message.hash] = message.parent
-    known = {table.name: set(connection.scalars(select(table.c.id))) for table in (notebooks, threads, turns)}
-    for turn in connection.execute(select(turns).order_by(turns.c.id)):
+    known = {name: set(transaction.values(f"SELECT id FROM {name}")) for name in ("notebooks", "threads", "turns")}
+    for turn in transaction.rows("SELECT * FROM turns ORDER BY id"):
         for finding in (*_wrong_references(turn, parents, known), *_wrong_fields(turn)):
             yield f"turn {turn.id}: {finding}"
 
 
-def _wrong_references(turn: Row[Any], parents: dict[str, str | None], known: dict[str, set[int]]) -> Iterator[str]:
+def _wrong_references(turn: Row, parents: dict[str, str | None], known: dict[str, set[int]]) -> Iterator[str]:
     if turn.notebook not in known["notebooks"]:
         yield f"its notebook {turn.notebook} is not there"
     if turn.thread is not None and turn.thread not in known["threads"]:
@@ -98,33 +93,33 @@ def _comes_after(hash: str | None, first: str, parents: dict[str, str | None]) -
     return hash is not None
 
 
-def _wrong_threads(connection: Connection) -> Iterator[str]:
-    for thread in connection.execute(select(threads).order_by(threads.c.id)):
-        owner = connection.scalar(select(notebooks.c.id).where(notebooks.c.id == thread.notebook))
-        if owner is None:
+def _wrong_threads(transaction: Transaction) -> Iterator[str]:
+    notebooks = set(transaction.values("SELECT id FROM notebooks"))
+    for thread in transaction.rows("SELECT * FROM threads ORDER BY id"):
+        if thread.notebook not in notebooks:
             yield f"thread {thread.id}: its notebook {thread.notebook} is not there"
         for name in ("tip", "undone"):
             turn = getattr(thread, name)
-            if turn is not None and connection.scalar(select(turns.c.id).where(turns.c.id == turn)) is None:
+            if turn is not None and transaction.row("SELECT id FROM turns WHERE id = :id", {"id": turn}) is None:
                 yield f"thread {thread.id}: its {name} {turn} is not there"
-    for notebook in connection.execute(select(notebooks).where(notebooks.c.thread.is_not(None))):
-        owner = connection.scalar(select(threads.c.notebook).where(threads.c.id == notebook.thread))
+    for notebook in transaction.rows("SELECT id, thread FROM notebooks WHERE thread IS NOT NULL"):
+        owner = transaction.value("SELECT notebook FROM threads WHERE id = :id", {"id": notebook.thread})
         if owner != notebook.id:
             yield f"notebook {notebook.id}: its thread {notebook.thread} is not its own"
 
 
-def _wrong_sums(connection: Connection) -> Iterator[str]:
+def _wrong_sums(transaction: Transaction) -> Iterator[str]:
     sums: dict[tuple[str, str], int] = {}
-    for row in connection.execute(select(turns.c.budget_scope, turns.c.service, turns.c.cost_pico_usd)):
+    for row in transaction.rows("SELECT purse AS budget_scope, service, cost_pico_usd FROM turns"):
         key = (row.budget_scope, row.service)
         sums[key] = sums.get(key, 0) + (row.cost_pico_usd or 0)
     for (budget_scope, service), pico_usd in sums.items():
-        told = spent_in(connection, budget_scope, service).pico_usd
+        told = spent_in(transaction, budget_scope, service).pico_usd
         if told != pico_usd:
             yield f"budget scope {budget_scope} at {service}: the sum is {told}, its turns give {pico_usd}"
 
 
-def _wrong_fields(turn: Row[Any]) -> Iterator[str]:
+def _wrong_fields(turn: Row) -> Iterator[str]:
     is_open = turn.state == "open"
     if turn.state not in (*get_args(Ending), "open", "interrupted"):
         yield f"its state {turn.state!r} is unknown"

@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import and_, delete, insert, select, update
-
-from or_magic.ledger.databases import Store
-from or_magic.ledger.schema import catalog_fetches, catalogs
+from or_magic.ledger.databases import Store, insertion
+from or_magic.types import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Value, frozen=True):
     """A body as it came from the service, and when."""
 
     body: bytes
@@ -41,12 +37,11 @@ class CatalogCache:
         Raises:
             StoreError: the ledger cannot be read.
         """
-        query = select(catalogs).where(catalogs.c.service == service, catalogs.c.kind == kind)
         # What a wrong clock has dated into the future comes last, or it would be the newest for ever.
-        is_of_future = catalogs.c.fetched_utc > datetime.now(UTC)
-        query = query.order_by(is_of_future, catalogs.c.fetched_utc.desc()).limit(1)
-        with self._store.reading() as connection:
-            row = connection.execute(query).one_or_none()
+        order = "ORDER BY fetched_utc > :now, fetched_utc DESC LIMIT 1"
+        params = {"service": service, "kind": kind, "now": datetime.now(UTC)}
+        with self._store.reading() as transaction:
+            row = transaction.row(f"SELECT day, fetched_utc, body FROM catalogs WHERE {_OF_KIND} {order}", params)
         if row is None:
             return None
         try:
@@ -62,11 +57,12 @@ class CatalogCache:
             StoreError: it cannot be written.
         """
         day = fetched_utc.astimezone(UTC).date().isoformat()
-        row = {"fetched_utc": fetched_utc, "body": gzip.compress(body, 6, mtime=0)}
-        of_today = and_(catalogs.c.service == service, catalogs.c.kind == kind, catalogs.c.day == day)
-        with self._store.writing() as connection:
-            if not connection.execute(update(catalogs).where(of_today).values(row)).rowcount:
-                connection.execute(insert(catalogs).values(row | {"service": service, "kind": kind, "day": day}))
+        row = {"service": service, "kind": kind, "day": day, "fetched_utc": fetched_utc}
+        row["body"] = gzip.compress(body, 6, mtime=0)
+        with self._store.writing() as transaction:
+            changes = "fetched_utc = :fetched_utc, body = :body"
+            if not transaction.run(f"UPDATE catalogs SET {changes} WHERE {_OF_KIND} AND day = :day", row):
+                transaction.run(insertion("catalogs", tuple(row)), row)
 
     def days(self, service: str, kind: str) -> list[str]:
         """The days of which there is a snapshot (such as ``2026-11-25``), the oldest first.
@@ -74,9 +70,9 @@ class CatalogCache:
         Raises:
             StoreError: the ledger cannot be read.
         """
-        query = select(catalogs.c.day).where(catalogs.c.service == service, catalogs.c.kind == kind)
-        with self._store.reading() as connection:
-            return list(connection.scalars(query.order_by(catalogs.c.day)))
+        query = f"SELECT day FROM catalogs WHERE {_OF_KIND} ORDER BY day"
+        with self._store.reading() as transaction:
+            return transaction.values(query, {"service": service, "kind": kind})
 
     def of_day(self, service: str, kind: str, day: str) -> Kept | None:
         """The snapshot of a day; None where there is none, or none that can be read.
@@ -84,9 +80,9 @@ class CatalogCache:
         Raises:
             StoreError: the ledger cannot be read.
         """
-        of_day = and_(catalogs.c.service == service, catalogs.c.kind == kind, catalogs.c.day == day)
-        with self._store.reading() as connection:
-            row = connection.execute(select(catalogs).where(of_day)).one_or_none()
+        query = f"SELECT fetched_utc, body FROM catalogs WHERE {_OF_KIND} AND day = :day"
+        with self._store.reading() as transaction:
+            row = transaction.row(query, {"service": service, "kind": kind, "day": day})
         try:
             return None if row is None else Kept(gzip.decompress(row.body), row.fetched_utc)
         except (OSError, EOFError, zlib.error, TypeError):
@@ -99,14 +95,14 @@ class CatalogCache:
             StoreError: it cannot be written.
         """
         now = datetime.now(UTC)
-        mine = {"holder": holder, "until_utc": now + timedelta(seconds=for_s)}
-        fetch = and_(catalog_fetches.c.service == service, catalog_fetches.c.kind == kind)
-        with self._store.writing() as connection:
-            until = connection.scalar(select(catalog_fetches.c.until_utc).where(fetch))
+        mine = {"service": service, "kind": kind, "holder": holder, "until_utc": now + timedelta(seconds=for_s)}
+        with self._store.writing() as transaction:
+            until = transaction.value(f"SELECT until_utc FROM catalog_fetches WHERE {_OF_KIND}", mine)
             if until is None:
-                connection.execute(insert(catalog_fetches).values(mine | {"service": service, "kind": kind}))
+                transaction.run(insertion("catalog_fetches", tuple(mine)), mine)
             elif until <= now:
-                connection.execute(update(catalog_fetches).where(fetch).values(mine))
+                changes = "holder = :holder, until_utc = :until_utc"
+                transaction.run(f"UPDATE catalog_fetches SET {changes} WHERE {_OF_KIND}", mine)
             else:
                 return False
         return True
@@ -117,16 +113,15 @@ class CatalogCache:
         Raises:
             StoreError: it cannot be written.
         """
-        fetch = and_(
-            catalog_fetches.c.service == service,
-            catalog_fetches.c.kind == kind,
-            catalog_fetches.c.holder == holder,
-        )
-        with self._store.writing() as connection:
-            connection.execute(delete(catalog_fetches).where(fetch))
+        mine = {"service": service, "kind": kind, "holder": holder}
+        with self._store.writing() as transaction:
+            transaction.run(f"DELETE FROM catalog_fetches WHERE {_OF_KIND} AND holder = :holder", mine)
 
     def _throw_away(self, service: str, kind: str, day: str, body: bytes) -> None:
-        of_day = and_(catalogs.c.service == service, catalogs.c.kind == kind, catalogs.c.day == day)
-        damaged = and_(of_day, catalogs.c.body == body)  # another process may have put a good one in its place
-        with self._store.writing() as connection:
-            connection.execute(delete(catalogs).where(damaged))
+        # Another process may have put a good one in its place.
+        damaged = {"service": service, "kind": kind, "day": day, "body": body}
+        with self._store.writing() as transaction:
+            transaction.run(f"DELETE FROM catalogs WHERE {_OF_KIND} AND day = :day AND body = :body", damaged)
+
+
+_OF_KIND = "service = :service AND kind = :kind"

@@ -1,41 +1,110 @@
-"""The databases that hold a ledger: a SQLite file, or a PostgreSQL server that a team shares.
+"""The databases that hold a ledger: a SQLite file, here, or a PostgreSQL server that a team shares (`postgres`).
 
-The only file that knows which database it is. A database's errors become a `StoreError` of one line here.
+Both give transactions that take plain SQL with named parameters, the same text for both. A file is read through
+Python's own sqlite3: SQLAlchemy costs a fresh kernel 127 ms and 12 MB, and a statement through it many times what
+SQLite itself takes. So only what makes tables goes through SQLAlchemy (`Store.altering`).
 
-A transaction that writes begins with ``BEGIN IMMEDIATE``: it waits for its turn at the start. One that begins
-by reading and then wants to write is refused at once when somebody else has written in between, however long
-the timeout. Python's sqlite3 begins transactions late or not at all; so its own control is off
-(`isolation_level=None`) and SQLAlchemy's begin event says what is to be said. That way is the same in Python
-3.11, which has no `autocommit`, and later (SQLAlchemy 2.1, SQLite dialect, "Transactions with SQLite and the
-sqlite3 driver").
+Text is kept exactly, in columns that any SQLite browser can read. Python's str can hold two things that no database
+takes as text: NUL, and half of a surrogate pair. Models and file names do hold them, and an answer that was paid for
+must not be refused for it. So these few characters are written as U+001A (the control character "substitute") and four
+hexadecimal digits, and so is U+001A itself, so that there is one way back. Equal texts stay equal, so that indexes and
+comparisons work. Times are kept in UTC, and are aware when they come back.
 
-A process that forks must have no connection open, or the child writes into a log that the parent deletes;
-even if the child opens one of its own, for SQLite takes the parent's locks for the child's (measured, and
+A transaction that writes begins with ``BEGIN IMMEDIATE``: it waits for its turn at the start. One that begins by
+reading and then wants to write is refused at once when somebody else has written in between, however long the timeout.
+Python's sqlite3 begins transactions late or not at all; so its own control is off (`isolation_level=None`), in a way
+that is the same in Python 3.11, which has no `autocommit`, and later.
+
+A process that forks must have no connection open, or the child writes into a log that the parent deletes; even if the
+child opens one of its own, for SQLite takes the parent's locks for the child's (measured, and
 sqlite.org/howtocorrupt.html, 2.6). So a fork waits for the transaction under way and closes what is idle.
-
-SQLite lets one writer in at a time. On PostgreSQL an advisory lock does so, and what a transaction has read stays true
-until it has written; each takes a few milliseconds. The lock is given back with the transaction, also when the process
-is killed.
 """
 
 from __future__ import annotations
 
+import abc
 import contextlib
+import functools
 import os
 import random
+import re
 import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
-from typing import Protocol
-
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Protocol
 
 from or_magic.errors import StoreError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+Row = SimpleNamespace  # the columns are its attributes
+NO_PARAMETERS: Mapping[str, Any] = {}
+_VALUES_PER_QUERY = 500  # SQLite allows 999 parameters where it is old
+
+
+class Transaction(abc.ABC):
+    """A transaction that is under way. The SQL is what SQLite and PostgreSQL both understand, its parameters ``:name``.
+
+    Columns whose names end with ``_utc`` are aware times, those that begin with ``is_`` or ``may_`` are true or false.
+    """
+
+    @abc.abstractmethod
+    def rows(self, sql: str, params: Mapping[str, Any] = NO_PARAMETERS) -> list[Row]:
+        """All rows of a query."""
+
+    @abc.abstractmethod
+    def run(self, sql: str, params: Mapping[str, Any] = NO_PARAMETERS) -> int:
+        """Runs a statement; how many rows it changed."""
+
+    @abc.abstractmethod
+    def run_many(self, sql: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Runs a statement once for each of these parameters."""
+
+    @abc.abstractmethod
+    def insert(self, table: str, columns: Mapping[str, Any]) -> int:
+        """Adds a row to a table that numbers its rows; its ``id``."""
+
+    @abc.abstractmethod
+    def table_names(self) -> set[str]:
+        """The tables that are there."""
+
+    @abc.abstractmethod
+    def damaged_pages(self) -> list[str]:
+        """What the database itself finds wrong with its file."""
+
+    def row(self, sql: str, params: Mapping[str, Any] = NO_PARAMETERS) -> Row | None:
+        """The first row of a query; None where there is none."""
+        rows = self.rows(sql, params)
+        return rows[0] if rows else None
+
+    def value(self, sql: str, params: Mapping[str, Any] = NO_PARAMETERS) -> Any:
+        """The only column of the first row of a query; None where there is no row."""
+        return next(iter(self.values(sql, params)), None)
+
+    def values(self, sql: str, params: Mapping[str, Any] = NO_PARAMETERS) -> list[Any]:
+        """The only column of all rows of a query."""
+        return [next(iter(vars(row).values())) for row in self.rows(sql, params)]
+
+    def rows_in(self, sql: str, values: Iterable[Any], params: Mapping[str, Any] = NO_PARAMETERS) -> list[Row]:
+        """All rows of a query about many values, which stand where it says ``:values``, as in ``id IN :values``."""
+        return [row for text, all in _portions(sql, values, params) for row in self.rows(text, all)]
+
+    def run_in(self, sql: str, values: Iterable[Any], params: Mapping[str, Any] = NO_PARAMETERS) -> None:
+        """Runs a statement about many values, which stand where it says ``:values``, as in ``id IN :values``."""
+        for text, all in _portions(sql, values, params):
+            self.run(text, all)
+
+    def update(self, table: str, id: int, columns: Mapping[str, Any]) -> None:
+        """Changes these columns of the row with this id."""
+        self.run(_update_of(table, tuple(columns)), {**columns, "id": id})
 
 
 class Store(Protocol):
@@ -45,15 +114,22 @@ class Store(Protocol):
     def location(self) -> str:
         """The file or the address of the database, as it is shown to people; without a password."""
 
-    def reading(self) -> AbstractContextManager[Connection]:
+    def reading(self) -> AbstractContextManager[Transaction]:
         """A transaction that reads: all its queries see the same state.
 
         Raises:
             StoreError: it cannot be read.
         """
 
-    def writing(self) -> AbstractContextManager[Connection]:
+    def writing(self) -> AbstractContextManager[Transaction]:
         """A transaction that writes, alone; committed at the end, or undone by any exception.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+
+    def altering(self) -> AbstractContextManager[Connection]:
+        """A transaction that makes and changes tables, alone; committed at the end, or undone by any exception.
 
         Raises:
             StoreError: it cannot be written.
@@ -71,23 +147,9 @@ class Store(Protocol):
 
 
 LOCK_TIMEOUT_S = 15.0  # how long a transaction waits for others; each takes about a millisecond
-_WRITE = "BEGIN IMMEDIATE"
+_READ = ("BEGIN", "SELECT 1 FROM sqlite_master LIMIT 1")  # the first query takes the state that all others see
+_WRITE = ("BEGIN IMMEDIATE",)
 _PRIMARY_CODE = 0xFF  # an extended SQLite error code holds its primary code in the last byte
-_ADVICE = (
-    ("SQLITE_NOTADB", "is not a SQLite file. Move it away, or point OR_MAGIC_STORE elsewhere."),
-    ("SQLITE_CORRUPT", "is damaged. Restore a copy, or point OR_MAGIC_STORE elsewhere."),
-    ("SQLITE_FULL", "cannot grow: the disk is full. Free some space, or point OR_MAGIC_STORE elsewhere."),
-    ("SQLITE_BUSY", f"was locked by another program for {LOCK_TIMEOUT_S:.0f} s. Close that one and try again."),
-    (
-        "SQLITE_READONLY",
-        "cannot be written. Make it and its folder writable, or point OR_MAGIC_STORE elsewhere.",
-    ),
-    (
-        "SQLITE_CANTOPEN",
-        "cannot be opened. Make it and its folder writable, or point OR_MAGIC_STORE elsewhere.",
-    ),
-    ("SQLITE_IOERR", "met an error of the disk. Check the disk, or point OR_MAGIC_STORE elsewhere."),
-)
 
 
 class StoreFile:
@@ -102,8 +164,8 @@ class StoreFile:
     def __init__(self, path: Path) -> None:
         self._path = path.expanduser().absolute()  # absolute, for the working folder may change
         _make_privately(self._path)
-        self._engine = _make_engine(self._path)
         self._lock = threading.RLock()  # held during a transaction, and during a fork
+        self._idle: list[sqlite3.Connection] = []
         self._is_paused = False
         _keep_out_of_forks(weakref.ref(self))
 
@@ -113,24 +175,47 @@ class StoreFile:
         return str(self._path)
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self) -> Iterator[Transaction]:
         """A transaction that reads: all its queries see the same state, and no other process waits for it.
 
         Raises:
             StoreError: the file cannot be read.
         """
-        with self._transaction("BEGIN") as connection:
-            yield connection
+        with self._connection() as connection:
+            _begin(connection, _READ)
+            yield _FileTransaction(connection)
+            connection.execute("COMMIT")
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self) -> Iterator[Transaction]:
         """A transaction that writes, alone; it is committed at the end, or undone by any exception.
 
         Raises:
             StoreError: the file cannot be written.
         """
-        with self._transaction(_WRITE) as connection:
-            yield connection
+        with self._connection() as connection:
+            _begin(connection, _WRITE)
+            yield _FileTransaction(connection)
+            _when_free(lambda: connection.execute("COMMIT"))  # without a log, it waits for those who read
+
+    @contextlib.contextmanager
+    def altering(self) -> Iterator[Connection]:
+        """A transaction that makes and changes tables, alone; committed at the end, or undone by any exception.
+
+        Raises:
+            StoreError: the file cannot be written.
+        """
+        from sqlalchemy import StaticPool, create_engine, event
+        from sqlalchemy.exc import SQLAlchemyError
+
+        with self._connection() as file:
+            engine = create_engine("sqlite://", creator=lambda: file, poolclass=StaticPool, hide_parameters=True)
+            event.listen(engine, "begin", lambda _connection: _begin(file, _WRITE))
+            try:
+                with engine.begin() as connection:
+                    yield connection
+            except SQLAlchemyError as error:
+                raise StoreError(_explain(self.location, getattr(error, "orig", None) or error)) from error
 
     def vacuum(self) -> None:
         """Rewrites the file without what was deleted, and empties its log, so that nothing can be read from them.
@@ -138,18 +223,21 @@ class StoreFile:
         Raises:
             StoreError: the file cannot be written, or others keep it busy.
         """
-        with self._transaction("") as connection:  # VACUUM is a transaction of its own
-            connection.exec_driver_sql("VACUUM")
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        with self._connection() as connection:
+            connection.execute(f"PRAGMA busy_timeout={round(LOCK_TIMEOUT_S * 1000)}")
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            connection.execute("PRAGMA busy_timeout=0")
 
     def close(self) -> None:
         """Closes the connections that are not in use. Whoever comes later opens a new one."""
-        self._engine.dispose()
+        while self._idle:
+            self._idle.pop().close()
 
     def pause(self) -> None:
         """Waits for the transaction under way, closes all connections, and lets nobody in until `resume`."""
         self._is_paused = self._lock.acquire(timeout=LOCK_TIMEOUT_S)
-        self._engine.dispose()
+        self.close()
 
     def resume(self) -> None:
         """Ends a `pause`, in the thread that began it."""
@@ -157,19 +245,56 @@ class StoreFile:
             self._lock.release()
 
     @contextlib.contextmanager
-    def _transaction(self, begin: str) -> Iterator[Connection]:
+    def _connection(self) -> Iterator[sqlite3.Connection]:
         # With a limit: an interrupt at an unlucky instant may leave it locked. Never freeze the kernel.
         if not self._lock.acquire(timeout=LOCK_TIMEOUT_S):
             raise StoreError(f"The ledger {self.location} is in use by another thread. Restart the kernel.")
         try:
-            with self._engine.connect() as connection:
-                connection.execution_options(begin=begin)
-                with connection.begin():
-                    yield connection
-        except SQLAlchemyError as error:
+            connection = self._idle.pop() if self._idle else _connect(self._path)
+            try:
+                yield connection
+            finally:
+                _undo(connection)
+                self._idle.append(connection)
+        except sqlite3.Error as error:
             raise StoreError(_explain(self.location, error)) from error
         finally:
             self._lock.release()
+
+
+class _FileTransaction(Transaction):
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def rows(self, sql: str, params: Mapping[str, Any] = NO_PARAMETERS) -> list[Row]:
+        cursor = self._connection.execute(sql, stored(params, _text_of))
+        return rows_of([column[0] for column in cursor.description], cursor.fetchall(), _time_of)
+
+    def run(self, sql: str, params: Mapping[str, Any] = NO_PARAMETERS) -> int:
+        return self._connection.execute(sql, stored(params, _text_of)).rowcount
+
+    def run_many(self, sql: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        self._connection.executemany(sql, [stored(row, _text_of) for row in rows])
+
+    def insert(self, table: str, columns: Mapping[str, Any]) -> int:
+        # Not RETURNING: SQLite knows it since 3.35 alone.
+        cursor = self._connection.execute(insertion(table, tuple(columns)), stored(columns, _text_of))
+        return int(cursor.lastrowid or 0)
+
+    def table_names(self) -> set[str]:
+        names = self.values("SELECT name FROM sqlite_master WHERE type = 'table'")
+        return {name for name in names if not name.startswith("sqlite_")}
+
+    def damaged_pages(self) -> list[str]:
+        return [finding for finding in self.values("PRAGMA integrity_check") if finding != "ok"]
+
+
+def _text_of(time: datetime) -> str:
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def _time_of(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def _keep_out_of_forks(reference: weakref.ref[StoreFile]) -> None:
@@ -202,200 +327,135 @@ def _make_privately(path: Path) -> None:
         ) from error
 
 
-def _make_engine(path: Path) -> Engine:
-    engine = create_engine(
-        URL.create("sqlite", database=str(path)),
-        connect_args={"timeout": LOCK_TIMEOUT_S, "isolation_level": None},
-        max_overflow=-1,  # a thread that has an answer to write never waits for a connection
-        hide_parameters=True,  # what people asked does not belong into tracebacks
-    )
-    event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", _begin)
-    return engine
+def _connect(path: Path) -> sqlite3.Connection:
+    # Threads take turns with it. SQLite's own wait is off: see `_when_free`.
+    connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False, cached_statements=256)
+    try:
+        # Also this waits: of processes that open a new file eight at a time, one in 23 is told that it is locked.
+        (mode,) = _when_free(lambda: connection.execute("PRAGMA journal_mode=WAL").fetchone())
+        # NORMAL cannot damage a file with a write-ahead log. Some network disks have none; there it takes FULL.
+        connection.execute(f"PRAGMA synchronous={'NORMAL' if mode == 'wal' else 'FULL'}")
+        connection.execute("PRAGMA foreign_keys=ON")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
-def _begin(connection: Connection) -> None:
-    begin = connection.get_execution_options().get("begin", "BEGIN")
-    if begin == _WRITE:
-        _wait_for_others(connection)
-    elif begin:
-        connection.exec_driver_sql(begin)
+def _begin(connection: sqlite3.Connection, statements: tuple[str, ...]) -> None:
+    def begin() -> None:
+        _undo(connection)
+        for statement in statements:
+            connection.execute(statement).fetchall()
+
+    _when_free(begin)
 
 
-def _wait_for_others(connection: Connection) -> None:
-    """Begins to write once nobody else does.
+def _undo(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+
+
+def _when_free(act: Callable[[], Any]) -> Any:
+    """Does this once no other process has locked the file.
 
     SQLite's own wait looks every 100 ms in the end. Measured: of eight processes that write without a pause on a busy
     machine, one found the file locked each time for 15 s. So this looks every few milliseconds, and at random.
     """
-    file: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]  # that of sqlite3
-    give_up_at = time.monotonic() + LOCK_TIMEOUT_S
-    file.execute("PRAGMA busy_timeout=0")
-    try:
-        while time.monotonic() < give_up_at:
-            try:
-                file.execute(_WRITE)
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & _PRIMARY_CODE != sqlite3.SQLITE_BUSY:
-                    break  # told by the attempt below, in SQLAlchemy's words
-                time.sleep(random.uniform(0.0005, 0.004))
-            else:
-                return
-        connection.exec_driver_sql(_WRITE)
-    finally:
-        file.execute(f"PRAGMA busy_timeout={round(LOCK_TIMEOUT_S * 1000)}")
-
-
-def _prepare(connection: sqlite3.Connection, _record: object) -> None:
-    mode = _enter_wal_mode(connection)
-    # NORMAL cannot damage a file with a write-ahead log. Some network disks have none; there it takes FULL.
-    connection.execute(f"PRAGMA synchronous={'NORMAL' if mode == 'wal' else 'FULL'}")
-    connection.execute("PRAGMA foreign_keys=ON")
-
-
-def _enter_wal_mode(connection: sqlite3.Connection) -> str:
-    # SQLite does not wait here as it does elsewhere. Measured: of processes that open a new file eight at a
-    # time, one in 23 is told at once that the database is locked.
-    give_up_at = time.monotonic() + LOCK_TIMEOUT_S
+    give_up_at = 0.0
     while True:
         try:
-            return str(connection.execute("PRAGMA journal_mode=WAL").fetchone()[0])
+            return act()
         except sqlite3.OperationalError as error:
-            is_busy = error.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
-            if not is_busy or time.monotonic() > give_up_at:
+            is_locked = error.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
+            give_up_at = give_up_at or time.monotonic() + LOCK_TIMEOUT_S
+            if not is_locked or time.monotonic() > give_up_at:
                 raise
-        time.sleep(0.005)
+        time.sleep(random.uniform(0.0005, 0.004))
 
 
-def _explain(location: str, error: SQLAlchemyError) -> str:
-    cause = getattr(error, "orig", None)
-    name = getattr(cause, "sqlite_errorname", "")
-    for beginning, advice in _ADVICE:
+def _explain(location: str, error: BaseException) -> str:
+    name = getattr(error, "sqlite_errorname", "")
+    elsewhere = "point OR_MAGIC_STORE elsewhere."
+    writable = f"Make it and its folder writable, or {elsewhere}"
+    advice = {
+        "SQLITE_NOTADB": f"is not a SQLite file. Move it away, or {elsewhere}",
+        "SQLITE_CORRUPT": f"is damaged. Restore a copy, or {elsewhere}",
+        "SQLITE_FULL": f"cannot grow: the disk is full. Free some space, or {elsewhere}",
+        "SQLITE_BUSY": f"was locked by another program for {LOCK_TIMEOUT_S:.0f} s. Close that one and try again.",
+        "SQLITE_READONLY": f"cannot be written. {writable}",
+        "SQLITE_CANTOPEN": f"cannot be opened. {writable}",
+        "SQLITE_IOERR": f"met an error of the disk. Check the disk, or {elsewhere}",
+    }
+    for beginning, what in advice.items():
         if name.startswith(beginning):
-            return f"The ledger {location} {advice}"
-    return f"The ledger {location} failed: {cause or error}. To go on, point OR_MAGIC_STORE elsewhere."
+            return f"The ledger {location} {what}"
+    return f"The ledger {location} failed: {error}. To go on, {elsewhere}"
 
 
-SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
-_ADVISORY_LOCK = 0x6F726D  # any number that is ours: "orm"
-_LOCK_TIMEOUT_MS = 15_000
-_CONNECT_TIMEOUT_S = 10
+def stored(params: Mapping[str, Any], write_time: Callable[[datetime], Any]) -> dict[str, Any]:
+    """Parameters as a database takes them."""
+    return {
+        name: _escaped(value) if isinstance(value, str) else write_time(value) if isinstance(value, datetime) else value
+        for name, value in params.items()
+    }
 
 
-class StoreServer:
-    """A database on a server.
+def rows_of(names: Sequence[str], found: Iterable[Sequence[Any]], read_time: Callable[[Any], datetime]) -> list[Row]:
+    """Rows as a database gave them, as Python has their values."""
+    times = [name for name in names if name.endswith("_utc")]
+    flags = [name for name in names if name.startswith(("is_", "may_"))]
+    rows = []
+    for values in found:
+        columns = dict(zip(names, map(_unescaped, values), strict=True))
+        for name in times:
+            columns[name] = None if columns[name] is None else read_time(columns[name])
+        for name in flags:
+            columns[name] = None if columns[name] is None else bool(columns[name])
+        rows.append(Row(**columns))
+    return rows
 
-    Args:
-        address: ``postgresql://USER:PASSWORD@HOST/DATABASE``; the password may come from PGPASSWORD or ~/.pgpass.
 
-    Raises:
-        StoreError: psycopg is not installed, or the address cannot be read.
-    """
+@functools.lru_cache(maxsize=64)
+def insertion(table: str, names: tuple[str, ...]) -> str:
+    """The statement that adds a row with these columns."""
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(f':{name}' for name in names)})"
 
-    def __init__(self, address: str) -> None:
-        self._url = _url(address)
-        self._engine = _make_server_engine(self._url)
-        _leave_to_the_parent(weakref.ref(self._engine))
 
-    @property
-    def location(self) -> str:
-        """Its address without the password."""
-        return self._url.render_as_string(hide_password=True)
+@functools.lru_cache(maxsize=64)
+def _update_of(table: str, names: tuple[str, ...]) -> str:
+    return f"UPDATE {table} SET {', '.join(f'{name} = :{name}' for name in names)} WHERE id = :id"
 
-    @contextlib.contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """A transaction that reads: all its queries see the same state.
 
-        Raises:
-            StoreError: the server cannot be reached, or refuses.
-        """
-        with self._transaction() as connection:
-            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            yield connection
+def _portions(sql: str, values: Iterable[Any], params: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The statement, with its parameters, for as many of the values as one statement may have."""
+    rest = iter(values)
+    while portion := list(islice(rest, _VALUES_PER_QUERY)):
+        named = {f"value_{number}": value for number, value in enumerate(portion)}
+        yield sql.replace(":values", f"({', '.join(f':{name}' for name in named)})"), {**params, **named}
 
-    @contextlib.contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A transaction that writes, alone; committed at the end, or undone by any exception.
 
-        Raises:
-            StoreError: the server cannot be reached, or refuses.
-        """
-        with self._transaction() as connection:
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
-            yield connection
+@functools.cache
+def _unstorable() -> re.Pattern[str]:
+    return re.compile("[\x00\x1a\ud800-\udfff]")
 
-    def vacuum(self) -> None:
-        """Gives back the disk space of what was deleted.
 
-        Raises:
-            StoreError: the server cannot be reached, or refuses.
-        """
-        with self._explained(), self._engine.connect() as connection:
-            connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql("VACUUM turns, messages, parts")
+@functools.cache
+def _escape() -> re.Pattern[str]:
+    return re.compile("\x1a([0-9a-f]{4})")
 
-    def close(self) -> None:
-        """Closes the connections that are not in use. Whoever comes later opens a new one."""
-        self._engine.dispose()
 
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        with self._explained(), self._engine.begin() as connection:
-            yield connection
-
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
+def _escaped(text: str) -> str:
+    if "\x00" not in text and "\x1a" not in text:
         try:
-            yield
-        except SQLAlchemyError as error:
-            raise StoreError(self._explain(error)) from None  # the cause may tell how the server was reached
-
-    def _explain(self, error: SQLAlchemyError) -> str:
-        told = " ".join(str(getattr(error, "orig", None) or error).split())
-        if self._url.password:
-            told = told.replace(str(self._url.password), "***")
-        advice = "Try again, or point OR_MAGIC_STORE elsewhere."
-        if getattr(getattr(error, "orig", None), "sqlstate", None) == "55P03":
-            told, advice = f"it was locked by others for {_LOCK_TIMEOUT_MS // 1000} s", "Try again."
-        return f"The ledger {self.location} failed: {told[:300].rstrip('.')}. {advice}"
+            text.encode()  # a tenth of the time that the pattern takes to find nothing
+            return text
+        except UnicodeEncodeError:
+            pass  # a surrogate
+    return _unstorable().sub(lambda rare: f"\x1a{ord(rare[0]):04x}", text)
 
 
-def _url(address: str) -> URL:
-    try:
-        url = make_url(address)
-    except (ArgumentError, ValueError):
-        raise StoreError(
-            "OR_MAGIC_STORE is no address of a database: postgresql://USER:PASSWORD@HOST/DATABASE."
-        ) from None  # the cause repeats it, with the password
-    return url.set(drivername="postgresql+psycopg")
-
-
-def _make_server_engine(url: URL) -> Engine:
-    try:
-        engine = create_engine(
-            url,
-            connect_args={"connect_timeout": _CONNECT_TIMEOUT_S},
-            max_overflow=-1,  # a thread that has an answer to write never waits for a connection
-            pool_pre_ping=True,  # a server that was restarted meanwhile is no error
-            hide_parameters=True,  # what people asked does not belong into tracebacks
-        )
-    except ImportError:
-        raise StoreError(
-            "A ledger on PostgreSQL needs psycopg: pip install 'or_magic[postgres]', or point OR_MAGIC_STORE to a file."
-        ) from None
-    event.listen(engine, "connect", _prepare_server)
-    return engine
-
-
-def _prepare_server(connection: object, _record: object) -> None:
-    with connection.cursor() as cursor:  # type: ignore[attr-defined]  # a psycopg connection
-        cursor.execute(f"SET lock_timeout = {_LOCK_TIMEOUT_MS}")
-    connection.commit()  # type: ignore[attr-defined]
-
-
-def _leave_to_the_parent(reference: weakref.ref[Engine]) -> None:
-    def forget() -> None:
-        if (engine := reference()) is not None:
-            engine.dispose(close=False)  # the connections are the parent's
-
-    if hasattr(os, "register_at_fork"):  # Windows has no fork
-        os.register_at_fork(after_in_child=forget)
+def _unescaped(value: Any) -> Any:
+    if type(value) is str and "\x1a" in value:
+        return _escape().sub(lambda escape: chr(int(escape[1], 16)), value)
+    return value

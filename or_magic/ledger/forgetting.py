@@ -11,12 +11,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, or_, select, update
-
+from or_magic.ledger.databases import Row, Transaction
 from or_magic.ledger.history import path_rows
-from or_magic.ledger.messages import delete_unneeded, keep_message, messages_at, portions
+from or_magic.ledger.messages import delete_unneeded, keep_message, messages_at
 from or_magic.ledger.records import TurnId
-from or_magic.ledger.schema import messages, notebooks, threads, turns
 from or_magic.ledger.store import Ledger, notebook_id
 from or_magic.types import Message
 
@@ -38,16 +36,15 @@ class Deletion:
         Raises:
             StoreError: it cannot be written.
         """
-        with self._store.writing() as connection:
-            id = notebook_id(connection, identity)
-            deleted = _unshared(connection, turns.c.notebook == id, threads.c.notebook == id)
-            if self._really:
-                connection.execute(update(notebooks).where(notebooks.c.id == id).values(thread=None))
-                _delete_threads(connection, threads.c.notebook == id)
-                _delete(connection, deleted)
-                stays = select(turns.c.id).where(turns.c.notebook == id).limit(1)
-                if connection.scalar(stays) is None:
-                    connection.execute(delete(notebooks).where(notebooks.c.id == id))
+        with self._store.writing() as transaction:
+            id = notebook_id(transaction, identity)
+            deleted = _unshared(transaction, "notebook", id, "notebook")
+            if self._really and id is not None:
+                transaction.update("notebooks", id, {"thread": None})
+                _delete_threads(transaction, "notebook", id)
+                _delete(transaction, deleted)
+                if transaction.value("SELECT id FROM turns WHERE notebook = :id LIMIT 1", {"id": id}) is None:
+                    transaction.run("DELETE FROM notebooks WHERE id = :id", {"id": id})
         return self._end(len(deleted))
 
     def thread(self, identity: str, name: str) -> int:
@@ -56,17 +53,17 @@ class Deletion:
         Raises:
             StoreError: it cannot be written.
         """
-        with self._store.writing() as connection:
-            of_notebook = threads.c.notebook == notebook_id(connection, identity)
-            id = connection.scalar(select(threads.c.id).where(of_notebook, threads.c.name == name))
-            deleted = _unshared(connection, turns.c.thread == id, threads.c.id == id)
+        with self._store.writing() as transaction:
+            named = {"notebook": notebook_id(transaction, identity), "name": name}
+            id = transaction.value("SELECT id FROM threads WHERE notebook = :notebook AND name = :name", named)
+            deleted = _unshared(transaction, "thread", id, "id")
             if self._really and id is not None:
-                other = select(threads.c.id).where(of_notebook, threads.c.id != id).order_by(threads.c.id.desc())
-                is_current = notebooks.c.thread == id
-                next_one = connection.scalar(other.limit(1))
-                connection.execute(update(notebooks).where(is_current).values(thread=next_one))
-                _delete_threads(connection, threads.c.id == id)
-                _delete(connection, deleted)
+                others = "SELECT id FROM threads WHERE notebook = :notebook AND id <> :id ORDER BY id DESC LIMIT 1"
+                newest = transaction.value(others, {**named, "id": id})
+                current = {"newest": newest, "id": id}
+                transaction.run("UPDATE notebooks SET thread = :newest WHERE thread = :id", current)
+                _delete_threads(transaction, "id", id)
+                _delete(transaction, deleted)
         return self._end(len(deleted))
 
     def before(self, identity: str, moment: datetime) -> int:
@@ -75,12 +72,12 @@ class Deletion:
         Raises:
             StoreError: it cannot be written.
         """
-        with self._store.writing() as connection:
-            id = notebook_id(connection, identity)
-            old = select(turns.c.id).where(turns.c.notebook == id, turns.c.started_utc < moment)
-            deleted = list(connection.scalars(old))
+        with self._store.writing() as transaction:
+            id = notebook_id(transaction, identity)
+            old = "SELECT id FROM turns WHERE notebook = :notebook AND started_utc < :moment"
+            deleted = transaction.values(old, {"notebook": id, "moment": moment})
             if self._really:
-                _delete(connection, deleted)
+                _delete(transaction, deleted)
         return self._end(len(deleted))
 
     def _end(self, count: int) -> int:
@@ -89,55 +86,50 @@ class Deletion:
         return count
 
 
-def _unshared(
-    connection: Connection, of_deleted: ColumnElement[bool], of_deleted_threads: ColumnElement[bool]
-) -> list[TurnId]:
-    """Those of the turns to be deleted that no thread needs, except threads that are deleted with them."""
-    deleted = set(connection.scalars(select(turns.c.id).where(of_deleted)))
-    for thread in connection.execute(select(threads).where(~of_deleted_threads)).all():
+def _unshared(transaction: Transaction, column: str, value: int | None, of_threads: str) -> list[TurnId]:
+    """The turns with this value in `column` that no thread needs, but threads with it in their column `of_threads`."""
+    of_value = {"value": value}
+    deleted = set(transaction.values(f"SELECT id FROM turns WHERE {column} = :value", of_value))
+    for thread in transaction.rows(f"SELECT tip, undone FROM threads WHERE {of_threads} <> :value", of_value):
         for end in (thread.tip, thread.undone):
             if end is not None and deleted and end >= min(deleted):  # ids only grow along a path
-                deleted -= {row.id for row in path_rows(connection, end)}
+                deleted -= {row.id for row in path_rows(transaction, end)}
     return sorted(deleted)
 
 
-def _delete_threads(connection: Connection, deleted: ColumnElement[bool]) -> None:
-    ids = select(threads.c.id).where(deleted)
-    connection.execute(update(turns).where(turns.c.thread.in_(ids)).values(thread=None))
-    connection.execute(delete(threads).where(deleted))
+def _delete_threads(transaction: Transaction, column: str, value: int) -> None:
+    of_value, threads = {"value": value}, f"threads WHERE {column} = :value"
+    transaction.run(f"UPDATE turns SET thread = NULL WHERE thread IN (SELECT id FROM {threads})", of_value)
+    transaction.run(f"DELETE FROM {threads}", of_value)
 
 
-def _delete(connection: Connection, deleted: list[TurnId]) -> None:
-    ends: list[str] = []
-    for portion in portions(deleted):
-        rows = connection.execute(select(turns.c.prompt, turns.c.answer).where(turns.c.id.in_(portion)))
-        ends += [hash for row in rows for hash in (row.answer, row.prompt) if hash]
-    _unlink(connection, deleted)
-    for portion in portions(deleted):
-        connection.execute(delete(turns).where(turns.c.id.in_(portion)))
-    ends += _readdress(connection, ends)
+def _delete(transaction: Transaction, deleted: list[TurnId]) -> None:
+    rows = transaction.rows_in("SELECT prompt, answer FROM turns WHERE id IN :values", deleted)
+    ends: list[str] = [hash for row in rows for hash in (row.answer, row.prompt) if hash]
+    _unlink(transaction, deleted)
+    transaction.run_in("DELETE FROM turns WHERE id IN :values", deleted)
+    ends += _readdress(transaction, ends)
     for hash in ends:
-        delete_unneeded(connection, hash)
+        delete_unneeded(transaction, hash)
 
 
-def _unlink(connection: Connection, deleted: list[TurnId]) -> None:
+def _unlink(transaction: Transaction, deleted: list[TurnId]) -> None:
     """Clears what refers to the deleted turns in turns and threads that stay."""
-    for portion in portions(deleted):
-        named = ((turns, "previous"), (turns, "displaced"), (turns, "replayed_from"))
-        for table, name in (*named, (threads, "tip"), (threads, "undone")):
-            connection.execute(update(table).where(table.c[name].in_(portion)).values({name: None}))
+    named = (("turns", "previous"), ("turns", "displaced"), ("turns", "replayed_from"))
+    for table, name in (*named, ("threads", "tip"), ("threads", "undone")):
+        transaction.run_in(f"UPDATE {table} SET {name} = NULL WHERE {name} IN :values", deleted)
 
 
-def _readdress(connection: Connection, ends: list[str]) -> list[str]:
+def _readdress(transaction: Transaction, ends: list[str]) -> list[str]:
     """Gives the turns that followed deleted messages new ones that do not; the addresses that they had."""
     changes: dict[TurnId, dict[str, str]] = {}
     old: list[str] = []
-    for turn in _turns_after(connection, [hash for hash in ends if not _is_of_a_turn(connection, hash)]):
-        chain = _chain(connection, turn.answer or turn.prompt)
+    for turn in _turns_after(transaction, [hash for hash in ends if not _is_of_a_turn(transaction, hash)]):
+        chain = _chain(transaction, turn.answer or turn.prompt)
         begun = next(i for i, (hash, _) in enumerate(chain) if hash == turn.prompt)
         parent: str | None = None
-        for hash, message in [*_staying(connection, chain[:begun]), *chain[begun:]]:
-            parent = keep_message(connection, parent, message)
+        for hash, message in [*_staying(transaction, chain[:begun]), *chain[begun:]]:
+            parent = keep_message(transaction, parent, message)
             if hash == turn.prompt:
                 changes[turn.id] = {"prompt": parent}
         if turn.answer is not None and parent is not None:
@@ -145,38 +137,35 @@ def _readdress(connection: Connection, ends: list[str]) -> list[str]:
         old.append(turn.answer or turn.prompt)
     # Only now: until here the turns are found by the addresses that the chains hold.
     for id, columns in changes.items():
-        connection.execute(update(turns).where(turns.c.id == id).values(columns))
+        transaction.update("turns", id, columns)
     return old
 
 
-def _turns_after(connection: Connection, lost: list[str]) -> list[Row[Any]]:
+def _turns_after(transaction: Transaction, lost: list[str]) -> list[Row]:
     """The turns whose messages come after one of these messages."""
     found: dict[TurnId, Any] = {}
     below = set(lost)
     while below:
-        children: set[str] = set()
-        for portion in portions(sorted(below)):
-            children |= set(connection.scalars(select(messages.c.hash).where(messages.c.parent.in_(portion))))
-        for portion in portions(sorted(children)):
-            mine = or_(turns.c.prompt.in_(portion), turns.c.answer.in_(portion))
-            for row in connection.execute(select(turns.c.id, turns.c.prompt, turns.c.answer).where(mine)):
-                found[row.id] = row
-        below = children
+        rows = transaction.rows_in("SELECT hash FROM messages WHERE parent IN :values", sorted(below))
+        below = {row.hash for row in rows}
+        for column in ("prompt", "answer"):
+            query = f"SELECT id, prompt, answer FROM turns WHERE {column} IN :values"
+            found |= {row.id: row for row in transaction.rows_in(query, sorted(below))}
     return [found[id] for id in sorted(found)]
 
 
-def _chain(connection: Connection, hash: str) -> list[tuple[str, Message]]:
+def _chain(transaction: Transaction, hash: str) -> list[tuple[str, Message]]:
     """The messages from the first of the conversation to the one at `hash`, with their addresses."""
     chain: list[tuple[str, Message]] = []
     at: str | None = hash
     while at is not None:
-        kept = messages_at(connection, [at])[at]
+        kept = messages_at(transaction, [at])[at]
         chain.append((at, kept.message))
         at = kept.parent
     return chain[::-1]
 
 
-def _staying(connection: Connection, chain: list[tuple[str, Message]]) -> Iterator[tuple[str, Message]]:
+def _staying(transaction: Transaction, chain: list[tuple[str, Message]]) -> Iterator[tuple[str, Message]]:
     """The messages of a chain that belong to turns that stay. A turn begins with a message of the user."""
     exchanges: list[list[tuple[str, Message]]] = []
     for hash, message in chain:
@@ -185,11 +174,11 @@ def _staying(connection: Connection, chain: list[tuple[str, Message]]) -> Iterat
         exchanges[-1].append((hash, message))
     for exchange in exchanges:
         prompt, answer = exchange[0][0], exchange[-1][0]
-        query = select(turns.c.id).where(turns.c.prompt == prompt, turns.c.answer == answer)
-        if connection.execute(query.limit(1)).first() is not None:
+        query = "SELECT id FROM turns WHERE prompt = :prompt AND answer = :answer LIMIT 1"
+        if transaction.row(query, {"prompt": prompt, "answer": answer}) is not None:
             yield from exchange
 
 
-def _is_of_a_turn(connection: Connection, hash: str) -> bool:
-    query = select(turns.c.id).where(or_(turns.c.prompt == hash, turns.c.answer == hash))
-    return connection.execute(query.limit(1)).first() is not None
+def _is_of_a_turn(transaction: Transaction, hash: str) -> bool:
+    query = "SELECT id FROM turns WHERE prompt = :hash OR answer = :hash LIMIT 1"
+    return transaction.row(query, {"hash": hash}) is not None

@@ -11,47 +11,37 @@ came after is no longer on the path. If it does not end well, the thread gets ba
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Update, bindparam, insert, select, update
-
+from or_magic.ledger.databases import Row, Transaction
 from or_magic.ledger.messages import KeptMessage, keep_message, messages_of
 from or_magic.ledger.records import Exchange, HistorySlice, NewTurn, TurnId
-from or_magic.ledger.schema import messages, notebooks, threads, turns
-from or_magic.types import Message
+from or_magic.types import Message, Value
 
-_COLUMNS_OF_PATH = (
+_COLUMNS = (
     *("id", "previous", "cell_id", "ask_number", "state", "prompt", "answer", "run", "service", "model_asked"),
     *("prompt_tokens", "completion_tokens", "started_utc"),
 )
+_PATH = f"""
+WITH RECURSIVE path AS (
+    SELECT {", ".join(_COLUMNS)} FROM turns WHERE id = :tip
+    UNION ALL
+    SELECT {", ".join(f"turns.{name}" for name in _COLUMNS)} FROM turns JOIN path ON turns.id = path.previous
+)
+SELECT * FROM path ORDER BY id"""
+THREADS = """
+SELECT threads.*, notebooks.thread = threads.id AS is_current
+FROM threads JOIN notebooks ON threads.notebook = notebooks.id
+WHERE threads.notebook = :notebook"""  # of a notebook, with whether each is the current one
 
 
-def path_rows(connection: Connection, tip: TurnId | None) -> list[Row[Any]]:
+def path_rows(transaction: Transaction, tip: TurnId | None) -> list[Row]:
     """The turns of the path that ends at `tip`, the oldest first: the columns that tell what each is."""
-    return [] if tip is None else list(connection.execute(_path(), {"tip": tip}).all())
+    return [] if tip is None else transaction.rows(_PATH, {"tip": tip})
 
 
-@functools.cache
-def _path() -> Select[Any]:
-    columns = [turns.c[name] for name in _COLUMNS_OF_PATH]
-    path = select(*columns).where(turns.c.id == bindparam("tip")).cte("path", recursive=True)
-    path = path.union_all(select(*columns).where(turns.c.id == path.c.previous))
-    return select(path).order_by(path.c.id)
-
-
-def thread_query(notebook: int) -> Select[Any]:
-    """The threads of a notebook, with whether each is the current one."""
-    is_current = (notebooks.c.thread == threads.c.id).label("is_current")
-    query = select(threads, is_current).join(notebooks, threads.c.notebook == notebooks.c.id)
-    return query.where(threads.c.notebook == notebook)
-
-
-@dataclass(frozen=True, slots=True)
-class ThreadEnd:
+class ThreadEnd(Value, frozen=True):
     """The end of the thread that a question goes on, as the ledger has it now.
 
     Attributes:
@@ -69,43 +59,36 @@ class ThreadEnd:
     still_holds: bool = True
 
 
-def thread_end(connection: Connection, turn: NewTurn, history: HistorySlice | None = None) -> ThreadEnd:
+_THREAD_END = """
+SELECT notebooks.id AS notebook, notebooks.thread AS current_thread, threads.id AS thread, threads.tip,
+    (SELECT id FROM turns WHERE id = :turn) AS turn, (SELECT hash FROM messages WHERE hash = :message) AS message
+FROM notebooks LEFT JOIN threads ON threads.notebook = notebooks.id AND threads.name = :name
+WHERE notebooks.identity = :notebook"""
+
+
+def thread_end(transaction: Transaction, turn: NewTurn, history: HistorySlice | None = None) -> ThreadEnd:
     """Where the thread of a question ends now, and whether what was read of it earlier (`history`) is still there."""
     needed = history or HistorySlice()
     address = _stored_address(needed)
-    named = {"identity": turn.notebook, "name": turn.thread, "turn": needed.previous, "message": address}
-    row = connection.execute(_thread_end(), named).one_or_none()
+    named = {"notebook": turn.notebook, "name": turn.thread, "turn": needed.previous, "message": address}
+    row = transaction.row(_THREAD_END, named)
     if row is None:
         return ThreadEnd()
     still_holds = (row.turn, row.message) == (needed.previous, address)
-    return ThreadEnd(row.notebook, row.current is not None, row.thread, row.tip, still_holds)
+    return ThreadEnd(row.notebook, row.current_thread is not None, row.thread, row.tip, still_holds)
 
 
-@functools.cache
-def _thread_end() -> Select[Any]:
-    is_named = (threads.c.notebook == notebooks.c.id) & (threads.c.name == bindparam("name"))
-    query = select(
-        notebooks.c.id.label("notebook"),
-        notebooks.c.thread.label("current"),
-        threads.c.id.label("thread"),
-        threads.c.tip,
-        select(turns.c.id).where(turns.c.id == bindparam("turn")).scalar_subquery().label("turn"),
-        select(messages.c.hash).where(messages.c.hash == bindparam("message")).scalar_subquery().label("message"),
-    )
-    return query.outerjoin(threads, is_named).where(notebooks.c.identity == bindparam("identity"))
-
-
-def slice_history(connection: Connection, turn: NewTurn, end: ThreadEnd) -> HistorySlice:
+def slice_history(transaction: Transaction, turn: NewTurn, end: ThreadEnd) -> HistorySlice:
     """Where `turn` would stand if it were asked now, its thread ending at `end`. Changes nothing."""
     if end.thread is None:
         return HistorySlice()
-    path = path_rows(connection, end.tip)
+    path = path_rows(transaction, end.tip)
     own = _own(path, turn)
     kept = path if own is None else path[:own]
     after = [] if own is None else path[own + 1 :]
     later = sum(row.state == "complete" and row.cell_id != turn.cell_id for row in after)
     sent = [row for row in kept if row.state == "complete" and (turn.history != "run" or row.run == turn.run)]
-    context = () if turn.history == "none" else _exchanges(connection, sent)
+    context = () if turn.history == "none" else _exchanges(transaction, sent)
     return HistorySlice(context, later, end.thread, kept[-1].id if kept else None, end.tip)
 
 
@@ -114,7 +97,7 @@ def is_up_to_date(history: HistorySlice, end: ThreadEnd) -> bool:
     return (history.thread_id, history.displaced) == (end.thread, end.tip) and end.still_holds
 
 
-def keep_path(connection: Connection, history_slice: HistorySlice, prompt: Message) -> str:
+def keep_path(transaction: Transaction, history_slice: HistorySlice, prompt: Message) -> str:
     """Stores the prompt after the messages that are sent along with it; its address.
 
     They are there already where the last of them was asked with just the others before it, as is the rule.
@@ -125,8 +108,8 @@ def keep_path(connection: Connection, history_slice: HistorySlice, prompt: Messa
             parent = exchange.address
             continue
         for message in exchange.messages:
-            parent = keep_message(connection, parent, message)
-    return keep_message(connection, parent, prompt)
+            parent = keep_message(transaction, parent, message)
+    return keep_message(transaction, parent, prompt)
 
 
 def _stored_address(history_slice: HistorySlice) -> str | None:
@@ -139,42 +122,26 @@ def _stored_address(history_slice: HistorySlice) -> str | None:
     return parent
 
 
-def make_thread(connection: Connection, notebook: int, name: str, *, is_first: bool) -> int:
+def make_thread(transaction: Transaction, notebook: int, name: str, *, is_first: bool) -> int:
     """The id of a new thread. The first of a notebook becomes its current one."""
-    row = {"notebook": notebook, "name": name, "created_utc": datetime.now(UTC)}
-    id = connection.execute(insert(threads).values(row)).inserted_primary_key[0]  # type: ignore[index]  # one row
+    id = transaction.insert("threads", {"notebook": notebook, "name": name, "created_utc": datetime.now(UTC)})
     if is_first:
-        connection.execute(update(notebooks).where(notebooks.c.id == notebook).values(thread=id))
-    return int(id)
+        transaction.update("notebooks", notebook, {"thread": id})
+    return id
 
 
-def move_tip(connection: Connection, thread: int, tip: TurnId) -> None:
-    """Makes a turn the last one of a thread."""
-    connection.execute(_new_tip(), {"of_thread": thread, "tip": tip})
-
-
-@functools.cache
-def _new_tip() -> Update:
-    return update(threads).where(threads.c.id == bindparam("of_thread"))
-
-
-def settle_thread(connection: Connection, turn: Row[Any], *, is_complete: bool) -> None:
+def settle_thread(transaction: Transaction, turn: Row, *, is_complete: bool) -> None:
     """After a complete turn its thread has nothing to redo; after any other it gets back the tip that it had."""
     if turn.thread is None:
         return
     if is_complete:
-        connection.execute(_without_redo(), {"of_thread": turn.thread})
+        transaction.update("threads", turn.thread, {"undone": None})
     else:
-        of_turn = (threads.c.id == turn.thread) & (threads.c.tip == turn.id)
-        connection.execute(update(threads).where(of_turn).values(tip=turn.displaced))
+        displaced = {"thread": turn.thread, "turn": turn.id, "tip": turn.displaced}
+        transaction.run("UPDATE threads SET tip = :tip WHERE id = :thread AND tip = :turn", displaced)
 
 
-@functools.cache
-def _without_redo() -> Update:
-    return update(threads).where(threads.c.id == bindparam("of_thread")).values(undone=None)
-
-
-def _own(path: list[Row[Any]], turn: NewTurn) -> int | None:
+def _own(path: list[Row], turn: NewTurn) -> int | None:
     """The position on the path of the turn that is replaced: the named one, or that of the same question of a cell."""
     if turn.replaces is not None:
         return next((i for i, row in enumerate(path) if row.id == turn.replaces), None)
@@ -184,8 +151,8 @@ def _own(path: list[Row[Any]], turn: NewTurn) -> int | None:
     return max(made, default=None)
 
 
-def _exchanges(connection: Connection, rows: list[Row[Any]]) -> tuple[Exchange, ...]:
-    kept = messages_of(connection, rows)
+def _exchanges(transaction: Transaction, rows: list[Row]) -> tuple[Exchange, ...]:
+    kept = messages_of(transaction, rows)
     return tuple(
         Exchange(
             turn_id=row.id,
@@ -203,7 +170,7 @@ def _exchanges(connection: Connection, rows: list[Row[Any]]) -> tuple[Exchange, 
     )
 
 
-def _messages(row: Row[Any], kept: Mapping[str, KeptMessage]) -> tuple[Message, ...]:
+def _messages(row: Row, kept: Mapping[str, KeptMessage]) -> tuple[Message, ...]:
     """The messages of a turn in order: its prompt, what passed between, its answer."""
     found: list[Message] = []
     at: str | None = row.answer

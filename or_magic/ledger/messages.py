@@ -20,19 +20,14 @@ another one would give every message a new address.
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import itertools
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, Literal, TypeVar, assert_never
-
-from sqlalchemy import Connection, Insert, Row, Select, bindparam, delete, insert, select
-from sqlalchemy.exc import IntegrityError
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Literal, assert_never
 
 from or_magic.errors import StoreError
-from or_magic.ledger.schema import messages, parts, turns
+from or_magic.ledger.databases import Row, Transaction
 from or_magic.types import (
     AnnotationsPart,
     AudioPart,
@@ -47,6 +42,7 @@ from or_magic.types import (
     TextPart,
     ToolCall,
     ToolResultPart,
+    Value,
     VideoPart,
 )
 
@@ -64,7 +60,6 @@ PartKind = Literal[
     "video",
     "refusal",
 ]
-T = TypeVar("T")
 _PURPOSE = "or_magic message 1"
 
 
@@ -156,18 +151,14 @@ def _netstring(text: str) -> bytes:
     return b"%d:%b," % (len(encoded), encoded)
 
 
-_VALUES_PER_QUERY = 500  # SQLite allows 999 parameters where it is old
-
-
-@dataclass(frozen=True, slots=True)
-class KeptMessage:
+class KeptMessage(Value, frozen=True):
     """A message and the address of the one before it (None: it is the first)."""
 
     parent: str | None
     message: Message
 
 
-def keep_message(connection: Connection, parent: str | None, message: Message) -> str:
+def keep_message(transaction: Transaction, parent: str | None, message: Message) -> str:
     """Stores `message` after the message at `parent`, unless it is there already; its address.
 
     Raises:
@@ -176,96 +167,65 @@ def keep_message(connection: Connection, parent: str | None, message: Message) -
     contents = [kind_and_content(part) for part in message.parts]
     hash = address(parent, message.role, contents)
     row = {"hash": hash, "parent": parent, "role": message.role}
-    try:
-        is_new = connection.execute(_message_if_new(connection.dialect.name), row).rowcount
-    except IntegrityError as error:
+    if parent is not None and not _is_kept(transaction, parent):
         raise StoreError(
-            f"The ledger does not hold the message {(parent or '')[:12]} that this conversation would go on from. "
+            f"The ledger does not hold the message {parent[:12]} that this conversation would go on from. "
             "Point OR_MAGIC_STORE to the file that holds it, or begin a new conversation."
-        ) from error
-    if is_new and contents:
-        rows = [
-            {"message": hash, "position": position, "kind": kind, "content": content}
-            for position, (kind, content) in enumerate(contents)
-        ]
-        connection.execute(_new_part(), rows)
+        )
+    if not transaction.run(_MESSAGE_IF_NEW, row):
+        return hash
+    rows = [
+        {"message": hash, "position": position, "kind": kind, "content": content}
+        for position, (kind, content) in enumerate(contents)
+    ]
+    transaction.run_many(_PART, rows)
     return hash
 
 
-@functools.cache
-def _message_if_new(dialect: str) -> Insert:
-    """Inserts a message unless it is there; its rowcount tells whether. Both databases have the same clause for it."""
-    if dialect == "sqlite":
-        from sqlalchemy.dialects import sqlite
-
-        statement: Insert = sqlite.insert(messages).on_conflict_do_nothing()
-    else:
-        from sqlalchemy.dialects import postgresql
-
-        statement = postgresql.insert(messages).on_conflict_do_nothing()
-    return statement.execution_options(preserve_rowcount=True)
+_MESSAGE_IF_NEW = "INSERT INTO messages (hash, parent, role) VALUES (:hash, :parent, :role) ON CONFLICT DO NOTHING"
+_PART = "INSERT INTO parts (message, position, kind, content) VALUES (:message, :position, :kind, :content)"
 
 
-@functools.cache
-def _new_part() -> Insert:
-    return insert(parts)
-
-
-def delete_unneeded(connection: Connection, hash: str | None) -> None:
+def delete_unneeded(transaction: Transaction, hash: str | None) -> None:
     """Deletes the message at `hash`, and those before it, as far as no turn and no other message needs them."""
-    while hash is not None and not _is_needed(connection, hash):
-        parent = connection.scalar(select(messages.c.parent).where(messages.c.hash == hash))
-        connection.execute(delete(parts).where(parts.c.message == hash))
-        connection.execute(delete(messages).where(messages.c.hash == hash))
+    while hash is not None and not _is_needed(transaction, hash):
+        at = {"hash": hash}
+        parent = transaction.value("SELECT parent FROM messages WHERE hash = :hash", at)
+        transaction.run("DELETE FROM parts WHERE message = :hash", at)
+        transaction.run("DELETE FROM messages WHERE hash = :hash", at)
         hash = parent
 
 
-def messages_at(connection: Connection, hashes: Iterable[str]) -> dict[str, KeptMessage]:
+def messages_at(transaction: Transaction, hashes: Iterable[str]) -> dict[str, KeptMessage]:
     """The messages at these addresses; one that is not there is left out."""
-    found: dict[str, KeptMessage] = {}
-    for portion in portions(dict.fromkeys(hashes)):
-        contents: dict[str, list[Part]] = {}
-        heads: dict[str, tuple[str | None, Any]] = {}
-        for hash, parent, role, kind, content in connection.execute(_messages_with_parts(), {"hashes": portion}).all():
-            heads[hash] = parent, role
-            said = contents.setdefault(hash, [])
-            if kind is not None:  # NULL for a message without parts
-                said.append(part_of(kind, content))
-        for hash, (parent, role) in heads.items():
-            found[hash] = KeptMessage(parent, Message(role, tuple(contents[hash])))
-    return found
+    hashes = list(dict.fromkeys(hashes))
+    contents: dict[str, list[Part]] = defaultdict(list)
+    of_messages = "SELECT message, kind, content FROM parts WHERE message IN :values ORDER BY message, position"
+    for row in transaction.rows_in(of_messages, hashes):
+        contents[row.message].append(part_of(row.kind, row.content))
+    rows = transaction.rows_in("SELECT hash, parent, role FROM messages WHERE hash IN :values", hashes)
+    return {row.hash: KeptMessage(row.parent, Message(row.role, tuple(contents[row.hash]))) for row in rows}
 
 
-@functools.cache
-def _messages_with_parts() -> Select[Any]:
-    query = select(messages.c.hash, messages.c.parent, messages.c.role, parts.c.kind, parts.c.content)
-    query = query.outerjoin(parts, parts.c.message == messages.c.hash)
-    query = query.where(messages.c.hash.in_(bindparam("hashes", expanding=True)))
-    return query.order_by(messages.c.hash, parts.c.position)
-
-
-def messages_of(connection: Connection, rows: Iterable[Row[Any]]) -> dict[str, KeptMessage]:
+def messages_of(transaction: Transaction, turns: Iterable[Row]) -> dict[str, KeptMessage]:
     """The messages of these turns: their prompts, their answers, and what passed between."""
-    rows = list(rows)
-    found = messages_at(connection, (hash for row in rows for hash in (row.prompt, row.answer) if hash is not None))
-    ends = [(row.prompt, found[row.answer].parent) for row in rows if row.answer is not None]
+    turns = list(turns)
+    found = messages_at(transaction, (hash for row in turns for hash in (row.prompt, row.answer) if hash is not None))
+    ends = [(row.prompt, found[row.answer].parent) for row in turns if row.answer is not None]
     while missing := {at for prompt, at in ends if at is not None and at != prompt}:
-        found |= messages_at(connection, missing)
+        found |= messages_at(transaction, missing)
         ends = [(prompt, found[at].parent if at is not None and at != prompt else prompt) for prompt, at in ends]
     return found
 
 
-def _is_needed(connection: Connection, hash: str) -> bool:
+def _is_kept(transaction: Transaction, hash: str) -> bool:
+    return transaction.value("SELECT 1 AS one FROM messages WHERE hash = :hash", {"hash": hash}) is not None
+
+
+def _is_needed(transaction: Transaction, hash: str) -> bool:
     uses = (
-        select(turns.c.id).where(turns.c.prompt == hash),
-        select(turns.c.id).where(turns.c.answer == hash),
-        select(messages.c.hash).where(messages.c.parent == hash),
+        "SELECT 1 AS one FROM turns WHERE prompt = :hash LIMIT 1",
+        "SELECT 1 AS one FROM turns WHERE answer = :hash LIMIT 1",
+        "SELECT 1 AS one FROM messages WHERE parent = :hash LIMIT 1",
     )
-    return any(connection.execute(use.limit(1)).first() is not None for use in uses)
-
-
-def portions(values: Iterable[T]) -> Iterator[list[T]]:
-    """Values in lists that are short enough for the ``IN`` of one query."""
-    rest = iter(values)
-    while portion := list(itertools.islice(rest, _VALUES_PER_QUERY)):
-        yield portion
+    return any(transaction.value(use, {"hash": hash}) is not None for use in uses)

@@ -1,7 +1,7 @@
 """The schema, as the numbered steps that lead to it.
 
 A step that was released is never changed; a new one is appended. A step says everything itself and takes no
-name from `tables`, which describes today's schema and not that of the step's day.
+name from `schema`, which describes today's tables and not those of the step's day.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from or_magic.errors import StoreError
-from or_magic.ledger import schema as tables
 from or_magic.ledger.databases import Store
 
 Migration = Callable[[Connection], None]
@@ -47,18 +46,22 @@ def migrate(store: Store) -> None:
     Raises:
         StoreError: the file is that of a newer or_magic or of another program, or cannot be read or written.
     """
-    with store.reading() as connection:
-        number = schema_number(connection, store.location)
-    if number == len(MIGRATIONS):
-        return
-    with store.writing() as connection:
-        # Asked again: another process may have been faster before this one got the lock.
+    with store.altering() as connection:
+        # Asked here: another process may have been faster before this one got the lock.
         number = schema_number(connection, store.location)
         if number == 0:
-            _make_migrations_table(connection)
+            _MIGRATIONS.create(connection)
         for step, apply in enumerate(MIGRATIONS[number:], start=number + 1):
             apply(connection)
-            connection.execute(insert(tables.migrations).values(number=step, applied_utc=datetime.now(UTC)))
+            connection.execute(insert(_MIGRATIONS).values(number=step, applied_utc=datetime.now(UTC)))
+
+
+_MIGRATIONS = Table(
+    "migrations",
+    MetaData(),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("applied_utc", DateTime(timezone=True), nullable=False),
+)
 
 
 def schema_number(connection: Connection, location: str) -> int:
@@ -72,22 +75,13 @@ def schema_number(connection: Connection, location: str) -> int:
         return 0
     if not {"migrations", "turns"} <= names:
         raise StoreError(f"{location} is a database of another program. Point OR_MAGIC_STORE to a file of its own.")
-    number = connection.scalar(select(func.max(tables.migrations.c.number))) or 0
+    number = int(connection.scalar(select(func.max(_MIGRATIONS.c.number))) or 0)
     if number > len(MIGRATIONS):
         raise StoreError(
             f"The ledger {location} has schema {number}; this or_magic knows them up to {len(MIGRATIONS)}. "
             "Upgrade or_magic, or point OR_MAGIC_STORE to another file."
         )
     return number
-
-
-def _make_migrations_table(connection: Connection) -> None:
-    Table(
-        "migrations",
-        MetaData(),
-        Column("number", Integer, primary_key=True, autoincrement=False),
-        Column("applied_utc", DateTime(timezone=True), nullable=False),
-    ).create(connection)
 
 
 def _make_first_tables(connection: Connection) -> None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from or_magic.answer import Answer
 from or_magic.types import (
     CostSource,
     Ending,
@@ -17,7 +15,11 @@ from or_magic.types import (
     ReasoningPart,
     TextPart,
     Usage,
+    Value,
 )
+
+if TYPE_CHECKING:
+    from or_magic.answer import Answer
 
 TurnId = int
 State = Literal["open", "interrupted"] | Ending
@@ -29,8 +31,7 @@ MAIN = "main"  # the thread that a notebook begins with
 IMPORTED = "imported"  # the service, and the run, of turns that were not asked here: no money is counted under it
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(Value, frozen=True):
     """An amount that must not be passed.
 
     Attributes:
@@ -43,8 +44,7 @@ class Limit:
     pico_usd: int
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetState:
+class BudgetState(Value, frozen=True):
     """How a limit stands, in 1e-12 USD.
 
     Attributes:
@@ -62,8 +62,7 @@ class BudgetState:
         return self.limit.pico_usd - self.spent - self.reserved
 
 
-@dataclass(frozen=True, slots=True)
-class NewTurn:
+class NewTurn(Value, frozen=True):
     """A question that is about to be sent.
 
     Attributes:
@@ -109,8 +108,7 @@ class NewTurn:
     kind: str = CHAT
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(Value, frozen=True):
     """A turn of the past that is sent along with a question.
 
     Attributes:
@@ -134,8 +132,7 @@ class Exchange:
     started_utc: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class HistorySlice:
+class HistorySlice(Value, frozen=True):
     """Where a question stands in its conversation.
 
     Attributes:
@@ -153,8 +150,7 @@ class HistorySlice:
     displaced: TurnId | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outlook:
+class Outlook(Value, frozen=True):
     """What the ledger knows before a question is asked.
 
     Attributes:
@@ -166,8 +162,7 @@ class Outlook:
     limits: tuple[Limit, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Value, frozen=True):
     """A question that was written down.
 
     Attributes:
@@ -181,8 +176,7 @@ class Opened:
     history_slice: HistorySlice
 
 
-@dataclass(frozen=True, slots=True)
-class Thread:
+class Thread(Value, frozen=True):
     """A thread of a notebook: a name for the end of a path of turns.
 
     Attributes:
@@ -203,8 +197,7 @@ class Thread:
     is_current: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Value, frozen=True):
     """What has arrived so far of an answer. "" and None are "not told".
 
     Attributes:
@@ -267,8 +260,7 @@ class Progress:
         return Message("assistant", parts) if parts else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Turn:
+class Turn(Value, frozen=True, kw_only=True):
     """A question with its answer, as kept. `NewTurn` and `Progress` explain the fields that they have too.
 
     Attributes:
@@ -297,7 +289,7 @@ class Turn:
     cell_id: str | None
     service: str
     model_asked: str | None
-    parameters: Mapping[str, Any] = field(hash=False)
+    parameters: Mapping[str, Any]
     system: str | None
     parent: str | None
     prompt: Message
@@ -336,8 +328,7 @@ class Turn:
         return f"<turn {self.id}, {self.state}: {asked!r} -> {answered!r}>"
 
 
-@dataclass(frozen=True, slots=True)
-class KeptAnswer:
+class KeptAnswer(Value, frozen=True):
     """An answer outside of any ledger, as a file holds it.
 
     Attributes:
@@ -365,8 +356,7 @@ class KeptAnswer:
     given: tuple[Part, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SpentTotal:
+class SpentTotal(Value, frozen=True):
     """What was paid out of one budget scope at one service.
 
     Attributes:
@@ -380,8 +370,7 @@ class SpentTotal:
     unknown: int
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(Value, frozen=True):
     """What the money of a budget scope is after a turn has ended.
 
     Attributes:

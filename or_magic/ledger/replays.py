@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Select, select, update
+from collections.abc import Mapping
+from typing import Any
 
 from or_magic.ledger.records import IMPORTED, KeptAnswer, NewTurn, Progress, Turn, TurnId
-from or_magic.ledger.schema import messages, notebooks, turns
 from or_magic.ledger.store import Ledger
 from or_magic.types import Message, Part, ReasoningPart, TextPart, ToolCall, ToolResultPart, Usage
 
@@ -29,7 +29,7 @@ class Replays:
         Raises:
             StoreError: the ledger cannot be read.
         """
-        return self._turn(_kept(key).order_by(turns.c.id.desc()).limit(1))
+        return self._turn(f"SELECT id {_KEPT} ORDER BY id DESC LIMIT 1", {"key": key})
 
     def of_cell(self, key: str, turn: NewTurn, run: str) -> Turn | None:
         """The newest answer to such a request by the same cell of the same notebook, in another run.
@@ -37,10 +37,11 @@ class Replays:
         Raises:
             StoreError: the ledger cannot be read.
         """
-        cell = (notebooks.c.identity == turn.notebook) & (turns.c.cell_id == turn.cell_id)
-        cell &= (turns.c.ask_number == turn.ask_number) & (turns.c.run != run)
-        query = _kept(key, cell).join(notebooks, turns.c.notebook == notebooks.c.id)
-        return self._without_calls(self._turn(query.order_by(turns.c.id.desc()).limit(1)))
+        cell = {"key": key, "notebook": turn.notebook, "cell_id": turn.cell_id, "ask_number": turn.ask_number}
+        is_cell = "cell_id IS NULL" if turn.cell_id is None else "cell_id = :cell_id"
+        of_cell = f"{_OF_NOTEBOOK} AND {is_cell} AND ask_number = :ask_number AND run <> :run"
+        query = f"SELECT id {_KEPT} AND {of_cell} ORDER BY id DESC LIMIT 1"
+        return self._without_calls(self._turn(query, {**cell, "run": run}))
 
     def imported(self, key: str, number: int, notebook: str) -> Turn | None:
         """The imported answer of that number (0, 1, ...) to such a request of this notebook.
@@ -48,9 +49,9 @@ class Replays:
         Raises:
             StoreError: the ledger cannot be read.
         """
-        query = _kept(key, (notebooks.c.identity == notebook) & (turns.c.run == IMPORTED))
-        query = query.join(notebooks, turns.c.notebook == notebooks.c.id)
-        return self._without_calls(self._turn(query.order_by(turns.c.id).offset(number).limit(1)))
+        query = f"SELECT id {_KEPT} AND {_OF_NOTEBOOK} AND run = :run ORDER BY id LIMIT 1 OFFSET :number"
+        params = {"key": key, "notebook": notebook, "run": IMPORTED, "number": number}
+        return self._without_calls(self._turn(query, params))
 
     def of_last_run(self, key: str, number: int, run: str) -> Turn | None:
         """The answer to the question of that number (0, 1, ...) with such a request, in the last run that asked it.
@@ -58,9 +59,9 @@ class Replays:
         Raises:
             StoreError: the ledger cannot be read.
         """
-        last = _kept(key, turns.c.run != run).with_only_columns(turns.c.run).order_by(turns.c.id.desc()).limit(1)
-        query = _kept(key, turns.c.run == last.scalar_subquery()).order_by(turns.c.id)
-        return self._without_calls(self._turn(query.offset(number).limit(1)))
+        last = f"SELECT run {_KEPT} AND run <> :run ORDER BY id DESC LIMIT 1"
+        query = f"SELECT id {_KEPT} AND run = ({last}) ORDER BY id LIMIT 1 OFFSET :number"
+        return self._without_calls(self._turn(query, {"key": key, "run": run, "number": number}))
 
     def before_in_cell(self, turn_id: TurnId) -> Turn | None:
         """The last answer that the cell of a turn was given before it; None where it was given none.
@@ -68,11 +69,7 @@ class Replays:
         Raises:
             StoreError: the ledger cannot be read.
         """
-        this = turns.alias()
-        is_same = (this.c.notebook == turns.c.notebook) & (this.c.cell_id == turns.c.cell_id)
-        query = select(turns.c.id).join(this, is_same)
-        query = query.where(this.c.id == turn_id, turns.c.id < turn_id, turns.c.ask_number == this.c.ask_number)
-        return self._turn(query.where(turns.c.state == "complete").order_by(turns.c.id.desc()).limit(1))
+        return self._turn(_BEFORE_IN_CELL, {"id": turn_id})
 
     def of_run(self, notebook: str, service: str, run: str) -> list[KeptAnswer]:
         """What a run of a notebook has shown, asked for or given again, the oldest first; of each cell the last run.
@@ -80,12 +77,8 @@ class Replays:
         Raises:
             StoreError: the ledger cannot be read.
         """
-        query = select(turns.c.id, turns.c.request_hash, turns.c.replayed_from, turns.c.cell_id, turns.c.ask_number)
-        query = query.join(notebooks, turns.c.notebook == notebooks.c.id).order_by(turns.c.id)
-        query = query.where(notebooks.c.identity == notebook, turns.c.service == service, turns.c.run == run)
-        query = query.where(turns.c.state == "complete", turns.c.request_hash.is_not(None))
-        with self._ledger.store.reading() as connection:
-            rows = connection.execute(query).all()
+        with self._ledger.store.reading() as transaction:
+            rows = transaction.rows(_SHOWN_BY_RUN, {"notebook": notebook, "service": service, "run": run})
         last = {(row.cell_id or row.id, row.ask_number): row for row in rows}
         found = []
         for row in last.values():
@@ -104,10 +97,8 @@ class Replays:
         calls = calls_of(turn.answer)
         if not calls:
             return ()
-        is_step = (turns.c.run == turn.run) & (turns.c.id > turn.id) & (messages.c.role == "tool")
-        query = select(turns.c.id).join(messages, messages.c.hash == turns.c.prompt).where(is_step)
-        with self._ledger.store.reading() as connection:
-            ids = list(connection.scalars(query.order_by(turns.c.id).limit(_MOST_STEPS)))
+        with self._ledger.store.reading() as transaction:
+            ids = transaction.values(_LATER_STEPS, {"run": turn.run, "id": turn.id, "limit": _MOST_STEPS})
         for step in self._ledger.turns_of(ids):
             if {part.call_id for part in step.prompt.parts if isinstance(part, ToolResultPart)} == calls:
                 return step.prompt.parts
@@ -121,9 +112,10 @@ class Replays:
         Raises:
             StoreError: the ledger cannot be written.
         """
-        query = _kept(kept.key, (notebooks.c.identity == notebook) & (turns.c.generation_id == kept.generation_id))
-        with self._ledger.store.reading() as connection:
-            there = connection.scalar(query.join(notebooks, turns.c.notebook == notebooks.c.id).limit(1))
+        params = {"key": kept.key, "notebook": notebook, "generation_id": kept.generation_id}
+        query = f"SELECT id {_KEPT} AND {_OF_NOTEBOOK} AND generation_id = :generation_id LIMIT 1"
+        with self._ledger.store.reading() as transaction:
+            there: int | None = transaction.value(query, params)
         if there is not None:
             return there, False
         opened = self._ledger.open_turn(
@@ -143,13 +135,13 @@ class Replays:
             )
         )
         self._ledger.finish_turn(opened.id, _progress(kept), "complete", None)
-        with self._ledger.store.writing() as connection:
-            connection.execute(update(turns).where(turns.c.id == opened.id).values(started_utc=kept.asked_utc))
+        with self._ledger.store.writing() as transaction:
+            transaction.update("turns", opened.id, {"started_utc": kept.asked_utc})
         return opened.id, True
 
-    def _turn(self, query: Select[int]) -> Turn | None:
-        with self._ledger.store.reading() as connection:
-            id = connection.scalar(query)
+    def _turn(self, query: str, params: Mapping[str, Any]) -> Turn | None:
+        with self._ledger.store.reading() as transaction:
+            id = transaction.value(query, params)
         turn = None if id is None else self._ledger.turn(id)
         return turn if turn is not None and turn.answer is not None else None
 
@@ -201,6 +193,20 @@ def _progress(kept: KeptAnswer) -> Progress:
     )
 
 
-def _kept(key: str, *more: ColumnElement[bool]) -> Select[int]:
-    is_kept = (turns.c.request_hash == key) & (turns.c.state == "complete") & turns.c.replayed_from.is_(None)
-    return select(turns.c.id).where(is_kept, *more)
+_KEPT = "FROM turns WHERE request_hash = :key AND state = 'complete' AND replayed_from IS NULL"
+_OF_NOTEBOOK = "notebook = (SELECT id FROM notebooks WHERE identity = :notebook)"
+_BEFORE_IN_CELL = """
+SELECT turns.id FROM turns
+JOIN turns AS this ON this.notebook = turns.notebook AND this.cell_id = turns.cell_id
+WHERE this.id = :id AND turns.id < :id AND turns.ask_number = this.ask_number AND turns.state = 'complete'
+ORDER BY turns.id DESC LIMIT 1"""
+_SHOWN_BY_RUN = """
+SELECT turns.id, request_hash, replayed_from, cell_id, ask_number
+FROM turns JOIN notebooks ON turns.notebook = notebooks.id
+WHERE notebooks.identity = :notebook AND service = :service AND run = :run
+    AND state = 'complete' AND request_hash IS NOT NULL
+ORDER BY turns.id"""
+_LATER_STEPS = """
+SELECT turns.id FROM turns JOIN messages ON messages.hash = turns.prompt
+WHERE turns.run = :run AND turns.id > :id AND messages.role = 'tool'
+ORDER BY turns.id LIMIT :limit"""

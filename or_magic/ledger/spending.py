@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import func, select, update
-
 from or_magic.ledger.records import Progress, State, TurnId
-from or_magic.ledger.schema import notebooks, threads, turns
 from or_magic.ledger.store import Ledger
 from or_magic.ledger.turn_rows import columns_of
-from or_magic.types import CostSource, Usage
+from or_magic.types import CostSource, Usage, Value
 
 _TOLD_FOR = timedelta(days=30)  # after which a service's record of an answer is no longer asked for
 _MOST_UNSETTLED = 50
@@ -26,8 +22,7 @@ _RECONCILED = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class PaidTurn:
+class PaidTurn(Value, frozen=True):
     """What one turn cost, without what was said in it. Amounts are in 1e-12 USD, None is "not known".
 
     Attributes:
@@ -71,36 +66,16 @@ class Spending:
         Raises:
             StoreError: the ledger cannot be read.
         """
-        origins = turns.alias("origins")
-        names = [name for name in PaidTurn.__dataclass_fields__ if name in turns.c]
-        query = select(
-            turns.c.id,
-            turns.c.model_asked,
-            notebooks.c.identity,
-            threads.c.name.label("thread_name"),
-            origins.c.cost_pico_usd.label("saved_pico_usd"),
-            *(turns.c[name] for name in names if name not in ("notebook", "thread")),
-        )
-        query = query.join(notebooks, turns.c.notebook == notebooks.c.id)
-        query = query.outerjoin(threads, turns.c.thread == threads.c.id).order_by(turns.c.id)
-        query = query.outerjoin(origins, turns.c.replayed_from == origins.c.id)
-        query = query if budget_scope is None else query.where(turns.c.budget_scope == budget_scope)
-        query = query if service is None else query.where(turns.c.service == service)
-        query = query if since is None else query.where(turns.c.started_utc >= since)
-        with self._store.reading() as connection:
-            rows = connection.execute(query).all()
-        told = [name for name in names if name not in ("notebook", "thread", "model")]
-        return [
-            PaidTurn(
-                turn_id=row.id,
-                notebook=row.identity,
-                thread=row.thread_name,
-                model=row.model or row.model_asked or "",
-                saved_pico_usd=row.saved_pico_usd,
-                **{name: getattr(row, name) for name in told},
-            )
-            for row in rows
-        ]
+        conditions = {
+            "turns.purse = :budget_scope": budget_scope,
+            "turns.service = :service": service,
+            "turns.started_utc >= :since": since,
+        }
+        where = " AND ".join(condition for condition, value in conditions.items() if value is not None) or "1 = 1"
+        params = {"budget_scope": budget_scope, "service": service, "since": since}
+        with self._store.reading() as transaction:
+            rows = transaction.rows(f"{_PAID} WHERE {where} ORDER BY turns.id", params)
+        return [PaidTurn(**vars(row)) for row in rows]
 
     def release(self, turn_id: TurnId) -> None:
         """Releases what is reserved for a finished turn whose cost will not be told.
@@ -108,9 +83,9 @@ class Spending:
         Raises:
             StoreError: it cannot be written.
         """
-        with self._store.writing() as connection:
-            ended = (turns.c.id == turn_id) & (turns.c.state != "open")
-            connection.execute(update(turns).where(ended).values(reserved_pico_usd=None))
+        with self._store.writing() as transaction:
+            ended = "id = :id AND state <> 'open'"
+            transaction.run(f"UPDATE turns SET reserved_pico_usd = NULL WHERE {ended}", {"id": turn_id})
 
     def unsettled(self, service: str, run: str) -> list[tuple[TurnId, str]]:
         """Turns of other runs whose cost is not known, though the service could tell it: their generation ids.
@@ -118,12 +93,9 @@ class Spending:
         Raises:
             StoreError: the ledger cannot be read.
         """
-        is_left = (turns.c.cost_pico_usd.is_(None)) & (turns.c.service == service) & (turns.c.state != "open")
-        is_left &= turns.c.generation_id.like("gen-%") & (turns.c.run != run)
-        recent = turns.c.started_utc > datetime.now(UTC) - _TOLD_FOR
-        query = select(turns.c.id, turns.c.generation_id).where(is_left, recent).order_by(turns.c.id.desc())
-        with self._store.reading() as connection:
-            return [(row.id, row.generation_id) for row in connection.execute(query.limit(_MOST_UNSETTLED))]
+        left = {"service": service, "run": run, "begin": datetime.now(UTC) - _TOLD_FOR, "limit": _MOST_UNSETTLED}
+        with self._store.reading() as transaction:
+            return [(row.id, row.generation_id) for row in transaction.rows(_UNSETTLED, left)]
 
     def is_known(self, service: str, generation_id: str) -> bool:
         """Whether a turn that has ended was answered by this generation.
@@ -131,9 +103,9 @@ class Spending:
         Raises:
             StoreError: the ledger cannot be read.
         """
-        known = (turns.c.generation_id == generation_id) & (turns.c.service == service) & (turns.c.state != "open")
-        with self._store.reading() as connection:
-            return connection.scalar(select(turns.c.id).where(known).limit(1)) is not None
+        query = "SELECT id FROM turns WHERE generation_id = :id AND service = :service AND state <> 'open' LIMIT 1"
+        with self._store.reading() as transaction:
+            return transaction.value(query, {"id": generation_id, "service": service}) is not None
 
     def bytes_per_token(self, service: str, model: str) -> float | None:
         """How many bytes of answer a token of this model had, over its last turns; None where it has too few.
@@ -141,12 +113,9 @@ class Spending:
         Raises:
             StoreError: the ledger cannot be read.
         """
-        of_model = (turns.c.service == service) & (turns.c.model_asked == model) & (turns.c.state == "complete")
-        told = turns.c.completion_tokens.is_not(None) & (turns.c.answer_bytes > 0)
-        tokens = turns.c.completion_tokens - func.coalesce(turns.c.reasoning_tokens, 0)
-        query = select(turns.c.answer_bytes, tokens.label("tokens")).where(of_model, told).order_by(turns.c.id.desc())
-        with self._store.reading() as connection:
-            rows = connection.execute(query.limit(_LEARNED_FROM)).all()
+        last = {"service": service, "model": model, "limit": _LEARNED_FROM}
+        with self._store.reading() as transaction:
+            rows = transaction.rows(_TOKENS, last)
         total = sum(row.tokens for row in rows)
         return sum(row.answer_bytes for row in rows) / total if total >= _ENOUGH_TOKENS else None
 
@@ -158,11 +127,30 @@ class Spending:
         """
         columns = columns_of(Progress(usage=usage)) | {"cost_source": "reconciled"}
         told = {name: value for name, value in columns.items() if value is not None and name in _RECONCILED}
-        unknown = (turns.c.id == turn_id) & turns.c.cost_pico_usd.is_(None) & (turns.c.state != "open")
-        with self._store.writing() as connection:
-            connection.execute(update(turns).where(unknown).values(told))
+        unknown = "id = :id AND cost_pico_usd IS NULL AND state <> 'open'"
+        changes = ", ".join(f"{name} = :{name}" for name in told)
+        with self._store.writing() as transaction:
+            transaction.run(f"UPDATE turns SET {changes} WHERE {unknown}", {**told, "id": turn_id})
 
 
+_PAID = """
+SELECT turns.id AS turn_id, notebooks.identity AS notebook, turns.purse AS budget_scope, threads.name AS thread,
+    turns.cell_id, turns.service, coalesce(nullif(turns.model, ''), turns.model_asked, '') AS model, turns.state,
+    turns.started_utc, turns.prompt_tokens, turns.completion_tokens, turns.cached_tokens, turns.reasoning_tokens,
+    turns.cost_pico_usd, turns.cost_source, turns.upstream_cost_pico_usd, turns.is_byok, turns.estimated_pico_usd,
+    origins.cost_pico_usd AS saved_pico_usd
+FROM turns JOIN notebooks ON turns.notebook = notebooks.id
+LEFT JOIN threads ON turns.thread = threads.id LEFT JOIN turns AS origins ON turns.replayed_from = origins.id"""
+_UNSETTLED = """
+SELECT id, generation_id FROM turns
+WHERE cost_pico_usd IS NULL AND service = :service AND state <> 'open' AND generation_id LIKE 'gen-%'
+    AND run <> :run AND started_utc > :begin
+ORDER BY id DESC LIMIT :limit"""
+_TOKENS = """
+SELECT answer_bytes, completion_tokens - coalesce(reasoning_tokens, 0) AS tokens FROM turns
+WHERE service = :service AND model_asked = :model AND state = 'complete'
+    AND completion_tokens IS NOT NULL AND answer_bytes > 0
+ORDER BY id DESC LIMIT :limit"""
 _LOOKED_AT = 500  # turns: so that a ledger of years is not read for a handful of names
 
 
@@ -182,9 +170,13 @@ class RecentModels:
         Raises:
             StoreError: the ledger cannot be read.
         """
-        is_told = (turns.c.service == service) & (turns.c.model_asked != "")
-        last = select(turns.c.id, turns.c.model_asked).where(is_told).order_by(turns.c.id.desc()).limit(_LOOKED_AT)
-        newest = last.subquery()
-        query = select(newest.c.model_asked).group_by(newest.c.model_asked).order_by(func.max(newest.c.id).desc())
-        with self._store.reading() as connection:
-            return list(connection.scalars(query.limit(limit)))
+        params = {"service": service, "looked_at": _LOOKED_AT, "limit": limit}
+        with self._store.reading() as transaction:
+            return transaction.values(_MODELS, params)
+
+
+_MODELS = """
+SELECT model_asked FROM (
+    SELECT id, model_asked FROM turns WHERE service = :service AND model_asked <> '' ORDER BY id DESC LIMIT :looked_at
+) AS newest
+GROUP BY model_asked ORDER BY max(id) DESC LIMIT :limit"""

@@ -1,13 +1,10 @@
 """The ledger: what notebooks asked, were answered and paid.
 
 A turn is written down before it is sent, while it arrives (checkpoints), and once at its end; each is one short
-transaction. What such a transaction does is a function of a connection, so that the turns of many questions can be
-opened or finished in one.
+transaction.
 
 A question reserves what it may cost at most in the transaction that writes it down. So the questions of many cells and
 many processes cannot pass a budget together. What is reserved counts until the cost is known; then the cost counts.
-
-The statements that each question runs are built once, with parameters: to build one takes longer than to run it.
 """
 
 from __future__ import annotations
@@ -15,43 +12,25 @@ from __future__ import annotations
 import functools
 import os
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, overload
 
-import platformdirs
 import psutil
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Insert,
-    Row,
-    Select,
-    Update,
-    bindparam,
-    case,
-    delete,
-    exists,
-    func,
-    insert,
-    select,
-    update,
-)
 
 from or_magic.errors import BudgetError, StoreError
-from or_magic.ledger.databases import SCHEMES, Store, StoreFile, StoreServer
+from or_magic.ledger.databases import NO_PARAMETERS, Row, Store, StoreFile, Transaction, insertion
 from or_magic.ledger.history import (
+    ThreadEnd,
     is_up_to_date,
     keep_path,
     make_thread,
-    move_tip,
     settle_thread,
     slice_history,
     thread_end,
 )
-from or_magic.ledger.messages import delete_unneeded, keep_message, messages_of, portions
-from or_magic.ledger.migrations import migrate
+from or_magic.ledger.messages import delete_unneeded, keep_message, messages_of
 from or_magic.ledger.records import (
     IMPORTED,
     BudgetState,
@@ -68,7 +47,7 @@ from or_magic.ledger.records import (
     Turn,
     TurnId,
 )
-from or_magic.ledger.schema import budgets, notebooks, parts, threads, turns
+from or_magic.ledger.schema import SCHEMA_NUMBER
 from or_magic.ledger.turn_rows import columns_of, partial_columns, partial_progress, row_of, turn_of
 from or_magic.money import format_usd
 from or_magic.types import Ending, Message
@@ -100,7 +79,7 @@ class Ledger:
         """
         store = _store_at(location)
         try:
-            migrate(store)
+            _bring_up_to_date(store)
         except StoreError:
             store.close()
             raise
@@ -119,10 +98,10 @@ class Ledger:
         Raises:
             StoreError: the ledger cannot be read.
         """
-        with self.store.reading() as connection:
-            end = thread_end(connection, turn)
-            limits = limits_of(connection, turn.budget_scope, turn.service, end.thread)
-            return Outlook(slice_history(connection, turn, end), limits)
+        with self.store.reading() as transaction:
+            end = thread_end(transaction, turn)
+            limits = limits_of(transaction, turn.budget_scope, turn.service, end.thread)
+            return Outlook(slice_history(transaction, turn, end), limits)
 
     def open_turn(self, turn: NewTurn, history: HistorySlice | None = None) -> Opened:
         """Writes down a question that is about to be sent; from now on the thread ends with it. One transaction.
@@ -135,8 +114,12 @@ class Ledger:
             BudgetError: one of ``turn.limits`` would be passed if it cost ``turn.worst_pico_usd``.
             StoreError: it cannot be written. Send nothing then.
         """
-        with self.store.writing() as connection:
-            return _open(connection, turn, history)
+        with self.store.writing() as transaction:
+            end = thread_end(transaction, turn, history)
+            check_limits(transaction, turn, end.thread)
+            if history is None or not is_up_to_date(history, end):
+                history = slice_history(transaction, turn, end)
+            return _open(transaction, turn, history, end)
 
     def checkpoint(self, turn_id: TurnId, progress: Progress) -> None:
         """Writes down what has arrived so far, in place of the last checkpoint. One transaction.
@@ -146,11 +129,11 @@ class Ledger:
         Raises:
             StoreError: it cannot be written, or there is no such turn.
         """
-        columns = columns_of(progress) | partial_columns(progress) | {"seen_utc": datetime.now(UTC)}
-        with self.store.writing() as connection:
-            is_open = connection.execute(_open_turn_columns(), columns | {"of_turn": turn_id}).rowcount
-            if not is_open:
-                self._row(connection, turn_id)  # raises where there is no such turn
+        with self.store.writing() as transaction:
+            if self._unfinished(transaction, turn_id) is None:
+                return
+            seen = {"seen_utc": datetime.now(UTC)}
+            transaction.update("turns", turn_id, columns_of(progress) | partial_columns(progress) | seen)
 
     @overload
     def finish_turn(
@@ -182,14 +165,14 @@ class Ledger:
         Raises:
             StoreError: it cannot be written (the last checkpoint stands), or there is no such turn.
         """
-        with self.store.writing() as connection:
-            turn = self._row(connection, turn_id)
+        with self.store.writing() as transaction:
+            turn = self._row(transaction, turn_id)
             if turn.state in ("open", "interrupted"):
-                _finish(connection, turn, progress, ending, error)
+                _finish(transaction, turn, progress, ending, error)
             if limits is None:
                 return None
-            spent = spent_in(connection, turn.budget_scope, turn.service)
-            states = budget_states(connection, limits, turn.budget_scope, turn.service, turn.thread, spent=spent)
+            spent = spent_in(transaction, turn.budget_scope, turn.service)
+            states = budget_states(transaction, limits, turn.budget_scope, turn.service, turn.thread, spent=spent)
             return Settled(spent, states)
 
     def mark_interrupted(self) -> int:
@@ -198,17 +181,17 @@ class Ledger:
         Raises:
             StoreError: it cannot be read or written.
         """
-        query = select(turns.c.id, turns.c.owner, turns.c.seen_utc).where(turns.c.state == "open")
-        query = query.order_by(turns.c.id.desc())  # the last first, so that each gives back the tip that it took
-        with self.store.reading() as connection:
-            dead = [row.id for row in connection.execute(query) if is_gone(row.owner, row.seen_utc)]
+        # The last first, so that each gives back the tip that it took.
+        query = "SELECT id, owner, seen_utc FROM turns WHERE state = 'open' ORDER BY id DESC"
+        with self.store.reading() as transaction:
+            dead = [row.id for row in transaction.rows(query) if is_gone(row.owner, row.seen_utc)]
         marked = 0
         for turn_id in dead:
-            with self.store.writing() as connection:
-                turn = self._row(connection, turn_id)
-                if turn.state == "open":
-                    arrived = partial_progress(connection.execute(_partial(), {"of_turn": turn_id}).one())
-                    _finish(connection, turn, arrived, "interrupted", "its process was killed")
+            with self.store.writing() as transaction:
+                turn = self._unfinished(transaction, turn_id)
+                if turn is not None:
+                    arrived = partial_progress(turn)
+                    _finish(transaction, turn, arrived, "interrupted", "its process was killed")
                     marked += 1
         return marked
 
@@ -218,7 +201,7 @@ class Ledger:
         Raises:
             StoreError: there is none, or the ledger cannot be read.
         """
-        found = self._turns(_all_turns().where(turns.c.id == turn_id))
+        found = self._turns("WHERE turns.id = :id", {"id": turn_id})
         if not found:
             raise self._no_turn(turn_id)
         return found[0]
@@ -231,8 +214,8 @@ class Ledger:
         Raises:
             StoreError: the ledger cannot be read.
         """
-        query = _all_turns().order_by(turns.c.id)
-        return self._turns(query if notebook is None else query.where(notebooks.c.identity == notebook))
+        where = "" if notebook is None else "WHERE notebooks.identity = :notebook"
+        return self._turns(f"{where} ORDER BY turns.id", {"notebook": notebook})
 
     def turns_of(self, ids: Sequence[TurnId]) -> list[Turn]:
         """The turns with these ids, in this order; one that is not there is left out.
@@ -240,10 +223,10 @@ class Ledger:
         Raises:
             StoreError: the ledger cannot be read.
         """
-        found: dict[TurnId, Turn] = {}
-        for some in portions(ids):
-            query = _all_turns().where(turns.c.id.in_(some))
-            found |= {turn.id: turn for turn in self._turns(query)}
+        with self.store.reading() as transaction:
+            rows = transaction.rows_in(f"{_TURNS} WHERE turns.id IN :values", ids)
+            messages = messages_of(transaction, rows)
+        found = {row.id: turn_of(row, messages) for row in rows}
         return [found[id] for id in ids if id in found]
 
     def find(self, notebook: str | None, words: str = "", *, limit: int) -> list[Turn]:
@@ -254,13 +237,12 @@ class Ledger:
         Raises:
             StoreError: the ledger cannot be read.
         """
-        query = _all_turns().where(_was_said()).order_by(turns.c.id.desc()).limit(limit)
-        query = query if notebook is None else query.where(notebooks.c.identity == notebook)
+        where = f"WHERE {_WAS_SAID}" + ("" if notebook is None else " AND notebooks.identity = :notebook")
         if words:
-            says = parts.c.content.icontains(words, autoescape=True) & (parts.c.kind == "text")
-            found = exists().where(parts.c.message.in_([turns.c.prompt, turns.c.answer]), says)
-            query = query.where(found.correlate(turns))
-        return self._turns(query)[::-1]
+            where += f" AND EXISTS ({_SAYS})"
+        pattern = "".join(f"/{letter}" if letter in "/%_" else letter for letter in words)
+        params = {"notebook": notebook, "pattern": f"%{pattern}%", "limit": limit}
+        return self._turns(f"{where} ORDER BY turns.id DESC LIMIT :limit", params)[::-1]
 
     def finish_imported(self, turn_id: TurnId, replies: Sequence[Message]) -> None:
         """Writes down the replies to an imported prompt, at no cost; without replies the turn counts as stopped.
@@ -268,17 +250,17 @@ class Ledger:
         Raises:
             StoreError: it cannot be written, or there is no such turn.
         """
-        with self.store.writing() as connection:
-            turn = self._row(connection, turn_id)
-            if turn.state != "open":
+        with self.store.writing() as transaction:
+            turn = self._unfinished(transaction, turn_id)
+            if turn is None:
                 return
             at = turn.prompt
             for reply in replies:
-                at = keep_message(connection, at, reply)
+                at = keep_message(transaction, at, reply)
             ended: dict[str, Any] = {"state": "complete" if replies else "stopped", "ended_utc": datetime.now(UTC)}
             if replies:
                 ended |= {"answer": at, "cost_source": "reported", "cost_pico_usd": 0}
-            connection.execute(_turn_columns(), ended | {"of_turn": turn_id})
+            transaction.update("turns", turn_id, ended)
 
     def last_turn(self, notebook: str) -> Turn | None:
         """The turn of a notebook that was opened last; None where there is none.
@@ -286,8 +268,8 @@ class Ledger:
         Raises:
             StoreError: the ledger cannot be read.
         """
-        query = _all_turns().where(notebooks.c.identity == notebook, _was_said()).order_by(turns.c.id.desc()).limit(1)
-        return next(iter(self._turns(query)), None)
+        newest = f"WHERE notebooks.identity = :notebook AND {_WAS_SAID} ORDER BY turns.id DESC LIMIT 1"
+        return next(iter(self._turns(newest, {"notebook": notebook})), None)
 
     def spent(self, budget_scope: str, service: str) -> SpentTotal:
         """What was paid out of this budget scope at this service; all zero where it was never used.
@@ -297,24 +279,27 @@ class Ledger:
         Raises:
             StoreError: the ledger cannot be read.
         """
-        with self.store.reading() as connection:
-            return spent_in(connection, budget_scope, service)
+        with self.store.reading() as transaction:
+            return spent_in(transaction, budget_scope, service)
 
     def close(self) -> None:
         """Closes the connections to the database. A checkpoint that comes late opens one of its own."""
         self.store.close()
 
-    def _row(self, connection: Connection, turn_id: TurnId) -> Row[Any]:
-        """The columns of a turn that its ending depends on."""
-        row = connection.execute(_turn_to_finish(), {"of_turn": turn_id}).one_or_none()
+    def _unfinished(self, transaction: Transaction, turn_id: TurnId) -> Row | None:
+        row = self._row(transaction, turn_id)
+        return row if row.state == "open" else None
+
+    def _row(self, transaction: Transaction, turn_id: TurnId) -> Row:
+        row = transaction.row(_UNFINISHED_TURN, {"id": turn_id})
         if row is None:
             raise self._no_turn(turn_id)
         return row
 
-    def _turns(self, query: Select[Any]) -> list[Turn]:
-        with self.store.reading() as connection:
-            rows = connection.execute(query).all()
-            messages = messages_of(connection, rows)
+    def _turns(self, which: str, params: Mapping[str, Any] = NO_PARAMETERS) -> list[Turn]:
+        with self.store.reading() as transaction:
+            rows = transaction.rows(f"{_TURNS} {which}", params)
+            messages = messages_of(transaction, rows)
         return [turn_of(row, messages) for row in rows]
 
     def _no_turn(self, turn_id: TurnId) -> StoreError:
@@ -343,12 +328,11 @@ class Budgets:
         Raises:
             StoreError: it cannot be written.
         """
-        key = (budgets.c.budget_scope == budget_scope) & (budgets.c.service == service) & (budgets.c.scope == scope)
-        with self._store.writing() as connection:
-            connection.execute(delete(budgets).where(key))
+        row = {"purse": budget_scope, "service": service, "scope": scope, "limit_pico_usd": limit_pico_usd}
+        with self._store.writing() as transaction:
+            transaction.run("DELETE FROM budgets WHERE purse = :purse AND service = :service AND scope = :scope", row)
             if limit_pico_usd is not None:
-                row = {"budget_scope": budget_scope, "service": service, "scope": scope}
-                connection.execute(insert(budgets).values(row | {"limit_pico_usd": limit_pico_usd}))
+                transaction.run(insertion("budgets", tuple(row)), row)
 
     def limits(self, budget_scope: str, service: str, thread_id: int | None) -> tuple[Limit, ...]:
         """The budgets that a question of this budget scope on this thread is under.
@@ -356,8 +340,8 @@ class Budgets:
         Raises:
             StoreError: it cannot be read.
         """
-        with self._store.reading() as connection:
-            return limits_of(connection, budget_scope, service, thread_id)
+        with self._store.reading() as transaction:
+            return limits_of(transaction, budget_scope, service, thread_id)
 
     def states(
         self, budget_scope: str, service: str, thread_id: int | None, limits: tuple[Limit, ...]
@@ -367,15 +351,22 @@ class Budgets:
         Raises:
             StoreError: it cannot be read.
         """
-        with self._store.reading() as connection:
-            return budget_states(connection, limits, budget_scope, service, thread_id)
+        with self._store.reading() as transaction:
+            return budget_states(transaction, limits, budget_scope, service, thread_id)
+
+
+_SERVER_SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 
 
 def _store_at(location: str | Path | None) -> Store:
     if location is None:
+        import platformdirs
+
         return StoreFile(platformdirs.user_data_path("or_magic", appauthor=False) / "ledger.sqlite")
     scheme, is_address, _ = str(location).partition("://")
-    if is_address and scheme in SCHEMES:
+    if is_address and scheme in _SERVER_SCHEMES:
+        from or_magic.ledger.postgres import StoreServer
+
         return StoreServer(str(location))
     if is_address or str(location) == ":memory:":
         # The address itself is not shown: it may hold a password.
@@ -386,38 +377,43 @@ def _store_at(location: str | Path | None) -> Store:
     return StoreFile(Path(location))
 
 
-def _open(connection: Connection, turn: NewTurn, history: HistorySlice | None) -> Opened:
-    end = thread_end(connection, turn, history)
-    check_limits(connection, turn, end.thread)
-    if history is None or not is_up_to_date(history, end):
-        history = slice_history(connection, turn, end)
-    notebook = end.notebook if end.notebook is not None else _make_notebook(connection, turn.notebook)
+def _bring_up_to_date(store: Store) -> None:
+    with store.reading() as transaction:
+        is_ledger = {"migrations", "turns"} <= transaction.table_names()
+        number = transaction.value("SELECT max(number) AS number FROM migrations") if is_ledger else 0
+    if number != SCHEMA_NUMBER:
+        from or_magic.ledger.migrations import migrate
+
+        migrate(store)
+
+
+def _open(transaction: Transaction, turn: NewTurn, history: HistorySlice, end: ThreadEnd) -> Opened:
+    notebook = end.notebook if end.notebook is not None else made_notebook(transaction, turn.notebook)
     thread = end.thread
     if thread is None and turn.thread is not None:
-        thread = make_thread(connection, notebook, turn.thread, is_first=not end.has_threads)
+        thread = make_thread(transaction, notebook, turn.thread, is_first=not end.has_threads)
     now = datetime.now(UTC)
     row = row_of(turn) | {
         "notebook": notebook,
         "thread": thread,
-        "prompt": keep_path(connection, history, turn.prompt),
-        "started_utc": now,
-        "seen_utc": now,
-        "owner": this_process(),
+        "prompt": keep_path(transaction, history, turn.prompt),
         "history_turns": len(history.context),
         "previous": history.previous,
         "displaced": history.displaced,
+        "started_utc": now,
+        "seen_utc": now,
+        "owner": this_process(),
     }
-    id = int(connection.execute(_new_turn(), row).inserted_primary_key[0])  # type: ignore[index]  # one row has one key
+    id = transaction.insert("turns", row)
     if thread is not None:
-        move_tip(connection, thread, id)
+        transaction.update("threads", thread, {"tip": id})
     return Opened(id, thread, history)
 
 
-def _finish(connection: Connection, turn: Row[Any], progress: Progress, ending: State, error: str | None) -> None:
+def _finish(transaction: Transaction, turn: Row, progress: Progress, ending: State, error: str | None) -> None:
     answer = progress.message
-    ended = columns_of(progress) | {
-        "of_turn": turn.id,
-        "answer": keep_message(connection, turn.prompt, answer) if answer else None,
+    ended = {
+        "answer": keep_message(transaction, turn.prompt, answer) if answer else None,
         "state": ending,
         "error": error,
         "ended_utc": datetime.now(UTC),
@@ -429,99 +425,62 @@ def _finish(connection: Connection, turn: Row[Any], progress: Progress, ending: 
     }
     if ending == "interrupted" and turn.generation_id is None:
         ended["reserved_pico_usd"] = None  # nobody can tell what it cost
-    connection.execute(_turn_columns(), ended)
-    delete_unneeded(connection, turn.answer)  # of an interruption that was none
-    settle_thread(connection, turn, is_complete=ending == "complete")
+    transaction.update("turns", turn.id, columns_of(progress) | ended)
+    delete_unneeded(transaction, turn.answer)  # of an interruption that was none
+    settle_thread(transaction, turn, is_complete=ending == "complete")
 
 
-@functools.cache
-def _new_turn() -> Insert:
-    return insert(turns)
+# Whether a turn's question is known: of an answer that was imported from a file it is not.
+_WAS_SAID = f"(turns.run IS NULL OR turns.run <> '{IMPORTED}' OR turns.thread IS NOT NULL)"
+_SAYS = """
+SELECT 1 FROM parts
+WHERE parts.message IN (turns.prompt, turns.answer) AND parts.kind = 'text'
+    AND lower(parts.content) LIKE lower(:pattern) ESCAPE '/'"""
+_TURNS = """
+SELECT turns.*, turns.purse AS budget_scope, notebooks.identity, threads.name AS thread_name
+FROM turns JOIN notebooks ON turns.notebook = notebooks.id LEFT JOIN threads ON turns.thread = threads.id"""
+_UNFINISHED_TURN = """
+SELECT id, state, prompt, answer, thread, displaced, purse AS budget_scope, service, generation_id,
+    partial_text, partial_reasoning, partial_parts, attempts, may_be_billed_twice
+FROM turns WHERE id = :id"""
 
 
-@functools.cache
-def _turn_columns() -> Update:
-    """Sets those columns of a turn that it is given values for."""
-    return update(turns).where(turns.c.id == bindparam("of_turn"))
+def spent_in(transaction: Transaction, budget_scope: str, service: str) -> SpentTotal:
+    """What `Ledger.spent` tells, inside a transaction of the caller. An index holds all that it reads."""
+    sums = transaction.rows(_SPENT, {"budget_scope": budget_scope, "service": service})[0]
+    return SpentTotal(int(sums.pico_usd or 0), sums.turns, sums.unknown)
 
 
-@functools.cache
-def _open_turn_columns() -> Update:
-    """Sets those columns of a turn that it is given values for, if the turn is open."""
-    return update(turns).where(turns.c.id == bindparam("of_turn"), turns.c.state == "open")
+_SPENT = """
+SELECT sum(cost_pico_usd) AS pico_usd, count(*) AS turns,
+    count(CASE WHEN cost_pico_usd IS NULL AND state <> 'open' THEN 1 END) AS unknown
+FROM turns WHERE purse = :budget_scope AND service = :service"""
 
 
-@functools.cache
-def _turn_to_finish() -> Select[Any]:
-    names = ("id", "state", "prompt", "answer", "thread", "displaced", "generation_id", "budget_scope", "service")
-    return select(*(turns.c[name] for name in names)).where(turns.c.id == bindparam("of_turn"))
-
-
-@functools.cache
-def _partial() -> Select[Any]:
-    return select(turns).where(turns.c.id == bindparam("of_turn"))
-
-
-def _was_said() -> ColumnElement[bool]:
-    """Whether a turn's question is known: of an answer that was imported from a file it is not."""
-    return turns.c.run.is_distinct_from(IMPORTED) | turns.c.thread.is_not(None)
-
-
-def _all_turns() -> Select[Any]:
-    query = select(turns, notebooks.c.identity, threads.c.name.label("thread_name"))
-    return query.join(notebooks, turns.c.notebook == notebooks.c.id).outerjoin(threads, turns.c.thread == threads.c.id)
-
-
-def spent_in(connection: Connection, budget_scope: str, service: str) -> SpentTotal:
-    """What was paid out of a budget scope at a service, within a transaction of the caller."""
-    row = connection.execute(_sum_of_scope(), {"of_scope": budget_scope, "of_service": service}).one()
-    return SpentTotal(int(row.cost or 0), row.turns, row.unknown)
-
-
-@functools.cache
-def _sum_of_scope() -> Select[Any, int, int]:
-    """Sums the turns of a budget scope. The index turns_of_purse holds all the columns that it reads."""
-    cost = turns.c.cost_pico_usd
-    is_unknown = cost.is_(None) & (turns.c.state != "open")
-    sums = func.sum(cost).label("cost"), func.count().label("turns"), func.count(case((is_unknown, 1))).label("unknown")
-    of_scope = (turns.c.budget_scope == bindparam("of_scope")) & (turns.c.service == bindparam("of_service"))
-    return select(*sums).where(of_scope)
-
-
-def notebook_id(connection: Connection, identity: str) -> int | None:
+def notebook_id(transaction: Transaction, identity: str) -> int | None:
     """The id of a notebook; None where it is not known."""
-    return connection.scalar(select(notebooks.c.id).where(notebooks.c.identity == identity))
+    id: int | None = transaction.value("SELECT id FROM notebooks WHERE identity = :identity", {"identity": identity})
+    return id
 
 
-def made_notebook(connection: Connection, identity: str) -> int:
+def made_notebook(transaction: Transaction, identity: str) -> int:
     """The id of a notebook, which is written down where it is not known."""
-    known = notebook_id(connection, identity)
-    return known if known is not None else _make_notebook(connection, identity)
+    known = notebook_id(transaction, identity)
+    if known is not None:
+        return known
+    return transaction.insert("notebooks", {"identity": identity, "created_utc": datetime.now(UTC)})
 
 
-def _make_notebook(connection: Connection, identity: str) -> int:
-    row = {"identity": identity, "created_utc": datetime.now(UTC)}
-    written = connection.execute(insert(notebooks).values(row))
-    return int(written.inserted_primary_key[0])  # type: ignore[index]  # one row has one key
-
-
-def limits_of(connection: Connection, budget_scope: str, service: str, thread_id: int | None) -> tuple[Limit, ...]:
+def limits_of(transaction: Transaction, budget_scope: str, service: str, thread_id: int | None) -> tuple[Limit, ...]:
     """The budgets that are set for a budget scope, a service and a thread, within a transaction of the caller."""
-    rows = connection.execute(_budgets_of(), {"of_scope": budget_scope, "of_service": service})
+    query = "SELECT scope, limit_pico_usd FROM budgets WHERE purse = :budget_scope AND service = :service"
+    rows = transaction.rows(query, {"budget_scope": budget_scope, "service": service})
     amounts = {row.scope: row.limit_pico_usd for row in rows}
-    if not amounts:
-        return ()
     scopes: dict[str, Scope] = {"notebook": "notebook", "day": "day", f"thread:{thread_id}": "thread"}
     return tuple(Limit(scope, amounts[name]) for name, scope in scopes.items() if name in amounts)
 
 
-@functools.cache
-def _budgets_of() -> Select[Any]:
-    of_scope = (budgets.c.budget_scope == bindparam("of_scope")) & (budgets.c.service == bindparam("of_service"))
-    return select(budgets.c.scope, budgets.c.limit_pico_usd).where(of_scope)
-
-
-def check_limits(connection: Connection, turn: NewTurn, thread_id: int | None) -> None:
+def check_limits(transaction: Transaction, turn: NewTurn, thread_id: int | None) -> None:
     """Makes sure that `turn` passes none of its limits, whatever it costs at most.
 
     Raises:
@@ -529,7 +488,7 @@ def check_limits(connection: Connection, turn: NewTurn, thread_id: int | None) -
     """
     if turn.worst_pico_usd is None:
         return
-    for state in budget_states(connection, turn.limits, turn.budget_scope, turn.service, thread_id):
+    for state in budget_states(transaction, turn.limits, turn.budget_scope, turn.service, thread_id):
         if turn.worst_pico_usd > state.rest:
             raise over_budget(state, turn.worst_pico_usd)
 
@@ -547,7 +506,7 @@ def over_budget(state: BudgetState, worst_pico_usd: int) -> BudgetError:
 
 
 def budget_states(
-    connection: Connection,
+    transaction: Transaction,
     limits: Iterable[Limit],
     budget_scope: str,
     service: str,
@@ -561,50 +520,32 @@ def budget_states(
         spent: what `spent_in` has told of the budget scope in this transaction, so that it is not summed again.
     """
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    values = {"of_service": service, "of_scope": budget_scope, "of_thread": thread_id, "midnight": midnight}
+    params = {"service": service, "budget_scope": budget_scope, "thread": thread_id, "midnight": midnight}
     states = []
     for limit in limits:
         if limit.scope == "cell":
             states.append(BudgetState(limit, 0, 0))
             continue
+        where = f"FROM turns WHERE service = :service AND {_IN_SCOPE[limit.scope]} AND cost_pico_usd"
         if limit.scope == "notebook" and spent is not None:
-            cost: int | None = spent.pico_usd
+            cost: Any = spent.pico_usd
         else:
-            cost = connection.scalar(_costs_within(limit.scope), values)
-        row = connection.execute(_unknown_costs_within(limit.scope), values).one()
-        states.append(BudgetState(limit, int(cost or 0) + int(row.estimated or 0), int(row.reserved or 0)))
+            cost = transaction.value(f"SELECT sum(cost_pico_usd) AS cost {where} IS NOT NULL", params)
+        unknown = transaction.rows(f"SELECT {_UNKNOWN_SUMS} {where} IS NULL", params)[0]
+        states.append(BudgetState(limit, int(cost or 0) + int(unknown.estimated or 0), int(unknown.reserved or 0)))
     return tuple(states)
 
 
-@functools.cache
-def _costs_within(scope: Scope) -> Select[Any]:
-    """The sum of the costs that are known; an index holds them."""
-    is_known = turns.c.cost_pico_usd.is_not(None)
-    of_limit = (turns.c.service == bindparam("of_service")) & _is_within(scope)
-    return select(func.sum(turns.c.cost_pico_usd)).where(of_limit, is_known)
-
-
-@functools.cache
-def _unknown_costs_within(scope: Scope) -> Select[Any]:
-    """Of the turns whose cost is not known, what is reserved, else estimated. An index holds just these few turns."""
-    held, guessed = turns.c.reserved_pico_usd, turns.c.estimated_pico_usd
-    sums = func.sum(held).label("reserved"), func.sum(case((held.is_(None), guessed))).label("estimated")
-    of_limit = (turns.c.service == bindparam("of_service")) & _is_within(scope)
-    return select(*sums).where(of_limit, turns.c.cost_pico_usd.is_(None))
-
-
-def _is_within(scope: Scope) -> ColumnElement[bool]:
-    since_midnight = turns.c.started_utc >= bindparam("midnight")
-    of_budget_scope = turns.c.budget_scope == bindparam("of_scope")
-    match scope:
-        case "notebook":
-            return of_budget_scope
-        case "day":
-            return of_budget_scope & since_midnight
-        case "thread":
-            return turns.c.thread == bindparam("of_thread")
-        case _:
-            return since_midnight
+_IN_SCOPE: Mapping[Scope, str] = {
+    "notebook": "purse = :budget_scope",
+    "day": "purse = :budget_scope AND started_utc >= :midnight",
+    "thread": "thread = :thread",
+    "all": "started_utc >= :midnight",
+}
+_UNKNOWN_SUMS = (
+    "sum(reserved_pico_usd) AS reserved, "
+    "sum(CASE WHEN reserved_pico_usd IS NULL THEN estimated_pico_usd END) AS estimated"
+)
 
 
 def _named(limit: Limit) -> str:

@@ -6,8 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Row
-
+from or_magic.ledger.databases import Row
 from or_magic.ledger.messages import KeptMessage, kind_and_content, part_of
 from or_magic.ledger.records import CHAT, NewTurn, Progress, Turn
 from or_magic.types import Message, Usage
@@ -19,7 +18,7 @@ def row_of(turn: NewTurn) -> dict[str, Any]:
     """The columns of a new turn that its question gives; the ledger adds notebook, prompt and time."""
     return {
         "state": "open",
-        "budget_scope": turn.budget_scope,
+        "purse": turn.budget_scope,
         "cell_id": turn.cell_id,
         "service": turn.service,
         "model_asked": turn.model_asked,
@@ -63,7 +62,7 @@ def partial_columns(progress: Progress) -> dict[str, Any]:
     }
 
 
-def partial_progress(row: Row[Any]) -> Progress:
+def partial_progress(row: Row) -> Progress:
     """What the last checkpoint had of the answer itself."""
     others = tuple(part_of(kind, content) for kind, content in json.loads(row.partial_parts or "[]"))
     return Progress(
@@ -75,7 +74,7 @@ def partial_progress(row: Row[Any]) -> Progress:
     )
 
 
-def turn_of(row: Row[Any], messages: Mapping[str, KeptMessage]) -> Turn:
+def turn_of(row: Row, messages: Mapping[str, KeptMessage]) -> Turn:
     """The turn in a row of `turns`, with ``identity`` and ``thread_name``; `messages` hold all of its messages."""
     prompt = messages[row.prompt]
     return Turn(
@@ -121,7 +120,7 @@ def turn_of(row: Row[Any], messages: Mapping[str, KeptMessage]) -> Turn:
     )
 
 
-def _between(row: Row[Any], messages: Mapping[str, KeptMessage]) -> tuple[Message, ...]:
+def _between(row: Row, messages: Mapping[str, KeptMessage]) -> tuple[Message, ...]:
     found: list[Message] = []
     at = messages[row.answer].parent if row.answer is not None else None
     while at is not None and at != row.prompt:
@@ -130,7 +129,7 @@ def _between(row: Row[Any], messages: Mapping[str, KeptMessage]) -> tuple[Messag
     return tuple(reversed(found))
 
 
-def _answer_of(row: Row[Any], messages: Mapping[str, KeptMessage]) -> Message | None:
+def _answer_of(row: Row, messages: Mapping[str, KeptMessage]) -> Message | None:
     if row.answer is not None:
         return messages[row.answer].message
     return partial_progress(row).message
@@ -154,7 +153,7 @@ def _columns_of_usage(usage: Usage) -> dict[str, Any]:
     }
 
 
-def _usage_of(row: Row[Any]) -> Usage | None:
+def _usage_of(row: Row) -> Usage | None:
     usage = Usage(
         prompt_tokens=row.prompt_tokens,
         completion_tokens=row.completion_tokens,

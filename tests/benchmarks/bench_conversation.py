@@ -9,12 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert, update
-
+from or_magic.ledger.databases import Transaction, insertion
 from or_magic.ledger.messages import message_hash
 from or_magic.ledger.records import NewTurn, Progress
 from or_magic.ledger.replays import Replays
-from or_magic.ledger.schema import messages, notebooks, parts, threads, turns
 from or_magic.ledger.store import Ledger
 from or_magic.ledger.threads import Threads
 from or_magic.types import Message, Usage
@@ -31,25 +29,30 @@ USAGE = Usage(prompt_tokens=900, completion_tokens=300, cost_pico_usd=2_300_000_
 def fill(ledger: Ledger, size: int) -> None:
     """Writes notebooks of one thread each into the store, as a kernel would have left them."""
     count = max(1, size // LENGTH)
-    with ledger.store.writing() as connection:
+    with ledger.store.writing() as transaction:
         rows = [{"id": n, "identity": f"/{n}.ipynb", "created_utc": NOW} for n in range(1, count + 1)]
-        connection.execute(insert(notebooks), rows)
+        insert(transaction, "notebooks", rows)
         rows = [{"id": n, "notebook": n, "name": "main", "tip": None, "created_utc": NOW} for n in range(1, count + 1)]
-        connection.execute(insert(threads), rows)
-        connection.execute(update(notebooks).values(thread=notebooks.c.id))
+        insert(transaction, "threads", rows)
+        transaction.run("UPDATE notebooks SET thread = id")
     for begin in range(1, count + 1, 200):
-        with ledger.store.writing() as connection:
-            rows_of: dict[Any, list[dict[str, Any]]] = {messages: [], parts: [], turns: []}
+        with ledger.store.writing() as transaction:
+            rows_of: dict[str, list[dict[str, Any]]] = {"messages": [], "parts": [], "turns": []}
             for number in range(begin, min(begin + 200, count + 1)):
                 for table, row in conversation(number):
                     rows_of[table].append(row)
             for table, rows in rows_of.items():
-                connection.execute(insert(table), rows)
-    with ledger.store.writing() as connection:
-        connection.execute(update(threads).values(tip=threads.c.id * LENGTH))
+                insert(transaction, table, rows)
+    with ledger.store.writing() as transaction:
+        transaction.run("UPDATE threads SET tip = id * :length", {"length": LENGTH})
 
 
-def conversation(number: int) -> Iterator[tuple[Any, dict[str, Any]]]:
+def insert(transaction: Transaction, table: str, rows: list[dict[str, Any]]) -> None:
+    """Adds rows that all have the same columns."""
+    transaction.run_many(insertion(table, tuple(rows[0])), rows)
+
+
+def conversation(number: int) -> Iterator[tuple[str, dict[str, Any]]]:
     """The rows of one notebook's turns and their messages."""
     parent: str | None = None
     for location in range(LENGTH):
@@ -57,15 +60,15 @@ def conversation(number: int) -> Iterator[tuple[Any, dict[str, Any]]]:
         hashes = []
         for role, text in (("user", f"Question {id}? " * 10), ("assistant", f"Answer {id}. " * 20)):
             hash = message_hash(parent, Message.of_text(role, text))  # type: ignore[arg-type]  # a role
-            yield messages, {"hash": hash, "parent": parent, "role": role}
-            yield parts, {"message": hash, "position": 0, "kind": "text", "content": text}
+            yield "messages", {"hash": hash, "parent": parent, "role": role}
+            yield "parts", {"message": hash, "position": 0, "kind": "text", "content": text}
             hashes.append(parent := hash)
-        row = {"id": id, "notebook": number, "budget_scope": f"/{number}.ipynb", "service": SERVICE, "parameters": "{}"}
+        row = {"id": id, "notebook": number, "purse": f"/{number}.ipynb", "service": SERVICE, "parameters": "{}"}
         row |= {"state": "complete", "prompt": hashes[0], "answer": hashes[1], "started_utc": NOW, "ended_utc": NOW}
         row |= {"thread": number, "previous": id - 1 if location else None, "cell_id": f"c{location}", "ask_number": 0}
         row |= {"cost_pico_usd": 1_000, "cost_source": "reported", "prompt_tokens": 9, "completion_tokens": 3}
         row |= {"request_hash": hashes[0]}
-        yield turns, row | {"owner": "elsewhere/1/1.0", "run": "then", "history_turns": location}
+        yield "turns", row | {"owner": "elsewhere/1/1.0", "run": "then", "history_turns": location}
 
 
 def measure(folder: Path, size: int) -> dict[str, float]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import insert, select, update
 
 from or_magic.errors import CommandError, StoreError
 from or_magic.ledger.audit import verify
+from or_magic.ledger.databases import insertion
 from or_magic.ledger.records import Progress, TurnId
-from or_magic.ledger.schema import threads, turns
 from or_magic.ledger.store import Ledger, this_process
 from or_magic.ledger.threads import Branches, BranchPoint, Threads
 from or_magic.types import Ending, Message, ToolCall, ToolResultPart
@@ -182,8 +181,8 @@ def test_an_attempt_of_a_dead_kernel(ledger: Ledger) -> None:
     """What a kernel left behind that was killed is shown like what was stopped."""
     opened = ledger.open_turn(question(notebook=BOOK, thread="main", cell_id=None))
     ledger.checkpoint(opened.id, Progress(text="half"))
-    with ledger.store.writing() as connection:
-        connection.execute(update(turns).values(owner=f"{this_process().split('/')[0]}/999999999/1.0"))
+    with ledger.store.writing() as transaction:
+        transaction.run("UPDATE turns SET owner = :owner", {"owner": f"{this_process().split('/')[0]}/999999999/1.0"})
 
     ledger.mark_interrupted()
 
@@ -320,11 +319,11 @@ def test_a_thread_that_is_not_there(ledger: Ledger) -> None:
 def test_a_long_thread(file_ledger: Ledger) -> None:
     """A path that is longer than one query can name is whole, and each question knows its versions."""
     first, count = say(file_ledger), 1_050
-    with file_ledger.store.writing() as connection:
-        row = dict(zip(turns.c.keys(), connection.execute(select(turns)).one(), strict=True))
+    with file_ledger.store.writing() as transaction:
+        row = vars(transaction.rows("SELECT * FROM turns")[0])
         copies = [row | {"id": id, "previous": id - 1} for id in range(first + 1, first + count)]
-        connection.execute(insert(turns), copies)
-        connection.execute(update(threads).values(tip=copies[-1]["id"]))
+        transaction.run_many(insertion("turns", tuple(row)), copies)
+        transaction.run("UPDATE threads SET tip = :tip", {"tip": copies[-1]["id"]})
     newer = say(file_ledger, replaces=copies[-1]["id"])
 
     found = spots(file_ledger)

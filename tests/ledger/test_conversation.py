@@ -9,12 +9,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
-from sqlalchemy import update
 
 from or_magic.errors import CommandError
 from or_magic.ledger.audit import verify
 from or_magic.ledger.records import TurnId
-from or_magic.ledger.schema import turns
 from or_magic.ledger.store import Ledger, this_process
 from or_magic.ledger.threads import Threads
 from or_magic.types import Ending, Message
@@ -162,8 +160,8 @@ class Conversation(RuleBasedStateMachine):
     def crash(self) -> None:
         """The process dies with all that is under way; another one starts."""
         ids = [turn.id for turn in self.pending]
-        with self.ledger.store.writing() as connection:
-            connection.execute(update(turns).where(turns.c.id.in_(ids)).values(owner=DEAD))
+        with self.ledger.store.writing() as transaction:
+            transaction.run_in("UPDATE turns SET owner = :owner WHERE id IN :values", ids, {"owner": DEAD})
         assert self.ledger.mark_interrupted() == len(ids)
         for turn in sorted(self.pending, key=lambda turn: turn.id, reverse=True):
             self.ended(turn, "interrupted")

@@ -6,12 +6,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
 
 from or_magic.ledger.audit import verify
 from or_magic.ledger.forgetting import Deletion
 from or_magic.ledger.records import TurnId
-from or_magic.ledger.schema import turns
 from or_magic.ledger.store import Ledger
 from or_magic.ledger.threads import Threads
 from or_magic.types import Message
@@ -89,8 +87,8 @@ def test_before_a_moment(ledger: Ledger, sql: Sql) -> None:
     say(ledger, "third")
     say(ledger, "fourth")
     long_ago = datetime.now(UTC) - timedelta(days=9)
-    with ledger.store.writing() as connection:
-        connection.execute(update(turns).where(turns.c.id.in_(old)).values(started_utc=long_ago))
+    with ledger.store.writing() as transaction:
+        transaction.run_in("UPDATE turns SET started_utc = :then WHERE id IN :values", old, {"then": long_ago})
 
     assert Deletion(ledger).before(NOTEBOOK, datetime.now(UTC) - timedelta(days=1)) == 2
 

@@ -7,10 +7,8 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import update
 
 from or_magic.ledger.audit import verify
-from or_magic.ledger.schema import turns
 from or_magic.ledger.store import SILENT_S, Ledger, is_gone, this_process
 from or_magic.types import Message, TextPart
 
@@ -80,12 +78,12 @@ def test_one_that_lives_after_all(ledger: Ledger) -> None:
 
     turn = ledger.turn(turn_id)
     assert (turn.state, turn.answer) == ("complete", Message("assistant", (TextPart("so far and further"),)))
-    with ledger.store.reading() as connection:
-        assert connection.exec_driver_sql("SELECT count(*) FROM messages").scalar() == 2
+    with ledger.store.reading() as transaction:
+        assert transaction.value("SELECT count(*) AS count FROM messages") == 2
     assert verify(ledger) == []
 
 
 def kill(ledger: Ledger, turn_id: int) -> None:
     """Makes the turn one of a process that is no more."""
-    with ledger.store.writing() as connection:
-        connection.execute(update(turns).where(turns.c.id == turn_id).values(owner=f"{HOST}/999999999/1.0"))
+    with ledger.store.writing() as transaction:
+        transaction.update("turns", turn_id, {"owner": f"{HOST}/999999999/1.0"})

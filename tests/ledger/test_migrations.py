@@ -7,10 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert
 
 from or_magic.errors import StoreError
-from or_magic.ledger import schema as tables
 from or_magic.ledger.audit import verify
 from or_magic.ledger.catalog_cache import CatalogCache
 from or_magic.ledger.messages import message_hash
@@ -31,29 +29,30 @@ def old_ledger(location: str, steps: int) -> None:
     store, now = _store_at(location), datetime(2026, 11, 1, tzinfo=UTC)
     prompt = message_hash(None, ASKED)
     answer = message_hash(prompt, ANSWERED)
-    with store.writing() as connection:
+    with store.altering() as connection:
         connection.exec_driver_sql(
             "CREATE TABLE migrations (number INTEGER PRIMARY KEY, applied_utc TIMESTAMP NOT NULL)"
         )
         for number, step in enumerate(MIGRATIONS[:steps], 1):
             step(connection)
-            connection.execute(insert(tables.migrations).values(number=number, applied_utc=now))
-        connection.execute(insert(tables.notebooks).values(id=1, identity="/old.ipynb", created_utc=now))
+            connection.exec_driver_sql("INSERT INTO migrations VALUES (?, ?)", (number, "2026-11-01 00:00:00.000000"))
+    with store.writing() as transaction:
+        transaction.insert("notebooks", {"id": 1, "identity": "/old.ipynb", "created_utc": now})
         for hash, parent, message in ((prompt, None, ASKED), (answer, prompt, ANSWERED)):
-            connection.execute(insert(tables.messages).values(hash=hash, parent=parent, role=message.role))
+            transaction.insert("messages", {"hash": hash, "parent": parent, "role": message.role})
             part = {"message": hash, "position": 0, "kind": "text", "content": message.text}
-            connection.execute(insert(tables.parts).values(part))
+            transaction.insert("parts", part)
         row = {
             "id": 1,
             "notebook": 1,
-            "budget_scope": "/old.ipynb",
+            "purse": "/old.ipynb",
             "service": REAL,
             "parameters": "{}",
             "state": "complete",
         }
         row |= {"prompt": prompt, "answer": answer, "started_utc": now, "ended_utc": now}
         row |= {"cost_pico_usd": 42, "cost_source": "reported", "model_asked": "a/b", "cell_id": "c1"}
-        connection.execute(insert(tables.turns).values(row))
+        transaction.insert("turns", row)
     store.close()
 
 

@@ -10,12 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, inspect
 
 from or_magic.errors import StoreError
-from or_magic.ledger import schema as tables
 from or_magic.ledger.migrations import MIGRATIONS
 from or_magic.ledger.records import NewTurn, Progress
+from or_magic.ledger.schema import SCHEMA_NUMBER, TABLES
 from or_magic.ledger.store import Ledger
 
 from .conftest import Sql
@@ -70,23 +69,26 @@ def test_permissions(tmp_path: Path) -> None:
 
 
 def test_settings_of_the_file(file_ledger: Ledger) -> None:
-    """Every connection has the write-ahead log, its safe and fast mode, and the references checked."""
-    with file_ledger.store.writing() as connection:
+    """Every connection has the write-ahead log, its safe and fast mode, references checked, and no wait of its own."""
+    with file_ledger.store.writing() as transaction:
         settings = [
-            connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            transaction.value(f"PRAGMA {name}")
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         ]
 
-    assert settings == ["wal", 1, 1, 15_000]
+    assert settings == ["wal", 1, 1, 0]
 
 
 def test_the_schema_is_what_queries_expect(file_ledger: Ledger) -> None:
-    """The migrations lead to the tables and columns that `tables` describes."""
-    found = inspect(create_engine(f"sqlite:///{file_ledger.location}"))
+    """The migrations lead to the tables and columns that `TABLES` describes, and are as many as it says."""
+    with file_ledger.store.reading() as transaction:
+        found = {
+            table: tuple(column.name for column in transaction.rows(f"PRAGMA table_info({table})"))
+            for table in transaction.table_names()
+        }
 
-    assert set(found.get_table_names()) == set(tables.SCHEMA.tables)
-    for name, table in tables.SCHEMA.tables.items():
-        assert [column["name"] for column in found.get_columns(name)] == [column.name for column in table.columns]
+    assert found == TABLES
+    assert len(MIGRATIONS) == SCHEMA_NUMBER
 
 
 def test_each_step_is_recorded(ledger: Ledger, sql: Sql) -> None:
@@ -163,9 +165,9 @@ def test_a_folder_that_cannot_be_written(file_ledger: Ledger, name: str) -> None
 def test_a_full_disk(file_ledger: Ledger) -> None:
     """Where the disk is full the error says so, and the ledger is as it was before."""
     kept = file_ledger.turn(ask(file_ledger))
-    with file_ledger.store.writing() as connection:
-        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-        connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+    with file_ledger.store.writing() as transaction:
+        pages = transaction.value("PRAGMA page_count")
+        transaction.rows(f"PRAGMA max_page_count={pages}")
 
     with pytest.raises(StoreError, match=r"disk is full\. Free some space"):
         file_ledger.open_turn(question(system="x" * 1_000_000))
@@ -187,8 +189,8 @@ def test_a_damaged_file(file_ledger: Ledger) -> None:
 def test_no_room_for_a_key(file_ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing in the ledger has a place for the API key, and the environment's does not get in."""
     monkeypatch.setenv("OPENROUTER_API_KEY", "sk-or-v1-very-secret")
-    names = {*NewTurn.__dataclass_fields__, *Progress.__dataclass_fields__}
-    names |= {column.name for table in tables.SCHEMA.tables.values() for column in table.columns}
+    names = {*NewTurn.__struct_fields__, *Progress.__struct_fields__}
+    names |= {column for columns in TABLES.values() for column in columns}
 
     ask(file_ledger)
     file_ledger.close()

@@ -8,13 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, update
 
 from or_magic.errors import StoreError
 from or_magic.ledger.audit import verify
+from or_magic.ledger.databases import Transaction
 from or_magic.ledger.forgetting import Deletion
 from or_magic.ledger.records import BudgetState, HistorySlice, Limit, Outlook, Settled, SpentTotal
-from or_magic.ledger.schema import turns
 from or_magic.ledger.store import Budgets, Ledger
 from or_magic.ledger.threads import Threads
 from or_magic.types import Message
@@ -33,10 +32,10 @@ def transactions(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         make = getattr(ledger.store, name)
 
         @contextlib.contextmanager
-        def counted(name: str = name, make: Any = make) -> Iterator[Connection]:
+        def counted(name: str = name, make: Any = make) -> Iterator[Transaction]:
             begun.append(name)
-            with make() as connection:
-                yield connection
+            with make() as transaction:
+                yield transaction
 
         monkeypatch.setattr(ledger.store, name, counted)
     return begun
@@ -152,9 +151,9 @@ def test_opening_after_a_deletion(ledger: Ledger) -> None:
     """What was deleted meanwhile is not sent along, though the thread ends where it did."""
     old = ask(ledger, thread="main", cell_id="c1")
     kept = ask(ledger, thread="main", cell_id="c2")
-    with ledger.store.writing() as connection:
+    with ledger.store.writing() as transaction:
         long_ago = datetime.now(UTC) - timedelta(days=9)
-        connection.execute(update(turns).where(turns.c.id == old).values(started_utc=long_ago))
+        transaction.update("turns", old, {"started_utc": long_ago})
     turn = question(thread="main", cell_id="c3", prompt=Message.of_text("user", "And now?"))
     history = ledger.outlook(turn).history
     Deletion(ledger).before(NOTEBOOK, datetime.now(UTC) - timedelta(days=1))
@@ -169,9 +168,9 @@ def test_opening_where_the_turn_before_was_deleted(ledger: Ledger) -> None:
     """A question that replaces another follows no turn that is gone."""
     old = ask(ledger, thread="main", cell_id="c1")
     ask(ledger, thread="main", cell_id="c2")
-    with ledger.store.writing() as connection:
+    with ledger.store.writing() as transaction:
         long_ago = datetime.now(UTC) - timedelta(days=9)
-        connection.execute(update(turns).where(turns.c.id == old).values(started_utc=long_ago))
+        transaction.update("turns", old, {"started_utc": long_ago})
     turn = question(thread="main", cell_id="c2", history="none")
     history = ledger.outlook(turn).history
     Deletion(ledger).before(NOTEBOOK, datetime.now(UTC) - timedelta(days=1))

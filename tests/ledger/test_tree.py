@@ -89,7 +89,7 @@ def test_a_conversation_goes_on(ledger: Ledger) -> None:
 def test_a_parent_that_is_not_there(ledger: Ledger) -> None:
     """No message is stored after one that this ledger does not hold."""
     with (
-        ledger.store.writing() as connection,
+        ledger.store.writing() as transaction,
         pytest.raises(StoreError, match="does not hold the message 777777777777"),
     ):
-        keep_message(connection, "7" * 64, Message.of_text("user", "Hm?"))
+        keep_message(transaction, "7" * 64, Message.of_text("user", "Hm?"))
