@@ -19,7 +19,7 @@ from or_magic.settings.parameters import PARAMETER_BY_PLAIN_NAME, UNSET_WORD
 from or_magic.settings.value_types import Text, ValueType
 
 
-class SettingTrait(TraitType[Any, Any]):
+class SettingValue(TraitType[Any, Any]):
     """A trait that takes what a value type takes; "" and None for "not set"."""
 
     def __init__(self, type: ValueType, help: str) -> None:
@@ -53,10 +53,10 @@ def declare_settings(configurable: Any) -> None:
     if has_settings(configurable):
         return
     traits = {
-        "model": SettingTrait(Text("MODEL"), "Model to ask; empty for OR_MAGIC_MODEL or openrouter/auto"),
-        "base_url": SettingTrait(Text("URL"), "Address to ask; empty for OPENROUTER_BASE_URL or openrouter.ai"),
-        **{option.name: SettingTrait(option.type, option.help) for option in OPTIONS},
-        **{name: SettingTrait(parameter.type, parameter.help) for name, parameter in PARAMETER_BY_PLAIN_NAME.items()},
+        "model": SettingValue(Text("MODEL"), "Model to ask; empty for OR_MAGIC_MODEL or openrouter/auto"),
+        "base_url": SettingValue(Text("URL"), "Address to ask; empty for OPENROUTER_BASE_URL or openrouter.ai"),
+        **{option.name: SettingValue(option.type, option.help) for option in OPTIONS},
+        **{name: SettingValue(parameter.type, parameter.help) for name, parameter in PARAMETER_BY_PLAIN_NAME.items()},
     }
     for name, trait in traits.items():
         setattr(configurable, name, trait)
@@ -65,6 +65,6 @@ def declare_settings(configurable: Any) -> None:
 
 def config_values(configurable: Configurable) -> dict[str, Any]:
     """What is set in ``%config`` now, by name with underscores for dots."""
-    traits = (name for name, trait in type(configurable).__dict__.items() if isinstance(trait, SettingTrait))
+    traits = (name for name, trait in type(configurable).__dict__.items() if isinstance(trait, SettingValue))
     values = {name: getattr(configurable, name) for name in traits}
     return {name: value for name, value in values.items() if not is_unset(value)}

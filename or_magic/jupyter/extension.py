@@ -31,6 +31,8 @@ NEEDED_FOR_AN_ANSWER = (
     "or_magic.catalog.source",
     "or_magic.ledger.catalog_cache",
     "or_magic.ledger.threads",
+    "or_magic.jupyter.views",
+    "or_magic.terminal",
 )
 
 

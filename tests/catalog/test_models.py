@@ -50,9 +50,9 @@ def session_at(tmp_path: Path) -> Iterator[Make]:
 
 def grow_old(session: Session, hours: float) -> None:
     """Makes the copy in memory so much older."""
-    copies = session.models._copies
-    for service, copy in copies.items():
-        copies[service] = replace(copy, fetched_utc=copy.fetched_utc - timedelta(hours=hours))
+    models = session.models
+    assert models._copy is not None
+    models._copy = replace(models._copy, fetched_utc=models._copy.fetched_utc - timedelta(hours=hours))
 
 
 def age(session: Session, hours: float, *ids: str) -> None:
@@ -112,7 +112,8 @@ def test_a_refresh_is_as_old_as_it_is(session_at: Make) -> None:
         while session.models.catalog().find("new/one") is None:
             time.sleep(0.02)
 
-    assert session.models._copies[session.service].fetched_utc == kept.fetched_utc
+    assert session.models._copy is not None
+    assert session.models._copy.fetched_utc == kept.fetched_utc
 
 
 def test_a_newer_copy_of_another_kernel_is_used(session_at: Make) -> None:

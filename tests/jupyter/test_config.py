@@ -110,8 +110,10 @@ def test_it_is_listed_with_its_help(shell: InteractiveShell, capsys: pytest.Capt
     shell.run_line_magic("config", "OpenRouterMagics")
     told = capsys.readouterr().out
 
-    assert "OpenRouterMagics.temperature=<Value>\n    how freely words are chosen (0..2)\n    Current: 0.2" in told
-    assert "OpenRouterMagics.plain_http=<Value>" in told
+    assert (
+        "OpenRouterMagics.temperature=<SettingValue>\n    how freely words are chosen (0..2)\n    Current: 0.2" in told
+    )
+    assert "OpenRouterMagics.plain_http=<SettingValue>" in told
     assert shell.run_line_magic("config", "OpenRouterMagics.temperature") == 0.2
 
 

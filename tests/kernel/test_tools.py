@@ -358,7 +358,7 @@ MISTYPED = {
     "--tools \"'area'\"": ("CommandError: ", "'area' is no tool: give the function itself"),
     "--tools": ("CommandError: --tools wants a value",),
     "--tools --yes": ("CommandError: --tools wants a value",),
-    "--tools area --max-steps 0": ("CommandError: --max-steps is '0'; it wants a number from 1",),
+    "--tools area --max-steps 0": ("CommandError: --max-steps is '0'; it wants a whole number from 1",),
     "--tools bare": ("CommandError: bare: the parameter width has no type hint", "def bare(width: str)"),
     "--tools area()": ("CommandError: 'nine' is no tool",),
     "--tools web_search": ("CommandError: --tools: web_search is the service's own: --tools openrouter:web_search.",),
