@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -108,6 +109,31 @@ class End:
     reason: str = "stopped by the user"
 
 
+class _Gate:
+    """Before what must not be undone: it is passed or closed, whichever comes first."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._is_passed = self._is_closed = False
+
+    def enter(self) -> None:
+        """Passes it; raises `_ClosedError` where it is closed."""
+        with self._lock:
+            if self._is_closed:
+                raise _ClosedError
+            self._is_passed = True
+
+    def close(self) -> bool:
+        """Closes it; whether it was passed before."""
+        with self._lock:
+            self._is_closed = True
+            return self._is_passed
+
+
+class _ClosedError(Exception):
+    """Who asked has gone before anything was written down."""
+
+
 class Payment:
     """One paid request: ``async with Payment(...) as payment: await payment.send(...)``.
 
@@ -115,7 +141,7 @@ class Payment:
 
     Args:
         question: what is asked.
-        draft: what is sent for it.
+        compose: gives what is sent for it; called in a worker thread, the one that writes the turn down.
         answer: takes what arrives.
         services: the ledger and the catalog.
         end: how it is recorded where it is cancelled.
@@ -123,17 +149,19 @@ class Payment:
         is_in_background: whether nobody waits for it, so that its failure is told in its notes.
 
     Attributes:
+        draft: what is sent.
         opened: its turn in the ledger.
         settled: the sums after it; None where they are not wanted, or could not be read.
         trouble: why the end could not be recorded; None where it was.
     """
 
+    draft: Draft
     opened: Opened
 
     def __init__(
         self,
         question: Question,
-        draft: Draft,
+        compose: Callable[[], Draft],
         answer: Answer,
         services: Services,
         *,
@@ -144,7 +172,7 @@ class Payment:
         self.answer = answer
         self.settled: Settled | None = None
         self.trouble: StoreError | None = None
-        self._question, self._draft, self._services, self._end = question, draft, services, end
+        self._question, self._compose, self._services, self._end = question, compose, services, end
         self._wants_sums, self._is_in_background = wants_sums, is_in_background
         self._ledger = services.ledger
         self._budgets = budget_check(services, question.settings, question.max_cost)
@@ -153,55 +181,79 @@ class Payment:
         self._was_sent = False
 
     async def __aenter__(self) -> Payment:
-        """Reserves.
+        """Composes and reserves.
 
         Raises:
+            CommandError: the model does not take what is in the question, or it is too long.
             MissingKeyError: there is no key for the address that is set.
             BudgetError: it may cost more than a budget has left.
             StoreError: it cannot be written. Nothing was sent.
         """
-        draft = self._draft
-        if draft.kept is not None:
-            turn = structs.replace(draft.turn, replayed_from=draft.kept.id)
-        else:
-            self._client, turn = client_of(self._question.settings), draft.turn
-        limits = (*draft.limits, *self._budgets.own_limits)
-        if draft.kept is not None or self._question.is_over_budget or not limits:
-            self.opened = await self._open(lambda: self._ledger.open_turn(turn, draft.history))
-        else:
-            self.opened = await self._open_within(turn, limits)
+        opened = await self._written(self._compose_and_open)
+        self.opened = opened if opened is not None else await self._open_within()
         return self
 
-    async def _open_within(self, turn: NewTurn, limits: tuple[Limit, ...]) -> Opened:
+    def _compose_and_open(self, gate: _Gate) -> Opened | None:
+        """In one go, which saves a change of threads; None where a limit is to be looked at first."""
+        self.draft = draft = self._compose()
+        turn = draft.turn
+        if draft.kept is not None:
+            turn = structs.replace(turn, replayed_from=draft.kept.id)
+        else:
+            self._client = client_of(self._question.settings)
+            if self._limits and not self._question.is_over_budget:
+                return None
+        gate.enter()
+        return self._ledger.open_turn(turn, draft.history)
+
+    async def _open_within(self) -> Opened:
         """Reserves within limits, and waits a little for what questions under way hold back."""
         give_up_at = asyncio.get_running_loop().time() + float(self._question.settings.options["budget_wait"])
-        messages = (*self._draft.sent.messages, *self._question.prefill)
         while True:
             try:
-                thread_id = self._draft.history.thread_id
-                allowed = await asyncio.to_thread(self._budgets.allow_within, turn, messages, thread_id, limits)
-                reserved = structs.replace(turn, worst_pico_usd=allowed.worst_pico_usd, limits=limits)
-                opened = await self._open(functools.partial(self._ledger.open_turn, reserved, self._draft.history))
+                return await self._written(self._allow_and_open)
             except BudgetError as error:
                 if not error.may_be_free_later or asyncio.get_running_loop().time() > give_up_at:
                     raise
-                await asyncio.sleep(_LOOK_AGAIN_S)
-                continue
-            self._body = allowed.body
-            self.answer.notes += (allowed.note,) if allowed.note else ()
-            return opened
+            await asyncio.sleep(_LOOK_AGAIN_S)
 
-    async def _open(self, write: Callable[[], Opened]) -> Opened:
-        """Writes the turn down; a cancellation in this moment leaves no turn that is under way for ever."""
-        writing = asyncio.ensure_future(asyncio.to_thread(write))
+    def _allow_and_open(self, gate: _Gate) -> Opened:
+        draft, limits = self.draft, self._limits
+        messages = (*draft.sent.messages, *self._question.prefill)
+        allowed = self._budgets.allow_within(draft.turn, messages, draft.history.thread_id, limits)
+        turn = structs.replace(draft.turn, worst_pico_usd=allowed.worst_pico_usd, limits=limits)
+        gate.enter()
+        opened = self._ledger.open_turn(turn, draft.history)
+        self._body = allowed.body
+        self.answer.notes += (allowed.note,) if allowed.note else ()
+        return opened
+
+    @property
+    def _limits(self) -> tuple[Limit, ...]:
+        return (*self.draft.limits, *self._budgets.own_limits)
+
+    async def _written(self, write: Callable[[_Gate], T]) -> T:
+        """What a function gives that writes the turn down behind its gate, in a worker thread.
+
+        A cancellation before the gate leaves nothing; one behind it no turn that is under way for ever.
+        """
+        gate = _Gate()
+        writing = asyncio.ensure_future(asyncio.to_thread(write, gate))
         try:
             return await asyncio.shield(writing)
         except asyncio.CancelledError:
-            with contextlib.suppress(OrMagicError):
-                unpaid = Progress(usage=Usage(cost_pico_usd=0))
-                opened = await writing
-                await asyncio.to_thread(self._ledger.finish_turn, opened.id, unpaid, self._end.ending, self._end.reason)
+            if gate.close():
+                with contextlib.suppress(OrMagicError):
+                    opened = await writing
+                    assert isinstance(opened, Opened)
+                    await asyncio.to_thread(self._finish_unsent, opened)
+            else:
+                writing.add_done_callback(lambda done: done.cancelled() or done.exception())
             raise
+
+    def _finish_unsent(self, opened: Opened) -> None:
+        unpaid = Progress(usage=Usage(cost_pico_usd=0))
+        self._ledger.finish_turn(opened.id, unpaid, self._end.ending, self._end.reason)
 
     async def send(self, request: ChatRequest, take: Callable[[Event], None]) -> None:
         """Sends, and hands each event to the answer and to `take` until the answer has ended.
@@ -262,7 +314,7 @@ class Payment:
             if isinstance(error, ModelNotFoundError):
                 self._services.models.with_nearest(error, answer.model_asked)
             ending, reason = "failed", str(error)
-        if not self._was_sent and self._draft.kept is None:
+        if not self._was_sent and self.draft.kept is None:
             answer.absorb(UsageReported(Usage(cost_pico_usd=0)))
         elif error is not None:
             self._price_broken(error)
@@ -285,21 +337,20 @@ class Payment:
         if answer.cost is not None or id is None or not (answer.text or answer.reasoning):
             return
         if (model := self._services.models.cached(id)) is not None:
-            ratio = bytes_per_token(self._ledger, self._draft.turn.service, answer.model_asked, model.tokenizer)
+            ratio = bytes_per_token(self._ledger, self.draft.turn.service, answer.model_asked, model.tokenizer)
             tokens = answer_tokens(answer, ratio)
-            answer.estimated_pico_usd = cost_of_tokens(model, self._draft.sent.tokens, tokens)
+            answer.estimated_pico_usd = cost_of_tokens(model, self.draft.sent.tokens, tokens)
 
     def _find_what_paid(self) -> None:
         """A kept answer of the service costs nothing, unless a broken attempt of this very question made it."""
         source, spending = self.answer.cache_source_id, Spending(self._ledger)
-        if source and self.answer.may_be_billed_twice and not spending.is_known(self._draft.turn.service, source):
+        if source and self.answer.may_be_billed_twice and not spending.is_known(self.draft.turn.service, source):
             self.answer.take_over()
 
     def _record(self, ending: Ending, reason: str | None) -> None:
-        limits = (*self._draft.limits, *self._budgets.own_limits)
         progress = Progress.of(self.answer)
         if self._wants_sums:
-            self.settled = self._ledger.finish_turn(self.opened.id, progress, ending, reason, limits=limits)
+            self.settled = self._ledger.finish_turn(self.opened.id, progress, ending, reason, limits=self._limits)
         else:
             self._ledger.finish_turn(self.opened.id, progress, ending, reason)
 
@@ -330,7 +381,7 @@ class Payment:
         Raises:
             StoreError: the ledger cannot be read.
         """
-        turn = self._draft.turn
+        turn = self.draft.turn
         spent = self._ledger.spent(turn.budget_scope, turn.service)
         return Settled(spent, self._budgets.states(turn, self.opened.thread_id))
 

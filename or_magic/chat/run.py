@@ -1,8 +1,8 @@
 """From a question to a recorded answer: compose, reserve, send, settle; then the next step, until there is none.
 
-Two halves. `compose` and `run_turn` are coroutines of values and services for the background loop: a thousand of them
-can be under way there at once. `Run` is what a cell does: in the thread that asked it follows one turn after the other,
-shows what arrives, and carries out what the model calls, because a user's functions and screen belong to that thread.
+Two halves. `run_turn` is a coroutine of values and services for the background loop: a thousand of them can be under
+way there at once. `Run` is what a cell does: in the thread that asked it follows one turn after the other, shows what
+arrives, and carries out what the model calls, because a user's functions and screen belong to that thread.
 
 Each step is a turn of its own in the ledger, whose prompt is what the tools gave: so each reserves under the budgets,
 has its own exact cost, and is on disk when the next one begins.
@@ -119,19 +119,17 @@ class StopSignal:
             task.cancel()
 
 
-async def compose(question: Question, services: RunServices) -> Draft:
+def compose(question: Question, services: RunServices, when: str) -> Draft:
     """What is sent for a question: its messages with the earlier turns, or a kept answer instead. Changes nothing.
+
+    Args:
+        when: when a kept answer may stand for it, see `Replayer.choose`.
 
     Raises:
         CommandError: the model does not take what is in it.
         ContextLengthError: it is too long for the model.
         StoreError: the ledger cannot be read.
     """
-    when = services.replayer.choose(question)
-    return await asyncio.to_thread(_compose, question, services, when)
-
-
-def _compose(question: Question, services: RunServices, when: str) -> Draft:
     turn = question.turn(services.run)
     outlook = services.ledger.outlook(turn)
     sent, note = messages_of(question, outlook.history, services.models)
@@ -173,10 +171,10 @@ async def run_turn(
     outcome = Outcome(answer)
 
     async def work() -> None:
-        draft = await compose(question, services)
+        when = services.replayer.choose(question)
         payment = Payment(
             question,
-            draft,
+            lambda: compose(question, services, when),
             answer,
             services,
             end=stop.end,
@@ -185,7 +183,7 @@ async def run_turn(
         )
         async with payment:
             outcome.payment = payment
-            draft = await _placed(question, draft, payment, services)
+            draft = await _placed(question, payment, services)
             on_open(outcome)
             if question.begun:
                 begun = TextDelta(question.begun)
@@ -223,12 +221,13 @@ def _new_answer(question: Question) -> Answer:
     return answer
 
 
-async def _placed(question: Question, draft: Draft, payment: Payment, services: RunServices) -> Draft:
+async def _placed(question: Question, payment: Payment, services: RunServices) -> Draft:
     """The draft as it stands in the ledger now: another question may have come between looking and writing."""
-    answer, opened = payment.answer, payment.opened
+    answer, opened, draft = payment.answer, payment.opened, payment.draft
     if opened.history_slice is not draft.history:
         sent, note = await asyncio.to_thread(messages_of, question, opened.history_slice, services.models)
         draft = replace(draft, sent=sent, history=opened.history_slice, notes=(note,) if note else ())
+        payment.draft = draft
     answer.notes += draft.notes
     answer.turn_id, answer.thread_id, answer.history = opened.id, opened.thread_id, draft.sent.history
     if question.is_watched and (note := goes_on(draft.history, services.run)):
