@@ -66,6 +66,9 @@ def _wait_within(loop: asyncio.AbstractEventLoop, awaitable: Awaitable[T]) -> T:
                 with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError, Exception):
                     loop.run_until_complete(task)
             raise
+        finally:
+            if task.done() and not task.cancelled():
+                task.exception()  # a SystemExit leaves the loop on its own, and would be reported as never retrieved
 
 
 @contextlib.contextmanager

@@ -531,23 +531,31 @@ class Run:
         try:
             self.job.begin(turn)
             opened = turn.opened()
-        except KeyboardInterrupt:
-            turn.stop()
-            opened = turn.outcome() if turn.outcome().payment is not None else None
-        if opened is None:
-            error = turn.outcome().error
-            assert error is not None
-            raise error
-        self.job.take(opened.answer)
-        self._services.note_opened(opened.answer, question)
-        try:
+            if opened is None:
+                raise turn.outcome().error or Stopped(_NOTHING_SENT)
+            self._take(opened.answer, question)
             is_live = bool(question.settings.options["live"])
             view = self._screen.open_view(opened.answer, in_background=self.job.is_in_background, is_live=is_live)
+        except Stopped:
+            raise
+        except KeyboardInterrupt:
+            turn.stop()
+            outcome = turn.outcome()
+            if outcome.payment is not None:
+                self._take(outcome.answer, question)
+                raise Stopped(stopped_line(outcome.answer)) from None
+            raise Stopped(_NOTHING_SENT) from None
         except BaseException:
             turn.stop("failed", "it could not be shown")
             turn.outcome()
             raise
         return turn, view
+
+    def _take(self, answer: Answer, question: Question) -> None:
+        """A turn is in the ledger: its answer is the newest one."""
+        if not self.job.has_begun or self.job.newest is not answer:
+            self.job.take(answer)
+            self._services.note_opened(answer, question)
 
     def _follow(self, turn: RunningTurn, view: View) -> Answer:
         """Shows what arrives to its end, and leaves it finished on the screen.

@@ -419,8 +419,10 @@ class Session:
             first = run.begin()
             if not job.is_in_background:
                 return run.follow() if has_steps else run.follow_one()
-        except BaseException:
+        except BaseException as error:
             job.is_in_background = False
+            if isinstance(error, KeyboardInterrupt):
+                job.stop()  # wherever it fell: what is under way would go on, and be billed
             raise
         finally:
             if not job.is_in_background:

@@ -84,9 +84,7 @@ class OpenRouterMagics(Magics):
 
         asked = cells.cell_line(self.context, line)
         if asked.wants_help:
-            from or_magic.commands.registry import help_text
-
-            return print(help_text())
+            return print(_help())
         if not cell.strip() and not any(asked.values.get(name) for name in ("prompt", "image", "file")):
             raise CommandError("The cell is empty: the prompt stands below the first line.")
         cells.ask(self.context, cell.removesuffix("\n"), asked, first_line=2)
@@ -101,6 +99,9 @@ class OpenRouterMagics(Magics):
         self.shell.events.unregister("post_run_cell", self.warm_up)
         if not self.is_used:
             threading.Thread(target=import_for_an_answer, name="or_magic imports", daemon=True).start()
+
+    # What ``%openrouter?`` shows: IPython asks the object for it before it looks at the docstring.
+    openrouter.__dict__["getdoc"] = lambda: _help()
 
     def note_failure(self, result: ExecutionResult) -> None:
         """Remembers a cell that failed, for ``%openrouter fix``; IPython's event ``post_run_cell``."""
@@ -159,6 +160,12 @@ class OpenRouterMagics(Magics):
         from or_magic.jupyter.config import config_values
 
         return config_values(self)
+
+
+def _help() -> str:
+    from or_magic.commands.registry import help_text
+
+    return help_text()
 
 
 def new_panel(context: JupyterContext) -> object:

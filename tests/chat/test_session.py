@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from or_magic.answer import Answer
+from or_magic.chat.host import ScriptHost, View
 from or_magic.chat.session import Session
 from or_magic.errors import (
     AuthenticationError,
@@ -15,12 +17,14 @@ from or_magic.errors import (
     ModelNotFoundError,
     NotReachableError,
     ServiceError,
+    Stopped,
     StoreError,
     TruncatedError,
 )
 from or_magic.ledger.audit import verify
 from or_magic.sandbox import Sandbox
 from or_magic.settings.layers import Settings
+from or_magic.types import Event
 
 
 @pytest.fixture
@@ -132,3 +136,36 @@ def test_the_id_comes_before_the_first_word(session: Session, sandbox: Sandbox) 
 
     assert session.last is not None
     assert (session.last.text, session.last.id[:4]) == ("", "gen-")
+
+
+class Interrupting(ScriptHost):
+    """A front whose user interrupts at the moment at which the answer's place is made, or when it is finished."""
+
+    def __init__(self, when: str) -> None:
+        super().__init__()
+        self._when = when
+
+    def open_view(self, answer: Answer, *, in_background: bool = False, is_live: bool = True) -> View:
+        if self._when == "opening":
+            raise KeyboardInterrupt
+        view = super().open_view(answer, in_background=in_background, is_live=is_live)
+        view.show = self._show  # type: ignore[method-assign]  # the one moment that is of interest
+        return view
+
+    def _show(self, event: Event) -> None:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("when", ["opening", "showing"])
+def test_an_interrupt_stops_wherever_it_falls(environment: dict[str, str], sandbox: Sandbox, when: str) -> None:
+    """Before anything of an answer is shown, or with its first word: it is stopped, recorded so, and nothing goes on."""
+    session = Session(Interrupting(when), Settings(environment))
+
+    with pytest.raises(Stopped):
+        session.ask("one two three four five six seven eight nine ten", model="sandbox/slow")
+
+    (turn,) = session.ledger.turns()
+    assert (turn.state, turn.error) == ("stopped", "stopped by the user")
+    assert session.jobs() == []
+    assert all(request.ending != "complete" for request in sandbox.requests if request.path.endswith("/completions"))
+    session.close()
