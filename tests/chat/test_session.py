@@ -158,7 +158,7 @@ class Interrupting(ScriptHost):
 
 @pytest.mark.parametrize("when", ["opening", "showing"])
 def test_an_interrupt_stops_wherever_it_falls(environment: dict[str, str], sandbox: Sandbox, when: str) -> None:
-    """Before anything of an answer is shown, or with its first word: it is stopped, recorded so, and nothing goes on."""
+    """Before anything of an answer is shown, or with its first word: it is stopped, and recorded so."""
     session = Session(Interrupting(when), Settings(environment))
 
     with pytest.raises(Stopped):
