@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
+@functools.lru_cache(maxsize=64)
 def origin_of(url: str) -> str:
     """Scheme, host and port: ``https://openrouter.ai`` of ``https://openrouter.ai/api/v1``. Names a service."""
     parts = urlsplit(url)

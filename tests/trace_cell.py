@@ -156,7 +156,7 @@ def print_trace(title: str, trace: Trace, done: counting.Counts) -> None:
     print(f"  crossings {len(crossings):>5}  goal <= {GOAL_CROSSINGS}; {len(trace.crossings)} in all threads")
     print(f"            {_told(Counter(f'{caller.room} -> {called.room}' for caller, called in crossings))}")
     print("and until its end")
-    print(f"  transactions {done.transactions:>2}  goal <= {GOAL_TRANSACTIONS} for a second cell")
+    print(f"  transactions {done.transactions:>2}  goal <= {GOAL_TRANSACTIONS} for a cell of a kernel in use")
     print(f"  stats     {done.stats:>5}  goal {GOAL_STATS}; the settings file, opened {done.openings} times\n")
 
 
@@ -177,7 +177,11 @@ def _told(counted: Counter[str]) -> str:
 
 
 def main() -> None:
-    """Prints the way of the first cell of a process and that of the second, which finds all imported and connected."""
+    """Prints the way of three cells of a process.
+
+    The second finds all imported and connected, but learns what the catalog says of its model, which the first has
+    sent for; the third is what a cell of a kernel in use is.
+    """
     with tempfile.TemporaryDirectory() as folder, _sandbox() as sandbox:
         assert sandbox.stdout is not None
         for name in [name for name in os.environ if name.startswith(("OPENROUTER_", "OR_MAGIC_"))]:
@@ -191,13 +195,13 @@ def main() -> None:
         }
         Path(folder, "settings.toml").write_text("temperature = 0.2\n", encoding="utf-8")
         try:
-            trace_two_cells(counting.begin(os.environ["OR_MAGIC_SETTINGS"]))
+            trace_cells(counting.begin(os.environ["OR_MAGIC_SETTINGS"]))
         finally:
             sandbox.terminate()
 
 
-def trace_two_cells(counts: counting.Counts) -> None:
-    """Asks twice in one shell, and prints."""
+def trace_cells(counts: counting.Counts) -> None:
+    """Asks three times in one shell, and prints."""
     from IPython.core.interactiveshell import InteractiveShell
     from traitlets.config import Config
 
@@ -208,7 +212,7 @@ def trace_two_cells(counts: counting.Counts) -> None:
     shell = InteractiveShell.instance(config=Config(HistoryManager={"enabled": False}))  # a SQLite file as well
     shell.run_line_magic("load_ext", "or_magic")
     traced = []
-    for title in ("first cell", "second cell"):
+    for title in ("first cell", "second cell", "third cell"):
         before = counts.copy()
         with contextlib.redirect_stdout(io.StringIO()):
             trace = tracer.cell(shell, f"The question of the {title}.")

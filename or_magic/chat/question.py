@@ -20,7 +20,7 @@ from or_magic.ledger.records import HistorySlice, NewTurn, Replay, Turn, TurnId,
 from or_magic.money import format_usd
 from or_magic.prompt.answer_formats import ANY_FORMAT, AnswerFormat
 from or_magic.settings.layers import ACCOUNT_MODEL, DEFAULT_MODEL, ChosenValue, ResolvedSettings
-from or_magic.settings.parameters import PARAMETER_BY_NAME, PARAMETERS
+from or_magic.settings.parameters import PARAMETER_BY_NAME, unsupported_flags
 from or_magic.settings.request_fields import OLD_NAMES, Composed, compose, private_names
 from or_magic.text import nearest
 from or_magic.types import ImagePart, Message, Part, TextPart, ToolResultPart, ToolRun
@@ -362,10 +362,10 @@ def _unsupported(model: Model | None, values: Mapping[str, ChosenValue], compose
     """A note on the parameters that the model does not list, so that they may have no effect."""
     if model is None or model.is_router or not model.supported_parameters:
         return []
-    ignored = [p for p in PARAMETERS if p.name in values and p.ability and p.ability not in model.supported_parameters]
+    ignored = unsupported_flags(values, model.supported_parameters)
     if not ignored:
         return []
-    flags = ", ".join(parameter.long_flag for parameter in ignored)
+    flags = ", ".join(ignored)
     if composed.body.get("provider", {}).get("require_parameters"):
         raise CommandError(
             f"{model.id} does not hear {flags}, and provider.require_parameters asks for it. Nothing was sent: leave "

@@ -70,6 +70,7 @@ class Session:
         self.approved: set[object] = set()
         self.watchers: list[Callable[[], object]] = []
         self._ledgers: dict[str | None, Ledger] = {}
+        self._threads: dict[Ledger, Threads] = {}
         self._opening = threading.Lock()
         self._jobs: list[Job] = []  # those under way
         self._models: dict[str, CatalogSource] = {}  # by service
@@ -102,7 +103,9 @@ class Session:
         Raises:
             StoreError: it cannot be opened.
         """
-        location = self.settings.store()
+        return self._ledger_at(self.settings.store())
+
+    def _ledger_at(self, location: str | None) -> Ledger:
         with self._opening:
             if location not in self._ledgers:
                 from or_magic.ledger.store import Ledger
@@ -118,9 +121,14 @@ class Session:
         Raises:
             StoreError: the ledger cannot be opened.
         """
-        from or_magic.ledger.threads import Threads
+        return self._threads_of(self.ledger)
 
-        return Threads(self.ledger)
+    def _threads_of(self, ledger: Ledger) -> Threads:
+        if ledger not in self._threads:
+            from or_magic.ledger.threads import Threads
+
+            self._threads[ledger] = Threads(ledger)
+        return self._threads[ledger]
 
     def spent(self) -> SpentTotal:
         """What this notebook has spent so far at the service that is set now."""
@@ -265,7 +273,7 @@ class Session:
         settings, location = self.settings.resolve(model, parameters), self.host.where()
         which = history or cast("WhichHistory", settings.options["history"])
         models, number = self.models_of(settings), self._counter.next(location.request, location.ask_number)
-        name, of_thread = self._thread(location.notebook, thread, which)
+        name, of_thread = self._thread(settings, location.notebook, thread, which)
         if system is None:
             system = str(settings.options["system"]) if of_thread is None else of_thread
         question = make(
@@ -388,6 +396,7 @@ class Session:
         for ledger in self._ledgers.values():
             ledger.close()
         self._ledgers.clear()
+        self._threads.clear()
         atexit.unregister(self.close)
 
     def _run(
@@ -403,7 +412,7 @@ class Session:
 
         job, host = Job(), self.host
         services = RunServices(
-            self.ledger,
+            self._ledger_at(question.settings.store),
             self.models_of(question.settings),
             self.run,
             self.replayer,
@@ -438,12 +447,13 @@ class Session:
         run.follow_in_background(end)
         return first
 
-    def _thread(self, notebook: str, thread: str | None, which: WhichHistory) -> tuple[str | None, str | None]:
+    def _thread(
+        self, settings: ResolvedSettings, notebook: str, thread: str | None, which: WhichHistory
+    ) -> tuple[str | None, str | None]:
         """The thread that a question goes on, and the thread's system prompt; None for none."""
-        from or_magic.ledger.threads import thread_name
-
         if which != "none":
-            return self.threads.current(notebook, thread_name(thread) if thread is not None else None)
+            threads = self._threads_of(self._ledger_at(settings.store))
+            return threads.current(notebook, None if thread is None else _checked_name(thread))
         if thread is not None:
             raise CommandError(f"Without history it goes on no thread: leave out --thread {thread} or --no-history.")
         return None, None
@@ -459,6 +469,12 @@ class Session:
         from or_magic.chat.payment import client_of, settle_left
 
         settle_left(client_of(question.settings), self.ledger, question.settings.service, self.run)
+
+
+def _checked_name(thread: str) -> str:
+    from or_magic.ledger.threads import thread_name
+
+    return thread_name(thread)
 
 
 def _position(thread: str | None, history: WhichHistory, cell_id: str | None, number: int) -> TurnPosition:

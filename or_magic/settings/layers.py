@@ -153,6 +153,7 @@ class ResolvedSettings(msgspec.Struct, frozen=True):
         service: the origin of the address, under which money is counted and keys are kept.
         timeouts: the options that the client obeys, as it takes them.
         aliases: model ids by their short names.
+        store: where the ledger is; None for the user's data folder.
     """
 
     model: Setting
@@ -162,6 +163,7 @@ class ResolvedSettings(msgspec.Struct, frozen=True):
     service: str
     timeouts: Timeouts
     aliases: Mapping[str, str]
+    store: str | None
     _key: Setting | None
 
     def key(self) -> Setting:
@@ -269,6 +271,7 @@ class _Layers(msgspec.Struct, frozen=True):
             service=service,
             timeouts=timeouts_of(options),
             aliases=self.names_of(ALIASES),
+            store=self.environment.get("OR_MAGIC_STORE") or None,
             _key=self.key(service),
         )
 

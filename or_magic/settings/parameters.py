@@ -8,7 +8,7 @@ Names, ranges and places are those of openrouter.ai's API reference and its SDK 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any, Literal
 
@@ -323,3 +323,15 @@ PARAMETER_BY_NAME: Mapping[str, Parameter] = {parameter.name: parameter for para
 PARAMETER_BY_PLAIN_NAME: Mapping[str, Parameter] = {
     parameter.plain_name: PARAMETER_BY_NAME.get(parameter.plain_name, parameter) for parameter in PARAMETERS
 }
+
+
+def unsupported_flags(names: Collection[str], supported: Collection[str]) -> list[str]:
+    """The flags of the parameters among `names` that a model does not list, so that they may have no effect on it.
+
+    Args:
+        names: of parameters that are set.
+        supported: what the model lists.
+    """
+    known = (PARAMETER_BY_NAME[name] for name in names if name in PARAMETER_BY_NAME)
+    ignored = [parameter for parameter in known if parameter.ability and parameter.ability not in supported]
+    return [parameter.long_flag for parameter in sorted(ignored, key=PARAMETERS.index)]
