@@ -1,6 +1,6 @@
 """The functions of ``from or_magic import ...``: asking, the conversation and the catalog in Python.
 
-In Python the same: ``from or_magic import ask``. Every name is resolved at first use, so that the import is instant.
+What they need is imported when they are called, so that the import is instant.
 """
 
 from __future__ import annotations

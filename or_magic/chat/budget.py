@@ -16,7 +16,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING, Any
 
 from or_magic.catalog.model import Prices
-from or_magic.client.requests import ChatRequest, encode
+from or_magic.client.requests import ChatRequest, encode, encode_body
 from or_magic.errors import BudgetError, OrMagicError
 from or_magic.ledger.records import BudgetState, Limit, NewTurn
 from or_magic.ledger.store import Budgets, over_budget
@@ -241,6 +241,31 @@ class BudgetCheck:
             provider["max_price"] = worst.dearest.as_max_price | dict(provider.get("max_price") or {})
             body["provider"] = provider
         return AllowedRequest(body, cost, note)
+
+    def allow_document(
+        self, turn: NewTurn, body: Mapping[str, Any], thread_id: int | None, limits: tuple[Limit, ...]
+    ) -> AllowedRequest:
+        """What may be sent under these limits that is answered by no tokens, such as a request for embeddings.
+
+        Args:
+            body: what is sent; a token of it has at least one byte.
+
+        Raises:
+            BudgetError: nothing, or nobody knows what it would cost.
+        """
+        states = Budgets(self._ledger).states(turn.budget_scope, turn.service, thread_id, limits)
+        tightest = min(states, key=lambda each: each.rest)
+        offers = self._offers(turn.model_asked)[0] if turn.model_asked is not None else []
+        prices = dearest(offers, {"completion": 0}) if offers else None
+        if prices is None:
+            raise BudgetError(
+                f"Nobody can say before what {turn.model_asked or 'the model of the account'} will cost. --over-budget "
+                "asks all the same."
+            )
+        cost = WorstCase(len(encode_body(body)), prices, 0).pico_usd(0)
+        if cost > tightest.rest:
+            raise over_budget(tightest, cost)
+        return AllowedRequest(body, cost, "")
 
     def worst_case(
         self, model: str | None, body: Mapping[str, Any], messages: tuple[Message, ...], rest: int

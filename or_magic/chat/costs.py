@@ -23,6 +23,7 @@ GROUPS: dict[str, Callable[[PaidTurn], str]] = {
     "cell": lambda paid: paid.cell_id or "no cell",
     "notebook": lambda paid: paid.notebook,
     "service": lambda paid: paid.service,
+    "kind": lambda paid: paid.kind,
 }
 _COUNTS = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
 _MOST_ROWS = 12
@@ -59,11 +60,11 @@ class Costs:
         """One row a turn, the oldest first.
 
         Index ``turn`` (int64). Columns: ``asked`` (datetime64, UTC), ``notebook``, ``thread``, ``cell``, ``service``,
-        ``model``, ``state`` (str or None), ``prompt_tokens``, ``completion_tokens``, ``cached_tokens``,
-        ``reasoning_tokens`` (Int64), ``cost_usd`` (Decimal, exact; None where it is not known), ``cost_source``
-        (reported, reconciled or None), ``upstream_usd`` (Decimal; what the provider charges a key of your own there),
-        ``estimated_usd`` (Decimal; about what it cost, where the service did not tell), ``saved_usd`` (Decimal; what an
-        answer that was given again had cost when it was asked for).
+        ``model``, ``state``, ``kind`` (str or None; a question's kind is ``chat``), ``prompt_tokens``,
+        ``completion_tokens``, ``cached_tokens``, ``reasoning_tokens`` (Int64), ``cost_usd`` (Decimal, exact; None where
+        it is not known), ``cost_source`` (reported, reconciled or None), ``upstream_usd`` (Decimal; what the provider
+        charges a key of your own there), ``estimated_usd`` (Decimal; about what it cost, where the service did not
+        tell), ``saved_usd`` (Decimal; what an answer that was given again had cost when it was asked for).
         """
         import pandas as pd
 
@@ -76,6 +77,7 @@ class Costs:
             "service": [each.service for each in paid],
             "model": [each.model for each in paid],
             "state": [each.state for each in paid],
+            "kind": [each.kind for each in paid],
             **{name: pd.array([getattr(each, name) for each in paid], dtype="Int64") for name in _COUNTS},
             "cost_usd": [_usd(each.cost_pico_usd) for each in paid],
             "cost_source": [each.cost_source for each in paid],
@@ -88,7 +90,7 @@ class Costs:
         return pd.DataFrame(columns, index=pd.Index([each.turn_id for each in paid], name="turn", dtype="int64"))
 
     def by(self, group: str) -> pd.DataFrame:
-        """Sums by ``model``, ``day`` (UTC), ``thread``, ``cell``, ``notebook`` or ``service``; the dearest first.
+        """Sums by one of `GROUPS` (``model``, ``day`` in UTC, ``thread``, ``kind`` and others), the dearest first.
 
         Index: the group (days in order). Columns: ``answers`` (int64), the four token counts (Int64), ``cost_usd``
         (Decimal, exact), ``unknown`` (int64: answers whose cost is not known), ``estimated_usd`` (Decimal).

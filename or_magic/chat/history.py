@@ -73,7 +73,7 @@ def compose_messages(
     model: str | None,
     steps: tuple[Message, ...] = (),
 ) -> SentMessages:
-    """What is sent for a question that stands where `placed` says.
+    """What is sent for a question that stands where `history_slice` says.
 
     Args:
         steps: what came before the prompt of a question that stands alone.

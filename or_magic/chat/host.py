@@ -60,7 +60,7 @@ class FooterData:
     """What the footer says beside the answer's own cost.
 
     Attributes:
-        budget_scope_name: see `Place`; ``sandbox`` where the money is not real.
+        budget_scope_name: see `Location`; ``sandbox`` where the money is not real.
         spent_pico_usd: all that this budget scope has spent at this service, this answer included, in 1e-12 USD;
             None where the store cannot tell.
         unknown: how many of its answers have no known cost.

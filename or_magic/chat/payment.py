@@ -29,6 +29,7 @@ from or_magic.chat.history import SentMessages
 from or_magic.chat.question import Question, Services
 from or_magic.client import background
 from or_magic.client.account import Generation
+from or_magic.client.chunks import usage_of
 from or_magic.client.client import Client, Endpoint
 from or_magic.client.requests import ChatRequest
 from or_magic.errors import (
@@ -42,9 +43,10 @@ from or_magic.errors import (
 from or_magic.ledger.records import HistorySlice, Limit, NewTurn, Opened, Progress, Settled, Turn
 from or_magic.ledger.spending import Spending
 from or_magic.ledger.store import Ledger
+from or_magic.lenient_json import as_object, as_text
 from or_magic.money import amount, pico_usd
 from or_magic.settings.layers import ResolvedSettings
-from or_magic.types import Ending, Event, Failed, Usage, UsageReported
+from or_magic.types import Began, Ending, Event, Failed, Usage, UsageReported
 
 T = TypeVar("T")
 _CHECKPOINT_S = 0.9  # so that, with the writing, what was shown a second ago is on disk
@@ -86,6 +88,7 @@ class Draft:
         history: where it stands in its conversation.
         limits: the budgets in the ledger that it is under.
         kept: the turn whose answer is given again instead; None where it is sent.
+        document: the body of a request that is no question of a chat; None for a chat.
     """
 
     turn: NewTurn
@@ -94,6 +97,7 @@ class Draft:
     history: HistorySlice
     limits: tuple[Limit, ...]
     kept: Turn | None = None
+    document: Mapping[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -218,9 +222,12 @@ class Payment:
             await asyncio.sleep(_LOOK_AGAIN_S)
 
     def _allow_and_open(self, gate: _Gate) -> Opened:
-        draft, limits = self.draft, self._limits
-        messages = (*draft.sent.messages, *self._question.prefill)
-        allowed = self._budgets.allow_within(draft.turn, messages, draft.history.thread_id, limits)
+        draft, limits, thread_id = self.draft, self._limits, self.draft.history.thread_id
+        if draft.document is not None:
+            allowed = self._budgets.allow_document(draft.turn, draft.document, thread_id, limits)
+        else:
+            messages = (*draft.sent.messages, *self._question.prefill)
+            allowed = self._budgets.allow_within(draft.turn, messages, thread_id, limits)
         turn = structs.replace(draft.turn, worst_pico_usd=allowed.worst_pico_usd, limits=limits)
         gate.enter()
         opened = self._ledger.open_turn(turn, draft.history)
@@ -286,6 +293,26 @@ class Payment:
             checkpoints.cancel()
         if failures:
             raise failures[-1]
+
+    async def send_document(self, path: str) -> dict[str, Any]:
+        """Sends the draft's document, and returns what it is answered with; what that cost is in the answer.
+
+        Args:
+            path: below the base URL, such as ``/embeddings``.
+
+        Raises:
+            ServiceError: the service refused or failed.
+        """
+        assert self._client is not None
+        assert self.draft.document is not None
+        self.answer.mark_sent()
+        self._was_sent = True
+        headers = self._question.composed.headers
+        document = await self._client.post(path, self.draft.document, self.answer.absorb, headers=headers)
+        told = as_text(document.get("id")), as_text(document.get("model")), as_text(document.get("provider"))
+        self.answer.absorb(Began(*told))
+        self.answer.absorb(UsageReported(usage_of(as_object(document.get("usage")))))
+        return document
 
     async def _checkpoints(self, has_grown: asyncio.Event) -> None:
         while True:

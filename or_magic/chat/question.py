@@ -16,7 +16,7 @@ from or_magic.chat.host import Location
 from or_magic.chat.tools import NO_TOOLS, Tools
 from or_magic.content import Content
 from or_magic.errors import CommandError, OrMagicError
-from or_magic.ledger.records import HistorySlice, NewTurn, Replay, Turn, TurnId, WhichHistory
+from or_magic.ledger.records import CHAT, HistorySlice, NewTurn, Replay, Turn, TurnId, WhichHistory
 from or_magic.money import format_usd
 from or_magic.prompt.answer_formats import ANY_FORMAT, AnswerFormat
 from or_magic.settings.layers import ACCOUNT_MODEL, DEFAULT_MODEL, ChosenValue, ResolvedSettings
@@ -114,6 +114,7 @@ class Question:
         earlier: for a question that stands alone: the messages of the steps before it.
         steps, runs: the answers that called tools before it, and what was run for them.
         begun: the beginning of the answer that it is to go on from; "" for a new answer.
+        kind: what it asks for: a turn of a chat, or another thing that costs something.
     """
 
     prompt: Message
@@ -134,6 +135,7 @@ class Question:
     steps: tuple[Answer, ...] = ()
     runs: tuple[ToolRun, ...] = ()
     begun: str = ""
+    kind: str = CHAT
 
     def turn(self, run: str, location: Location | None = None) -> NewTurn:
         """The turn that this question would be in the ledger.
@@ -157,6 +159,7 @@ class Question:
             replaces=position.replaces,
             history=position.history,
             run=run,
+            kind=self.kind,
         )
 
     @property

@@ -14,27 +14,27 @@ import asyncio
 import contextvars
 import queue
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from msgspec import structs
 
 from or_magic.answer import Answer
-from or_magic.chat.history import check_length, goes_on
+from or_magic.chat.history import SentMessages, check_length, goes_on
 from or_magic.chat.host import FooterData, Host, ScriptHost, View
 from or_magic.chat.payment import Draft, End, Payment, record_unsent
 from or_magic.chat.question import Question, TurnPosition, messages_of, next_step, second_try
 from or_magic.chat.replay import Replayer, events_of
 from or_magic.chat.tools import INTERRUPTED, REFUSED, Runner, failed
 from or_magic.client import background
-from or_magic.client.requests import ChatRequest
+from or_magic.client.requests import ChatRequest, encode_body
 from or_magic.endpoint import LOOPBACK
 from or_magic.errors import OrMagicError, SchemaError, Stopped, ToolError
-from or_magic.ledger.records import Settled
+from or_magic.ledger.records import HistorySlice, Settled
 from or_magic.money import format_usd
-from or_magic.types import Ending, Event, ImagePart, TextDelta, ToolCall, ToolResultPart, ToolRun
+from or_magic.types import Ending, Event, History, ImagePart, TextDelta, ToolCall, ToolResultPart, ToolRun
 
 if TYPE_CHECKING:
     from or_magic.catalog.source import CatalogSource
@@ -199,17 +199,74 @@ async def run_turn(
             if drawn is not None:
                 await drawn()
 
-    task = asyncio.ensure_future(work())
+    return await _ended(work(), outcome, stop)
+
+
+async def _ended(work: Coroutine[Any, Any, None], outcome: Outcome, stop: StopSignal) -> Outcome:
+    """Waits for the end of a payment's work, which `stop` may cut short; why it failed is in the outcome."""
+    task = asyncio.ensure_future(work)
     stop.watch(task)
     try:
         await task
     except asyncio.CancelledError:
         if not stop.is_set:
             raise
-        outcome.error = Stopped(_NOTHING_SENT if outcome.payment is None else stopped_line(answer))
+        outcome.error = Stopped(_NOTHING_SENT if outcome.payment is None else stopped_line(outcome.answer))
     except Exception as error:  # whatever went wrong is raised in the thread that asked
         outcome.error = error
     return outcome
+
+
+def paid_document(question: Question, services: RunServices, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """What a request that costs something, and is no question of a chat, is answered with in one piece.
+
+    It reserves, is sent and settles as each payment, as a turn of the question's kind, and no budget is passed.
+
+    Args:
+        question: what its turn says of it.
+        path: below the base URL, such as ``/embeddings``.
+        body: what is sent.
+
+    Raises:
+        BudgetError: it may cost more than a budget has left, or nobody knows its price; nothing was sent.
+        CommandError: it is larger than the service takes; nothing was sent.
+        ServiceError: the service refused or failed.
+        StoreError: it could not be written down; nothing was sent. Or its end could not.
+        Stopped: the user interrupted; what it cost is asked for.
+    """
+    encode_body(body)  # what is too large fails before anything is reserved
+    stop, outcome = StopSignal(), Outcome(_new_answer(question))
+    answered: list[dict[str, Any]] = []
+
+    def draft() -> Draft:
+        turn = question.turn(services.run)
+        sent = SentMessages((question.prompt,), History(), 0, 0)
+        return Draft(turn, sent, (), HistorySlice(), services.ledger.outlook(turn).limits, document=body)
+
+    async def work() -> None:
+        payment = Payment(
+            question, draft, outcome.answer, services, end=stop.end, wants_sums=False, is_in_background=False
+        )
+        async with payment:
+            outcome.payment = payment
+            answered.append(await payment.send_document(path))
+
+    running = background.submit(_ended(work(), outcome, stop))
+    while not running.done():
+        try:
+            running.exception(timeout=0.1)
+        except KeyboardInterrupt:
+            stop.set()  # and wait until that is recorded
+        except TimeoutError:
+            continue
+    if outcome.payment is not None:
+        outcome.payment.ask_for_cost(services.tell_watchers)
+    services.tell_watchers()
+    trouble = outcome.payment.trouble if outcome.payment is not None else None
+    for failure in (trouble, outcome.error):
+        if failure is not None:
+            raise failure
+    return answered[0]
 
 
 def _new_answer(question: Question) -> Answer:

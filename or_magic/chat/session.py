@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # each costs time to import, which `%load_ext` must not
     from or_magic.chat.budget import BudgetCheck
     from or_magic.chat.question import Question, ToolSettings, TurnPosition
     from or_magic.chat.replay import Replayer
-    from or_magic.chat.run import Job
+    from or_magic.chat.run import Job, RunServices
     from or_magic.client.client import Client
     from or_magic.ledger.records import Replay, SpentTotal, TurnId, WhichHistory
     from or_magic.ledger.store import Ledger
@@ -356,6 +356,46 @@ class Session:
         question = replace(question, settings=settings, location=location, is_watched=self.host.is_watched())
         return rest_of(question, answer.text)
 
+    def paid_document(
+        self, path: str, body: Mapping[str, Any], *, kind: str, prompt: str, max_cost: int | None = None
+    ) -> dict[str, Any]:
+        """What a request that costs something, and is no question of a chat, is answered with in one piece.
+
+        Args:
+            path: below the base URL, such as ``/embeddings``.
+            body: what is sent; ``body["model"]`` names who is asked.
+            kind: of the turn in the ledger, such as ``"embeddings"``. It is no part of a conversation.
+            prompt: what the turn says was asked.
+            max_cost: what it may cost at most, in 1e-12 USD.
+
+        Raises:
+            BudgetError: it may cost more than a budget has left, or nobody knows its price; nothing was sent.
+            MissingKeyError: there is no key for the address that is set.
+            ServiceError: the service refused or failed.
+            StoreError: the ledger cannot be opened; nothing was sent.
+            Stopped: the user interrupted.
+        """
+        from or_magic.chat.question import Question
+        from or_magic.chat.run import paid_document
+        from or_magic.settings.request_fields import Composed
+        from or_magic.types import Message
+
+        settings, location = self.settings.resolve(), self.host.where()
+        number = self._counter.next(location.request, location.ask_number)
+        question = Question(
+            prompt=Message.of_text("user", prompt),
+            model_is_default=False,
+            composed=Composed(body.get("model"), {}, {}),
+            notes=(),
+            system=None,
+            position=_position(None, "none", location.cell_id, number),
+            location=location,
+            settings=settings,
+            max_cost=max_cost,
+            kind=kind,
+        )
+        return paid_document(self._attributed(question), self._services(settings), path, body)
+
     def jobs(self) -> list[Job]:
         """The questions that are under way in the background, the oldest first."""
         return [job for job in self._jobs if job.is_in_background and job.has_begun and not job.answer.done]
@@ -408,19 +448,9 @@ class Session:
         on_last: Callable[[Answer], object],
         has_steps: bool = True,
     ) -> Answer:
-        from or_magic.chat.run import Job, Run, RunServices
+        from or_magic.chat.run import Job, Run
 
-        job, host = Job(), self.host
-        services = RunServices(
-            self._ledger_at(question.settings.store),
-            self.models_of(question.settings),
-            self.run,
-            self.replayer,
-            self.approved,
-            self.next_position,
-            self.note_opened,
-            self.tell_watchers,
-        )
+        job, host, services = Job(), self.host, self._services(question.settings)
         job.is_in_background = in_background and (host if show else ScriptHost()).is_watched()
         run = Run(question, services, host, job, show=show)
         self._jobs.append(job)
@@ -446,6 +476,20 @@ class Session:
 
         run.follow_in_background(end)
         return first
+
+    def _services(self, settings: ResolvedSettings) -> RunServices:
+        from or_magic.chat.run import RunServices
+
+        return RunServices(
+            self._ledger_at(settings.store),
+            self.models_of(settings),
+            self.run,
+            self.replayer,
+            self.approved,
+            self.next_position,
+            self.note_opened,
+            self.tell_watchers,
+        )
 
     def _thread(
         self, settings: ResolvedSettings, notebook: str, thread: str | None, which: WhichHistory

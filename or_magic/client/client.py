@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from or_magic.client.http import Call, ConnectionTrouble, Reply, call, forget_connections
-from or_magic.client.requests import ChatRequest, encode
+from or_magic.client.requests import ChatRequest, encode, encode_body
 from or_magic.client.response import AnswerReader
 from or_magic.endpoint import Timeouts, origin_of
 from or_magic.errors import CreditsError, NotReachableError, ServiceError, TimedOutError, TruncatedError
@@ -178,6 +178,48 @@ class Client:
                 is_cached=request.headers.get(_CACHE_HEADER) == "true",
             )
 
+    async def post(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        take: Callable[[Event], None] = lambda _: None,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """The JSON object that ``POST path`` is answered with in one piece, its decimal numbers as `Decimal`.
+
+        It may cost: only a payment calls it (chat/payment.py).
+
+        Args:
+            body: what is sent.
+            take: told by `Waiting` when the request waits, or is made again because its failure may pass.
+            headers: those that are sent besides the key.
+
+        Raises:
+            ServiceError: or one of its kinds, as for `stream`.
+            CommandError: the body is larger than the service takes.
+        """
+        content, model = encode_body(body), body.get("model")
+
+        async def attempt() -> bytes:
+            try:
+                async with asyncio.timeout(self._timeouts.total_s):
+                    async with call(self._call("POST", path, content=content, more=headers)) as reply:
+                        if not 200 <= reply.status < 300:
+                            raise await self._refusal(reply, model)
+                        return await _whole(reply, _LARGEST_DOCUMENT)
+            except TimeoutError as error:
+                raise TimedOutError(
+                    f"{self.endpoint.origin} did not answer {path} within {self._timeouts.total_s:g} s. It may have "
+                    "been charged."
+                ) from error
+
+        async with _request_queue(os.getpid()).slot(
+            self._timeouts.max_in_flight, lambda busy: take(self._queued(busy))
+        ):
+            whole = await self._persist(attempt, take)
+        return self._document(whole, model)
+
     async def fetch(self, path: str, *, params: Mapping[str, str] | None = None, needs_key: bool = True) -> bytes:
         """The body of ``GET path`` below the base URL.
 
@@ -212,12 +254,14 @@ class Client:
         Raises:
             ServiceError: as for `fetch`; also where an error stands in place of what was asked for.
         """
-        body = await self.fetch(path, params=params, needs_key=needs_key)
+        return self._document(await self.fetch(path, params=params, needs_key=needs_key), None)
+
+    def _document(self, body: bytes, model: str | None) -> dict[str, Any]:
         document = parse_object(body)
-        if document.get("error") is not None and "data" not in document:
+        if document.get("error") is not None and document.keys().isdisjoint(("data", "choices")):
             from or_magic.client.refusals import error_from_body
 
-            raise error_from_body(200, body, service=self.endpoint.origin, model=None)
+            raise error_from_body(200, body, service=self.endpoint.origin, model=model)
         return document
 
     async def _persist(

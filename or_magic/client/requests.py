@@ -63,6 +63,15 @@ def encode(request: ChatRequest) -> bytes:
     body["stream"] = True
     if request.asks_for_usage:
         body["stream_options"] = {"include_usage": True}
+    return encode_body(body)
+
+
+def encode_body(body: Mapping[str, Any]) -> bytes:
+    """A JSON object as the body of a request.
+
+    Raises:
+        CommandError: it is larger than the service takes.
+    """
     # Half of a surrogate pair, which Python allows in a str and UTF-8 does not, becomes "?".
     encoded = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
     if len(encoded) > LARGEST_BODY:

@@ -26,6 +26,8 @@ from or_magic.prompt.template import evaluate, value_of
 from or_magic.text import strip_terminal
 from or_magic.types import TextPart
 
+_OF_A_QUESTION = ("model", "parameters", "thread", "history", "system", "answer_format", "tool_settings")
+
 
 def cell_line(context: NotebookContext, line: str) -> CellLine:
     """What stands on the first line of a cell, understood with the user's variables and aliases.
@@ -74,7 +76,8 @@ def ask_ready(
         content: what is asked, as it is sent.
         asked: the flags.
         answer_format: what the answer shall be.
-        options: arguments of `Session.ask` that win over the flags.
+        options: arguments of `Session.ask` that win over the flags; of those that `Session.question` knows too a dry
+            run hears.
     """
     session = context.session
     given: dict[str, Any] = {
@@ -86,7 +89,8 @@ def ask_ready(
         "answer_format": answer_format,
     } | options
     if asked.values.get("dry_run"):
-        print(strip_terminal(session.dry_run(content, **given)))
+        heard = {name: value for name, value in given.items() if name in _OF_A_QUESTION}
+        print(strip_terminal(session.dry_run(content, **heard)))
         return None
     before, output = session.last_of_caller, asked.values.get("output")
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from or_magic.ledger.records import Progress, State, TurnId
+from or_magic.ledger.records import CHAT, Progress, State, TurnId
 from or_magic.ledger.store import Ledger
 from or_magic.ledger.turn_rows import columns_of
 from or_magic.types import CostSource, Usage, Value
@@ -37,6 +37,7 @@ class PaidTurn(Value, frozen=True):
     service: str
     model: str
     state: State
+    kind: str
     started_utc: datetime
     prompt_tokens: int | None
     completion_tokens: int | None
@@ -133,10 +134,11 @@ class Spending:
             transaction.run(f"UPDATE turns SET {changes} WHERE {unknown}", {**told, "id": turn_id})
 
 
-_PAID = """
+_PAID = f"""
 SELECT turns.id AS turn_id, notebooks.identity AS notebook, turns.purse AS budget_scope, threads.name AS thread,
     turns.cell_id, turns.service, coalesce(nullif(turns.model, ''), turns.model_asked, '') AS model, turns.state,
-    turns.started_utc, turns.prompt_tokens, turns.completion_tokens, turns.cached_tokens, turns.reasoning_tokens,
+    coalesce(turns.kind, '{CHAT}') AS kind, turns.started_utc,
+    turns.prompt_tokens, turns.completion_tokens, turns.cached_tokens, turns.reasoning_tokens,
     turns.cost_pico_usd, turns.cost_source, turns.upstream_cost_pico_usd, turns.is_byok, turns.estimated_pico_usd,
     origins.cost_pico_usd AS saved_pico_usd
 FROM turns JOIN notebooks ON turns.notebook = notebooks.id
@@ -155,7 +157,7 @@ _LOOKED_AT = 500  # turns: so that a ledger of years is not read for a handful o
 
 
 class RecentModels:
-    """The models that the turns of a ledger asked.
+    """The models that the questions of a ledger asked.
 
     Args:
         ledger: the ledger.
@@ -175,8 +177,10 @@ class RecentModels:
             return transaction.values(_MODELS, params)
 
 
-_MODELS = """
+_MODELS = f"""
 SELECT model_asked FROM (
-    SELECT id, model_asked FROM turns WHERE service = :service AND model_asked <> '' ORDER BY id DESC LIMIT :looked_at
+    SELECT id, model_asked FROM turns
+    WHERE service = :service AND model_asked <> '' AND coalesce(kind, '{CHAT}') = '{CHAT}'
+    ORDER BY id DESC LIMIT :looked_at
 ) AS newest
 GROUP BY model_asked ORDER BY max(id) DESC LIMIT :limit"""

@@ -32,6 +32,7 @@ from or_magic.ledger.history import (
 )
 from or_magic.ledger.messages import delete_unneeded, keep_message, messages_of
 from or_magic.ledger.records import (
+    CHAT,
     IMPORTED,
     BudgetState,
     HistorySlice,
@@ -431,7 +432,10 @@ def _finish(transaction: Transaction, turn: Row, progress: Progress, ending: Sta
 
 
 # Whether a turn's question is known: of an answer that was imported from a file it is not.
-_WAS_SAID = f"(turns.run IS NULL OR turns.run <> '{IMPORTED}' OR turns.thread IS NOT NULL)"
+_WAS_SAID = (
+    f"(turns.run IS NULL OR turns.run <> '{IMPORTED}' OR turns.thread IS NOT NULL)"
+    f" AND (turns.kind IS NULL OR turns.kind = '{CHAT}')"
+)
 _SAYS = """
 SELECT 1 FROM parts
 WHERE parts.message IN (turns.prompt, turns.answer) AND parts.kind = 'text'

@@ -37,8 +37,19 @@ def test_one_file_says_post() -> None:
 
 
 def test_one_file_sends() -> None:
-    """Only a payment lets the client send a question: `Client.stream` is called in `chat/payment.py` alone."""
-    assert calls_of("stream") - {"client/http.py"} == {"chat/payment.py"}
+    """Only a payment lets the client send what may cost: its methods that POST are called in chat/payment.py alone."""
+    posting = {
+        method.name
+        for client in nodes(PACKAGE / "client" / "client.py")
+        if isinstance(client, ast.ClassDef)
+        for method in client.body
+        if isinstance(method, ast.AsyncFunctionDef)
+        and any(isinstance(node, ast.Constant) and node.value == "POST" for node in ast.walk(method))
+    }
+
+    assert posting == {"stream", "post"}
+    for name in posting:
+        assert calls_of(name) - {"client/http.py"} == {"chat/payment.py"}, name
 
 
 def test_one_file_opens_turns() -> None:

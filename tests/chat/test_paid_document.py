@@ -1,0 +1,124 @@
+"""A request that costs something and is no question of a chat: paid through the same door, and no part of any talk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from or_magic.chat.costs import costs
+from or_magic.chat.session import Session
+from or_magic.errors import BudgetError, CommandError, ModelNotFoundError
+from or_magic.ledger.audit import verify
+from or_magic.ledger.spending import RecentModels, Spending
+from or_magic.ledger.store import Budgets
+from or_magic.money import amount, usd
+from or_magic.sandbox import Sandbox
+from or_magic.settings.layers import Settings
+
+CHAT = "/chat/completions"
+
+
+@pytest.fixture
+def session(sandbox: Sandbox, tmp_path: Path) -> Iterator[Session]:
+    owner = Session(
+        settings=Settings({"OPENROUTER_BASE_URL": sandbox.base_url, "OR_MAGIC_STORE": str(tmp_path / "ledger.sqlite")})
+    )
+    yield owner
+    assert verify(owner.ledger) == []
+    owner.close()
+
+
+def decide(session: Session, text: str = "yes or no?", model: str = "sandbox/echo", **more: Any) -> dict[str, Any]:
+    """A request that is answered in one piece, as a decision or an embedding is."""
+    body = {"model": model, "messages": [{"role": "user", "content": text}]}
+    return session.paid_document(CHAT, body, kind="decisions", prompt=text[:100], **more)
+
+
+def test_its_answer_and_its_cost(session: Session, sandbox: Sandbox) -> None:
+    """The document comes as it is, and what it cost stands in the ledger to the last digit, under its kind."""
+    document = decide(session)
+    told = document["usage"]["cost"]
+
+    paid = Spending(session.ledger).paid(None, session.service)
+    assert "yes or no?" in document["choices"][0]["message"]["content"]
+    assert isinstance(told, Decimal)
+    assert told > 0
+    assert [(each.kind, usd(each.cost_pico_usd or 0), each.cost_source) for each in paid] == [
+        ("decisions", told, "reported")
+    ]
+    assert (paid[0].prompt_tokens, paid[0].model) == (document["usage"]["prompt_tokens"], document["model"])
+    assert sandbox.requests[-1].body == {
+        "model": "sandbox/echo",
+        "messages": [{"role": "user", "content": "yes or no?"}],
+    }
+
+
+def test_it_is_no_part_of_a_conversation(session: Session, sandbox: Sandbox) -> None:
+    """The next question is sent without it; search, "go on" and the models asked last do not know it."""
+    session.ask("first", model="sandbox/echo")
+    decide(session, "a decision apart")
+    location = session.host.where()
+
+    newest = session.ledger.last_turn(location.notebook)
+    assert newest is not None
+    assert newest.kind == "chat"
+    assert session.ledger.find(None, "apart", limit=5) == []
+    session.ask("second", model="sandbox/echo")
+    sent = sandbox.requests[-1].body
+    assert [message["content"] for message in (sent or {})["messages"] if message["role"] == "user"] == [
+        "first",
+        "second",
+    ]
+    assert RecentModels(session.ledger).newest(session.service) == ["sandbox/echo"]
+
+
+def test_costs_tell_it_apart(session: Session) -> None:
+    """The table of costs sums by kind."""
+    session.ask("hi", model="sandbox/echo")
+    decide(session)
+    decide(session)
+
+    table = costs(session).by("kind")
+    assert dict(table["answers"]) == {"chat": 1, "decisions": 2}
+    assert list(costs(session).df()["kind"]) == ["chat", "decisions", "decisions"]
+
+
+def test_a_budget_holds(session: Session, sandbox: Sandbox) -> None:
+    """What may cost more than is left is not sent, and what nobody knows the price of neither."""
+    location = session.host.where()
+    Budgets(session.ledger).put(location.budget_scope, session.service, "notebook", amount("0.0000001", "budget"))
+
+    with pytest.raises(BudgetError):
+        decide(session, "x" * 4000)
+    with pytest.raises(BudgetError, match="Nobody can say"):
+        decide(session, model="sandbox/no-such-model")
+    assert [request.path for request in sandbox.requests if request.body] == []
+    assert all(
+        each.cost_pico_usd is None and each.state == "error" for each in Spending(session.ledger).paid(None, None)
+    )
+
+
+def test_a_limit_of_its_own_holds(session: Session, sandbox: Sandbox) -> None:
+    """`max_cost` is its limit."""
+    with pytest.raises(BudgetError):
+        decide(session, "x" * 4000, max_cost=1)
+    assert decide(session, max_cost=10**12)["usage"]["cost"] > 0
+
+
+def test_a_refusal_is_told(session: Session) -> None:
+    """The service's refusal is raised in its own words, and the turn says that it failed."""
+    with pytest.raises(ModelNotFoundError):
+        decide(session, model="sandbox/no-such-model")
+
+    assert [each.state for each in Spending(session.ledger).paid(None, None)] == ["failed"]
+
+
+def test_more_than_the_service_takes(session: Session, sandbox: Sandbox) -> None:
+    """A body that is larger than the service takes is not sent."""
+    with pytest.raises(CommandError):
+        decide(session, "x" * (100_000_000))
+    assert [request for request in sandbox.requests if request.body] == []
