@@ -217,6 +217,15 @@ class Account:
     def __init__(self, service: Service) -> None:
         self._service = service
 
+    def routes(self, root: str) -> list[Route]:
+        """Its routes, below the root of the API."""
+        return [
+            Route(f"{root}/key", self.key),
+            Route(f"{root}/auth/key", self.key),
+            Route(f"{root}/credits", self.credits),
+            Route(f"{root}/generation", self.generation),
+        ]
+
     async def key(self, request: Request) -> Response:
         """What the key may spend (no limit of its own) and what was spent."""
         require_key(request)

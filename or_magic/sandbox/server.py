@@ -173,14 +173,10 @@ def _listen(port: int) -> socket.socket:
 
 def build_app(service: Service, *, port: int) -> ASGIApp:
     """The whole sandbox as one ASGI application that answers under 127.0.0.1:port."""
-    account = Account(service)
     routes = [
         Route(f"{API_ROOT}/chat/completions", Chat(service).complete, methods=["POST"]),
         *catalog_routes(API_ROOT),
-        Route(f"{API_ROOT}/key", account.key),
-        Route(f"{API_ROOT}/auth/key", account.key),
-        Route(f"{API_ROOT}/credits", account.credits),
-        Route(f"{API_ROOT}/generation", account.generation),
+        *Account(service).routes(API_ROOT),
         *Control(service).routes(),
     ]
     app = Starlette(routes=routes, exception_handlers={Refusal: _refused, HTTPException: _not_routed})
