@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -11,13 +14,14 @@ import pytest
 
 from or_magic.chat.costs import costs
 from or_magic.chat.session import Session
-from or_magic.errors import BudgetError, CommandError, ModelNotFoundError
+from or_magic.errors import BudgetError, CommandError, ModelNotFoundError, Stopped
 from or_magic.ledger.audit import verify
 from or_magic.ledger.spending import RecentModels, Spending
 from or_magic.ledger.store import Budgets
 from or_magic.money import amount, usd
 from or_magic.sandbox import Sandbox
 from or_magic.settings.layers import Settings
+from tests.faults.server import serve
 
 CHAT = "/chat/completions"
 
@@ -122,3 +126,25 @@ def test_more_than_the_service_takes(session: Session, sandbox: Sandbox) -> None
     with pytest.raises(CommandError):
         decide(session, "x" * (100_000_000))
     assert [request for request in sandbox.requests if request.body] == []
+
+
+def test_an_interrupt_is_recorded(tmp_path: Path) -> None:
+    """An interrupt closes the connection; the turn says that it was stopped, and that its cost is not known."""
+    with serve((30.0,)) as server:
+        session = Session(
+            settings=Settings({"OPENROUTER_BASE_URL": server.base_url, "OR_MAGIC_STORE": str(tmp_path / "l.sqlite")})
+        )
+
+        def interrupt() -> None:
+            while not server.requests:
+                time.sleep(0.01)
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+        threading.Thread(target=interrupt, daemon=True).start()
+        with pytest.raises(Stopped):
+            decide(session, model="a/b")
+
+        assert server.hung_up.wait(10)
+        paid = Spending(session.ledger).paid(None, None)
+        session.close()
+    assert [(each.kind, each.state, each.cost_pico_usd) for each in paid] == [("decisions", "stopped", None)]
