@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from or_magic.sandbox import Behaviour, Sandbox, start
+from tests.kernel_ports import KernelPorts
 
 NOBODY_WAITS = {"pace": 0, "first_token_s": 0, "record_delay_s": 600}
 LONGEST_FIRST = ("browser", "kernel", "faults")
@@ -17,6 +18,7 @@ LONGEST_FIRST = ("browser", "kernel", "faults")
 def pytest_configure(config: pytest.Config) -> None:
     """Takes Ctrl-C back: a script's background job is started with SIGINT ignored, which every child would inherit."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    KernelPorts.instance()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -40,6 +40,7 @@ LAB_SETTINGS: dict[str, dict[str, Any]] = {
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
     "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},  # all cells are in the page, seen or not
 }
+_SERVER_CONFIG = "from tests.kernel_ports import KernelPorts\n\nKernelPorts.instance()\n"
 
 
 @pytest.fixture(scope="package")
@@ -145,6 +146,8 @@ def _environment(folder: Path, sandbox: Sandbox) -> dict[str, str]:
         path = settings / extension / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(values), encoding="utf-8")
+    (folder / "config").mkdir(exist_ok=True)
+    (folder / "config" / "jupyter_server_config.py").write_text(_SERVER_CONFIG, encoding="utf-8")
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "OPENROUTER", "OR_MAGIC"))}
     return inherited | {
         "OPENROUTER_BASE_URL": sandbox.base_url,
