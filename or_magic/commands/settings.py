@@ -20,6 +20,7 @@ from or_magic.text import strip_terminal
 _DEFAULT = "default"
 _ON_TOP = Argument("--notebook", help="for this notebook alone, on top of the others")
 _SHOWN = 80  # characters of a named prompt
+_COMMAND_OF = {ALIASES: "alias", PROMPTS: "prompt"}
 _ALIASES = {parameter.long_flag.lstrip("-"): parameter.name for parameter in PARAMETERS if parameter.flag}
 
 
@@ -183,7 +184,7 @@ def _put(context: NotebookContext, table: str, name: str, text: str, *, is_here:
     known = settings.names_of(table)
     shown = known if not name else {name: settings.prompt(name) if table == PROMPTS else known.get(name, "")}
     if not known:
-        return print(f"There are no {table} yet. %openrouter {table.rstrip('es')} --help tells how to make one.")
+        return print(f"There are no {table} yet. %openrouter {_COMMAND_OF[table]} --help tells how to make one.")
     for each, told in shown.items():
         print(f"{each:<16} {told if name else shortened(told)}" if told else f"There is no alias {each!r}.")
     return None

@@ -257,7 +257,7 @@ class Command:
                 found |= {key: True} if count else {}
         elif not self.is_text and (last := text.rpartition(" ")[2]) in flags:
             found[flags[last]], text = True, text.removesuffix(last).strip()
-        while text:
+        while text := text.strip():
             word, *more = text.split(None, 1)
             if word in flags:
                 found[flags[word]] = True
@@ -266,7 +266,7 @@ class Command:
             else:
                 break
             text = more[0] if more else ""
-        return found | ({rest.key: text.strip()} if text else {})
+        return found | ({rest.key: text} if text else {})
 
     def _is_one(self, argument: Argument, word: str) -> bool:
         """Whether a word that stands before the rest of a line is the argument, and not the beginning of the rest."""

@@ -283,6 +283,10 @@ def give_body(lines: list[str]) -> list[str]:
     return [*lines, "\n", "\n"] if is_alone and first in (["%%openrouter"], ["%%or"]) else lines
 
 
+# So that a terminal does not ask it whether a cell is whole: after its first line the prompt is still to be typed.
+give_body.has_side_effects = True  # type: ignore[attr-defined]
+
+
 def _as_call(line: str) -> str:
     words = line.split(maxsplit=2)
     if words[:2] not in (["%openrouter", "ask"], ["%or", "ask"]) or not line.rstrip().endswith("?") or len(words) < 3:

@@ -136,6 +136,9 @@ class Threads:
             origin = self._find(transaction, notebook, None)
             if self._named(transaction, notebook, name) is not None:
                 raise CommandError(f"There is a thread {name!r} already. %openrouter switch {name} goes there.")
+            if origin is None and name != MAIN:  # which is where the way back goes, though nothing was asked in it yet
+                self._make(transaction, notebook, MAIN, {})
+                origin = self._find(transaction, notebook, MAIN)
             row = {} if origin is None else {"tip": origin.tip, "forked_from": origin.name, "system": origin.system}
             self._make(transaction, notebook, name, row)
         return self._get(notebook, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -114,6 +115,17 @@ def test_every_declaration_is_whole() -> None:
     assert len({command.name for command in COMMANDS}) == len(COMMANDS)
 
 
+def test_a_command_that_is_told_is_one(context: PlainContext, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where nothing is there yet, the command that is named is one that can be typed."""
+    names = {command.name for command in COMMANDS}
+
+    for typed in ("alias", "prompt"):
+        run_line(context, typed)
+        told = re.findall(r"%openrouter (\w+)", capsys.readouterr().out)
+        assert told, typed
+        assert set(told) <= names
+
+
 def parsed(text: str, *arguments: Argument, is_text: bool = False) -> dict[str, object]:
     return Command("x", "", print, arguments, is_text).parse(text)
 
@@ -148,6 +160,7 @@ def test_a_cell_line_behind_a_command() -> None:
     from or_magic.commands.ask import explain
 
     assert explain.parse("3 a/b --values -t 1") == {"number": 3, "values": True, "line": "a/b   -t 1"}
+    assert explain.parse(" --values  ") == {"number": None, "values": True, "line": ""}
     assert explain.parse("a/b") == {"number": None, "values": False, "line": "a/b"}
 
 

@@ -57,6 +57,18 @@ def test_an_answer_in_the_terminal(terminal: Terminal, sandbox: Sandbox) -> None
     assert "sandbox/rehearsal via Sandbox · " in last
 
 
+def test_a_cell_is_typed_line_by_line(terminal: Terminal, sandbox: Sandbox) -> None:
+    """After ``%%openrouter`` the terminal waits for the prompt; empty lines send it, as with any cell magic."""
+    for line in ("%%openrouter sandbox/echo -o said", "first line", "second line", ""):
+        terminal.child.sendline(line)
+        terminal.child.expect(r"\.\.\.: ")
+    shown = terminal.type("")
+
+    assert sandbox.requests[-1].body["messages"][-1]["content"].strip() == "first line\nsecond line"
+    assert "sandbox/echo via Sandbox" in shown
+    assert "second line" in terminal.type("said.text")
+
+
 def test_ctrl_c_stops_the_answer(terminal: Terminal, sandbox: Sandbox) -> None:
     """Ctrl-C in the midst of an answer shows one line, closes the connection and gives the prompt back."""
     terminal.type("%openrouter model sandbox/slow")

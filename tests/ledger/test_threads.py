@@ -35,6 +35,17 @@ def test_a_mistyped_thread(ledger: Ledger) -> None:
         Threads(ledger).switch(OLD, "drfat")
 
 
+def test_a_fork_before_anything_was_asked(ledger: Ledger) -> None:
+    """The first thread is there to go back to, though nothing was asked in it."""
+    threads = Threads(ledger)
+
+    assert threads.fork(NEW, "draft").forked_from == "main"
+    assert threads.current_name(NEW) == "draft"
+    threads.switch(NEW, "main")
+    assert threads.current_name(NEW) == "main"
+    assert verify(ledger) == []
+
+
 def test_turns_of_one_run(ledger: Ledger) -> None:
     """With ``history="run"`` only the turns of this run go along, also where older ones stand between."""
     say(ledger, "a", run="monday")
