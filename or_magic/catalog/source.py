@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
 import uuid
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -281,12 +282,15 @@ class CatalogSource:
         return wait_for(self._fetch_and_keep(client, self._cache()), left_s)
 
     async def _fetch_and_keep(self, client: Client, cache: CatalogCache | None) -> _Copy:
-        # The store may keep a thread waiting, which must not be the one that streams run on.
+        # The store may keep a thread waiting: not the one that streams run on, nor those of the loop, which may all be
+        # waiting for this catalog.
+        in_thread = functools.partial(asyncio.get_running_loop().run_in_executor, keeper := ThreadPoolExecutor(1))
         try:
             body = await client.fetch(_MODELS, needs_key=False)
-            return await asyncio.to_thread(_decode_and_keep, cache, self._service, body)
+            return await in_thread(_decode_and_keep, cache, self._service, body)
         finally:
-            await asyncio.to_thread(_release, cache, self._service, self._holder)
+            await in_thread(_release, cache, self._service, self._holder)
+            keeper.shutdown(wait=False)
 
     def _refreshed(self, copy: _Copy) -> _Copy:
         """The newest copy there is; where even that is old, a refresh is started in the background."""

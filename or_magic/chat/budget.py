@@ -245,27 +245,33 @@ class BudgetCheck:
     def allow_document(
         self, turn: NewTurn, body: Mapping[str, Any], thread_id: int | None, limits: tuple[Limit, ...]
     ) -> AllowedRequest:
-        """What may be sent under these limits that is answered by no tokens, such as a request for embeddings.
+        """What may be sent under these limits that is no part of a chat, such as a request for embeddings.
 
         Args:
-            body: what is sent; a token of it has at least one byte.
+            body: what is sent; a token of it has at least one byte, and its answer at most ``max_tokens``.
+
+        Returns:
+            What is added to the body: the dearest price that is allowed.
 
         Raises:
             BudgetError: nothing, or nobody knows what it would cost.
         """
+        reason = without_bound(body, turn.model_asked, ()) or ("fallbacks" if body.get("models") else "")
+        if reason or turn.model_asked is None:
+            raise BudgetError(f"Nobody can say before what {reason or 'the model of the account'} will cost.")
+        prices = dearest(self._offers(turn.model_asked)[0], {})
+        longest = int(body.get("max_tokens") or body.get("max_completion_tokens") or 0)
+        if prices is None:
+            raise BudgetError(f"Nobody can say before what {turn.model_asked} will cost.")
+        if prices.completion and not longest:
+            raise BudgetError(f"Nobody can say before what {turn.model_asked} will cost: max_tokens is not set.")
         states = Budgets(self._ledger).states(turn.budget_scope, turn.service, thread_id, limits)
         tightest = min(states, key=lambda each: each.rest)
-        offers = self._offers(turn.model_asked)[0] if turn.model_asked is not None else []
-        prices = dearest(offers, {"completion": 0}) if offers else None
-        if prices is None:
-            raise BudgetError(
-                f"Nobody can say before what {turn.model_asked or 'the model of the account'} will cost. --over-budget "
-                "asks all the same."
-            )
-        cost = WorstCase(len(encode_body(body)), prices, 0).pico_usd(0)
+        cost = WorstCase(len(encode_body(body)), prices, longest).pico_usd(longest)
         if cost > tightest.rest:
             raise over_budget(tightest, cost)
-        return AllowedRequest(body, cost, "")
+        max_price = prices.as_max_price | dict((body.get("provider") or {}).get("max_price") or {})
+        return AllowedRequest({"provider": {**(body.get("provider") or {}), "max_price": max_price}}, cost, "")
 
     def worst_case(
         self, model: str | None, body: Mapping[str, Any], messages: tuple[Message, ...], rest: int

@@ -26,7 +26,7 @@ from or_magic.answer import Answer
 from or_magic.chat.budget import BudgetCheck
 from or_magic.chat.estimates import answer_tokens, bytes_per_token, cost_of_tokens
 from or_magic.chat.history import SentMessages
-from or_magic.chat.question import Question, Services
+from or_magic.chat.question import Document, Question, Services
 from or_magic.client import background
 from or_magic.client.account import Generation
 from or_magic.client.chunks import usage_of
@@ -88,7 +88,6 @@ class Draft:
         history: where it stands in its conversation.
         limits: the budgets in the ledger that it is under.
         kept: the turn whose answer is given again instead; None where it is sent.
-        document: the body of a request that is no question of a chat; None for a chat.
     """
 
     turn: NewTurn
@@ -97,7 +96,6 @@ class Draft:
     history: HistorySlice
     limits: tuple[Limit, ...]
     kept: Turn | None = None
-    document: Mapping[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -223,8 +221,8 @@ class Payment:
 
     def _allow_and_open(self, gate: _Gate) -> Opened:
         draft, limits, thread_id = self.draft, self._limits, self.draft.history.thread_id
-        if draft.document is not None:
-            allowed = self._budgets.allow_document(draft.turn, draft.document, thread_id, limits)
+        if (document := self._question.document) is not None:
+            allowed = self._budgets.allow_document(draft.turn, document.body, thread_id, limits)
         else:
             messages = (*draft.sent.messages, *self._question.prefill)
             allowed = self._budgets.allow_within(draft.turn, messages, thread_id, limits)
@@ -294,25 +292,21 @@ class Payment:
         if failures:
             raise failures[-1]
 
-    async def send_document(self, path: str) -> dict[str, Any]:
-        """Sends the draft's document, and returns what it is answered with; what that cost is in the answer.
-
-        Args:
-            path: below the base URL, such as ``/embeddings``.
+    async def send_document(self, document: Document) -> dict[str, Any]:
+        """Sends a document, and returns what it is answered with; what that cost is in the answer.
 
         Raises:
             ServiceError: the service refused or failed.
         """
         assert self._client is not None
-        assert self.draft.document is not None
         self.answer.mark_sent()
         self._was_sent = True
-        headers = self._question.composed.headers
-        document = await self._client.post(path, self.draft.document, self.answer.absorb, headers=headers)
-        told = as_text(document.get("id")), as_text(document.get("model")), as_text(document.get("provider"))
+        body, headers = {**document.body, **self._body}, self._question.composed.headers
+        answered = await self._client.post(document.path, body, self.answer.absorb, headers=headers)
+        told = as_text(answered.get("id")), as_text(answered.get("model")), as_text(answered.get("provider"))
         self.answer.absorb(Began(*told))
-        self.answer.absorb(UsageReported(usage_of(as_object(document.get("usage")))))
-        return document
+        self.answer.absorb(UsageReported(usage_of(as_object(answered.get("usage")))))
+        return answered
 
     async def _checkpoints(self, has_grown: asyncio.Event) -> None:
         while True:

@@ -93,6 +93,18 @@ class TurnPosition:
 
 
 @dataclass(frozen=True, slots=True)
+class Document:
+    """The body of a request that is no question of a chat, and is answered in one piece.
+
+    Attributes:
+        path: below the base URL, such as ``/embeddings``.
+    """
+
+    path: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """What is about to be asked, whole: nothing below reads a setting again.
 
@@ -115,6 +127,7 @@ class Question:
         steps, runs: the answers that called tools before it, and what was run for them.
         begun: the beginning of the answer that it is to go on from; "" for a new answer.
         kind: what it asks for: a turn of a chat, or another thing that costs something.
+        document: what is sent instead of messages; None for a chat.
     """
 
     prompt: Message
@@ -136,6 +149,7 @@ class Question:
     runs: tuple[ToolRun, ...] = ()
     begun: str = ""
     kind: str = CHAT
+    document: Document | None = None
 
     def turn(self, run: str, location: Location | None = None) -> NewTurn:
         """The turn that this question would be in the ledger.

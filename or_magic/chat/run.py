@@ -14,7 +14,7 @@ import asyncio
 import contextvars
 import queue
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -29,7 +29,7 @@ from or_magic.chat.question import Question, TurnPosition, messages_of, next_ste
 from or_magic.chat.replay import Replayer, events_of
 from or_magic.chat.tools import INTERRUPTED, REFUSED, Runner, failed
 from or_magic.client import background
-from or_magic.client.requests import ChatRequest, encode_body
+from or_magic.client.requests import ChatRequest
 from or_magic.endpoint import LOOPBACK
 from or_magic.errors import OrMagicError, SchemaError, Stopped, ToolError
 from or_magic.ledger.records import HistorySlice, Settled
@@ -80,12 +80,14 @@ class Outcome:
         payment: its turn and its money; None where nothing was written down.
         error: why it did not end well; None where it did.
         replayed: of an answer that was given again: how many there were, or how to ask anew; else "".
+        document: what a request that is no part of a chat was answered with.
     """
 
     answer: Answer
     payment: Payment | None = None
     error: BaseException | None = None
     replayed: str = ""
+    document: dict[str, Any] | None = None
 
 
 class StopSignal:
@@ -170,11 +172,13 @@ async def run_turn(
     answer = _new_answer(question)
     outcome = Outcome(answer)
 
+    document = question.document
+
     async def work() -> None:
         when = services.replayer.choose(question)
         payment = Payment(
             question,
-            lambda: compose(question, services, when),
+            lambda: compose(question, services, when) if document is None else compose_document(question, services),
             answer,
             services,
             end=stop.end,
@@ -189,7 +193,9 @@ async def run_turn(
                 begun = TextDelta(question.begun)
                 answer.absorb(begun)
                 on_event(begun)
-            if draft.kept is not None:
+            if document is not None:
+                outcome.document = await payment.send_document(document)
+            elif draft.kept is not None:
                 await asyncio.to_thread(_give_again, question, draft, outcome, services, on_event)
             else:
                 headers = question.composed.headers
@@ -199,74 +205,59 @@ async def run_turn(
             if drawn is not None:
                 await drawn()
 
-    return await _ended(work(), outcome, stop)
-
-
-async def _ended(work: Coroutine[Any, Any, None], outcome: Outcome, stop: StopSignal) -> Outcome:
-    """Waits for the end of a payment's work, which `stop` may cut short; why it failed is in the outcome."""
-    task = asyncio.ensure_future(work)
+    task = asyncio.ensure_future(work())
     stop.watch(task)
     try:
         await task
     except asyncio.CancelledError:
         if not stop.is_set:
             raise
-        outcome.error = Stopped(_NOTHING_SENT if outcome.payment is None else stopped_line(outcome.answer))
+        outcome.error = Stopped(_NOTHING_SENT if outcome.payment is None else stopped_line(answer))
     except Exception as error:  # whatever went wrong is raised in the thread that asked
         outcome.error = error
     return outcome
 
 
-def paid_document(question: Question, services: RunServices, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """What a request that costs something, and is no question of a chat, is answered with in one piece.
-
-    It reserves, is sent and settles as each payment, as a turn of the question's kind, and no budget is passed.
-
-    Args:
-        question: what its turn says of it.
-        path: below the base URL, such as ``/embeddings``.
-        body: what is sent.
+def compose_document(question: Question, services: RunServices) -> Draft:
+    """What is sent for a question that is no part of a chat. Changes nothing.
 
     Raises:
-        BudgetError: it may cost more than a budget has left, or nobody knows its price; nothing was sent.
-        CommandError: it is larger than the service takes; nothing was sent.
+        StoreError: the ledger cannot be read.
+    """
+    turn = question.turn(services.run)
+    sent = SentMessages((question.prompt,), History(), 0, 0)
+    return Draft(turn, sent, (), HistorySlice(), services.ledger.outlook(turn).limits)
+
+
+def paid_document(question: Question, services: RunServices, job: Job) -> dict[str, Any]:
+    """What a question's document is answered with, in one piece.
+
+    It reserves, is sent and settles as each payment, as a turn of the question's kind.
+
+    Args:
+        job: what can be stopped of it.
+
+    Raises:
+        BudgetError: it may cost more than a budget has left, or nobody knows how much; nothing was sent.
         ServiceError: the service refused or failed.
         StoreError: it could not be written down; nothing was sent. Or its end could not.
-        Stopped: the user interrupted; what it cost is asked for.
+        Stopped: it was stopped before it was answered; what it cost is asked for.
     """
-    encode_body(body)  # what is too large fails before anything is reserved
-    stop, outcome = StopSignal(), Outcome(_new_answer(question))
-    answered: list[dict[str, Any]] = []
-
-    def draft() -> Draft:
-        turn = question.turn(services.run)
-        sent = SentMessages((question.prompt,), History(), 0, 0)
-        return Draft(turn, sent, (), HistorySlice(), services.ledger.outlook(turn).limits, document=body)
-
-    async def work() -> None:
-        payment = Payment(
-            question, draft, outcome.answer, services, end=stop.end, wants_sums=False, is_in_background=False
-        )
-        async with payment:
-            outcome.payment = payment
-            answered.append(await payment.send_document(path))
-
-    running = background.submit(_ended(work(), outcome, stop))
-    while not running.done():
-        try:
-            running.exception(timeout=0.1)
-        except KeyboardInterrupt:
-            stop.set()  # and wait until that is recorded
-        except TimeoutError:
+    turn = RunningTurn(question, services, is_shown=False, is_in_background=False, holds=False)
+    try:
+        job.begin(turn)
+        for _ in turn.items():
             continue
-    if outcome.payment is not None:
-        outcome.payment.ask_for_cost(services.tell_watchers)
-    services.tell_watchers()
-    trouble = outcome.payment.trouble if outcome.payment is not None else None
-    for failure in (trouble, outcome.error):
-        if failure is not None:
-            raise failure
-    return answered[0]
+    except KeyboardInterrupt:
+        turn.stop()
+    outcome = turn.outcome()
+    if (payment := outcome.payment) is not None:
+        payment.ask_for_cost(services.tell_watchers)
+        if payment.trouble is not None:
+            raise payment.trouble
+    if outcome.document is not None:  # also where it was to be stopped after that: it is paid for
+        return outcome.document
+    raise outcome.error or Stopped(_NOTHING_SENT)
 
 
 def _new_answer(question: Question) -> Answer:

@@ -369,23 +369,29 @@ class Session:
             max_cost: what it may cost at most, in 1e-12 USD.
 
         Raises:
-            BudgetError: it may cost more than a budget has left, or nobody knows its price; nothing was sent.
+            BudgetError: it may cost more than a budget has left, or nobody knows how much; nothing was sent.
+            CommandError: it is no JSON, asks for a stream, or is larger than the service takes; nothing was sent.
             MissingKeyError: there is no key for the address that is set.
             ServiceError: the service refused or failed.
             StoreError: the ledger cannot be opened; nothing was sent.
             Stopped: the user interrupted.
         """
-        from or_magic.chat.question import Question
-        from or_magic.chat.run import paid_document
+        from or_magic.chat.question import Document, Question
+        from or_magic.chat.run import Job, paid_document
+        from or_magic.client.requests import encode_body
         from or_magic.settings.request_fields import Composed
         from or_magic.types import Message
 
+        encode_body(body)
+        model = body.get("model")
+        if not isinstance(model, str | None) or body.get("stream"):
+            raise CommandError("A request that is answered in one piece names one model, and has no stream.")
         settings, location = self.settings.resolve(), self.host.where()
         number = self._counter.next(location.request, location.ask_number)
         question = Question(
             prompt=Message.of_text("user", prompt),
             model_is_default=False,
-            composed=Composed(body.get("model"), {}, {}),
+            composed=Composed(model, {}, {}),
             notes=(),
             system=None,
             position=_position(None, "none", location.cell_id, number),
@@ -393,8 +399,18 @@ class Session:
             settings=settings,
             max_cost=max_cost,
             kind=kind,
+            document=Document(path, body),
         )
-        return paid_document(self._attributed(question), self._services(settings), path, body)
+        job = Job()
+        self._jobs.append(job)
+        try:
+            return paid_document(self._attributed(question), self._services(settings), job)
+        except KeyboardInterrupt:
+            job.stop()  # wherever it fell: what is under way would go on, and be billed
+            raise
+        finally:
+            self._jobs.remove(job)
+            self.tell_watchers()
 
     def jobs(self) -> list[Job]:
         """The questions that are under way in the background, the oldest first."""

@@ -70,10 +70,13 @@ def encode_body(body: Mapping[str, Any]) -> bytes:
     """A JSON object as the body of a request.
 
     Raises:
-        CommandError: it is larger than the service takes.
+        CommandError: it is larger than the service takes, or holds what JSON does not know.
     """
     # Half of a surrogate pair, which Python allows in a str and UTF-8 does not, becomes "?".
-    encoded = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+    try:
+        encoded = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+    except TypeError as error:
+        raise CommandError(f"What is sent must be JSON: {error}.") from None
     if len(encoded) > LARGEST_BODY:
         raise CommandError(
             f"The request has {len(encoded) / 1e6:,.0f} MB; the service takes at most {LARGEST_BODY / 1e6:,.0f} MB. "

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -36,10 +37,12 @@ def session(sandbox: Sandbox, tmp_path: Path) -> Iterator[Session]:
     owner.close()
 
 
-def decide(session: Session, text: str = "yes or no?", model: str = "sandbox/echo", **more: Any) -> dict[str, Any]:
+def decide(
+    session: Session, text: str = "yes or no?", model: str = "sandbox/echo", max_cost: int | None = None, **more: Any
+) -> dict[str, Any]:
     """A request that is answered in one piece, as a decision or an embedding is."""
-    body = {"model": model, "messages": [{"role": "user", "content": text}]}
-    return session.paid_document(CHAT, body, kind="decisions", prompt=text[:100], **more)
+    body = {"model": model, "messages": [{"role": "user", "content": text}], "max_tokens": 300, **more}
+    return session.paid_document(CHAT, body, kind="decisions", prompt=text[:100], max_cost=max_cost)
 
 
 def test_its_answer_and_its_cost(session: Session, sandbox: Sandbox) -> None:
@@ -55,10 +58,8 @@ def test_its_answer_and_its_cost(session: Session, sandbox: Sandbox) -> None:
         ("decisions", told, "reported")
     ]
     assert (paid[0].prompt_tokens, paid[0].model) == (document["usage"]["prompt_tokens"], document["model"])
-    assert sandbox.requests[-1].body == {
-        "model": "sandbox/echo",
-        "messages": [{"role": "user", "content": "yes or no?"}],
-    }
+    messages = [{"role": "user", "content": "yes or no?"}]
+    assert sandbox.requests[-1].body == {"model": "sandbox/echo", "messages": messages, "max_tokens": 300}
 
 
 def test_it_is_no_part_of_a_conversation(session: Session, sandbox: Sandbox) -> None:
@@ -91,19 +92,79 @@ def test_costs_tell_it_apart(session: Session) -> None:
     assert list(costs(session).df()["kind"]) == ["chat", "decisions", "decisions"]
 
 
-def test_a_budget_holds(session: Session, sandbox: Sandbox) -> None:
-    """What may cost more than is left is not sent, and what nobody knows the price of neither."""
+def allow(session: Session, text: str) -> None:
+    """Sets a budget of the notebook."""
     location = session.host.where()
-    Budgets(session.ledger).put(location.budget_scope, session.service, "notebook", amount("0.0000001", "budget"))
+    Budgets(session.ledger).put(location.budget_scope, session.service, "notebook", amount(text, "budget"))
 
-    with pytest.raises(BudgetError):
-        decide(session, "x" * 4000)
-    with pytest.raises(BudgetError, match="Nobody can say"):
-        decide(session, model="sandbox/no-such-model")
+
+UNBOUNDED: list[tuple[dict[str, Any], str]] = [
+    ({"model": "sandbox/no-such-model"}, "what sandbox/no-such-model will cost"),
+    ({"model": "sandbox/echo:online"}, "web searches"),
+    ({"model": "sandbox/echo", "models": ["sandbox/rehearsal"]}, "fallbacks"),
+    ({"model": "sandbox/echo", "plugins": [{"id": "web"}]}, "the plugin web"),
+    ({"model": "sandbox/reasoner", "max_tokens": None}, "max_tokens is not set"),
+]
+
+
+def test_a_budget_holds(session: Session, sandbox: Sandbox) -> None:
+    """What may cost more than is left is not sent, and what nobody can say the price of neither."""
+    allow(session, "0.0001")
+
+    with pytest.raises(BudgetError, match=r"may cost up to"):
+        decide(session, "word " * 3, model="sandbox/reasoner")
+    for body, reason in UNBOUNDED:
+        with pytest.raises(BudgetError, match=reason):
+            decide(session, **body)
     assert [request.path for request in sandbox.requests if request.body] == []
-    assert all(
-        each.cost_pico_usd is None and each.state == "error" for each in Spending(session.ledger).paid(None, None)
-    )
+    assert {each.cost_pico_usd for each in Spending(session.ledger).paid(None, None)} <= {None, 0}
+
+
+def test_a_budget_sends_its_price(session: Session, sandbox: Sandbox) -> None:
+    """Under a budget no provider that is dearer than the catalog says may answer."""
+    allow(session, "0.01")
+    decide(session)
+
+    assert set((sandbox.requests[-1].body or {})["provider"]["max_price"]) >= {"prompt", "completion"}
+
+
+def test_many_at_once_under_a_budget(session: Session, sandbox: Sandbox) -> None:
+    """More threads than the loop has workers, and no catalog yet: all are answered, none over the budget."""
+    allow(session, "0.04")
+    with ThreadPoolExecutor(40) as pool:
+        documents = list(pool.map(lambda number: decide(session, f"question {number}"), range(40)))
+
+    assert len(documents) == 40
+    assert Spending(session.ledger).paid(None, None)[0].cost_pico_usd is not None
+
+
+WRONG: list[dict[str, Any]] = [{"stream": True}, {"model": ["a/b"]}, {"input": {1, 2}}]
+
+
+def test_what_cannot_be_one_document(session: Session, sandbox: Sandbox) -> None:
+    """A stream, a list of models and what JSON does not know are refused in one line, and nothing is written down."""
+    for body in WRONG:
+        with pytest.raises(CommandError):
+            decide(session, **body)
+    assert Spending(session.ledger).paid(None, None) == []
+    assert [request for request in sandbox.requests if request.body] == []
+
+
+@pytest.mark.sandbox(first_token_s=30)
+def test_closing_ends_what_is_under_way(sandbox: Sandbox, tmp_path: Path) -> None:
+    """What is under way when its session closes is not left open, and holds nothing back for ever."""
+    file = str(tmp_path / "l.sqlite")
+    session = Session(settings=Settings({"OPENROUTER_BASE_URL": sandbox.base_url, "OR_MAGIC_STORE": file}))
+    asked = ThreadPoolExecutor(1).submit(decide, session)
+    while not [request for request in sandbox.requests if request.body]:
+        time.sleep(0.01)
+    session.close()
+
+    with pytest.raises(Stopped):
+        asked.result(10)
+    later = Session(settings=Settings({"OPENROUTER_BASE_URL": sandbox.base_url, "OR_MAGIC_STORE": file}))
+    assert [(each.kind, each.state) for each in Spending(later.ledger).paid(None, None)] == [("decisions", "stopped")]
+    later.close()
 
 
 def test_a_limit_of_its_own_holds(session: Session, sandbox: Sandbox) -> None:
