@@ -5,6 +5,9 @@ What they need is imported when they are called, so that the import is instant.
 
 from __future__ import annotations
 
+import functools
+import importlib
+import threading
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +71,7 @@ def ask(
         or_magic.errors.OrMagicError: one of its kinds, see `or_magic.errors`.
         or_magic.errors.Stopped: interrupted; what had arrived is in the store.
     """
+    _import_whole()
     from or_magic.chat.question import ToolSettings, checked_arguments
     from or_magic.chat.tools import tools_of
     from or_magic.content import SizeLimit
@@ -86,6 +90,14 @@ def ask(
         max_cost=None if max_cost is None else amount(str(max_cost), "max_cost"),
         show=False,
     )
+
+
+@functools.cache
+def _import_whole() -> None:
+    """Imports what an answer needs in a thread: an interrupt would leave half a library behind."""
+    thread = threading.Thread(target=importlib.import_module, args=("or_magic.chat.run",), daemon=True)
+    thread.start()
+    thread.join()
 
 
 def conversation(thread: str | None = None) -> Conversation:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from or_magic.types import ToolRun
 
 T = TypeVar("T")
+NOTHING_SENT = "Stopped before anything was sent. Nothing was charged."
 Approval = Literal["yes", "no", "always"]
 _LONGEST_CALL = 1_500  # characters of a call that the user is asked about
 _NO_HOSTS: Mapping[object, Host] = {}

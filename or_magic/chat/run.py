@@ -23,7 +23,7 @@ from msgspec import structs
 
 from or_magic.answer import Answer
 from or_magic.chat.history import SentMessages, check_length, goes_on
-from or_magic.chat.host import FooterData, Host, ScriptHost, View
+from or_magic.chat.host import NOTHING_SENT, FooterData, Host, ScriptHost, View
 from or_magic.chat.payment import Draft, End, Payment, record_unsent
 from or_magic.chat.question import Question, TurnPosition, messages_of, next_step, second_try
 from or_magic.chat.replay import Replayer, events_of
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 _CLOSING_S = 2.0
 _MOST_FAILURES = 3
 _BUDGET_NAMES = {"notebook": "", "day": "today", "thread": "thread", "all": "all today"}
-_NOTHING_SENT = "Stopped before anything was sent. Nothing was charged."
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +211,7 @@ async def run_turn(
     except asyncio.CancelledError:
         if not stop.is_set:
             raise
-        outcome.error = Stopped(_NOTHING_SENT if outcome.payment is None else stopped_line(answer))
+        outcome.error = Stopped(NOTHING_SENT if outcome.payment is None else stopped_line(answer))
     except Exception as error:  # whatever went wrong is raised in the thread that asked
         outcome.error = error
     return outcome
@@ -257,7 +256,7 @@ def paid_document(question: Question, services: RunServices, job: Job) -> dict[s
             raise payment.trouble
     if outcome.document is not None:  # also where it was to be stopped after that: it is paid for
         return outcome.document
-    raise outcome.error or Stopped(_NOTHING_SENT)
+    raise outcome.error or Stopped(NOTHING_SENT)
 
 
 def _new_answer(question: Question) -> Answer:
@@ -580,7 +579,7 @@ class Run:
             self.job.begin(turn)
             opened = turn.opened()
             if opened is None:
-                raise turn.outcome().error or Stopped(_NOTHING_SENT)
+                raise turn.outcome().error or Stopped(NOTHING_SENT)
             self._take(opened.answer, question)
             is_live = bool(question.settings.options["live"])
             view = self._screen.open_view(opened.answer, in_background=self.job.is_in_background, is_live=is_live)
@@ -592,7 +591,7 @@ class Run:
             if outcome.payment is not None:
                 self._take(outcome.answer, question)
                 raise Stopped(stopped_line(outcome.answer)) from None
-            raise Stopped(_NOTHING_SENT) from None
+            raise Stopped(NOTHING_SENT) from None
         except BaseException:
             turn.stop("failed", "it could not be shown")
             turn.outcome()

@@ -13,9 +13,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from or_magic.answer import Answer
-from or_magic.chat.host import Host, ScriptHost, current_host, last_of_caller, note_last, use_host
+from or_magic.chat.host import NOTHING_SENT, Host, ScriptHost, current_host, last_of_caller, note_last, use_host
 from or_magic.content import Content
-from or_magic.errors import CommandError
+from or_magic.errors import CommandError, Stopped
 from or_magic.prompt.answer_formats import ANY_FORMAT, AnswerFormat
 from or_magic.settings.layers import ResolvedSettings, Settings
 
@@ -242,7 +242,10 @@ class Session:
             StoreError: the ledger cannot be opened; nothing was sent.
             Stopped: the user interrupted.
         """
-        question = self.question(prompt, model, parameters, thread, history, system, answer_format, tool_settings)
+        try:
+            question = self.question(prompt, model, parameters, thread, history, system, answer_format, tool_settings)
+        except KeyboardInterrupt:
+            raise Stopped(NOTHING_SENT) from None
         position = question.position if replaces is None else replace(question.position, replaces=replaces)
         question = replace(question, position=position, max_cost=max_cost, is_over_budget=over_budget, replay=replay)
         return self._run(question, in_background=in_background, show=show, on_last=on_last)

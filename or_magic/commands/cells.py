@@ -175,7 +175,7 @@ class PromptBuilder:
             if values == [("", prompt)] and not {"image", "file"} & asked.values.keys():
                 return Content.of_text(prompt)
             values += [(word, self._image(word)) for word in asked.values.get("image", ())]
-            values += [(Path(word).name, Path(word)) for word in asked.values.get("file", ())]
+            values += [(Path(word).name or word, Path(word)) for word in asked.values.get("file", ())]
             return message_parts(values, asked.limit)
         except KeyboardInterrupt:
             raise Stopped("Stopped before anything was sent. Nothing was charged.") from None

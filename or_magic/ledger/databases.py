@@ -254,8 +254,9 @@ class StoreFile:
             try:
                 yield connection
             finally:
-                _undo(connection)
-                self._idle.append(connection)
+                with contextlib.suppress(sqlite3.ProgrammingError):  # closed: SQLAlchemy does that at an interrupt
+                    _undo(connection)
+                    self._idle.append(connection)
         except sqlite3.Error as error:
             raise StoreError(_explain(self.location, error)) from error
         finally:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+import threading
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -169,3 +173,27 @@ def test_an_interrupt_stops_wherever_it_falls(environment: dict[str, str], sandb
     assert session.jobs() == []
     assert all(request.ending != "complete" for request in sandbox.requests if request.path.endswith("/completions"))
     session.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send to one thread")
+def test_an_interrupt_while_the_ledger_is_made(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Wherever in the making of a new ledger an interrupt falls, it is told as one; the next question is answered."""
+    told, main = [], threading.main_thread().ident or 0
+    for number in range(12):
+        file = tmp_path / f"{number}.sqlite"
+        session = Session(settings=Settings({"OPENROUTER_BASE_URL": sandbox.base_url, "OR_MAGIC_STORE": str(file)}))
+        timer = threading.Timer(0.001 * number, lambda: signal.pthread_kill(main, signal.SIGINT))
+        try:
+            timer.start()
+            session.ask("hi", model="sandbox/echo", show=False)
+            timer.join()
+            time.sleep(0.05)
+        except Stopped as error:
+            told.append(str(error))
+        except KeyboardInterrupt:  # it fell behind the answer
+            told.append("late")
+        assert session.ask("again", model="sandbox/echo", show=False).text == "again"
+        session.close()
+
+    assert [each for each in told if "Stopped" not in each and each != "late"] == []
+    assert any("Nothing was charged" in each for each in told)

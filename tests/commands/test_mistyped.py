@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from or_magic.commands import cells
 from or_magic.commands.registry import COMMANDS, run_line
 from or_magic.commands.subcommand import Argument, Command
 from or_magic.errors import CommandError
@@ -180,3 +181,10 @@ def test_tab_offers_what_can_be_typed_next() -> None:
         name, *before = line.split()
         (command,) = [each for each in COMMANDS if each.name == name]
         assert [argument.name for argument in command.next_arguments(before)][: len(first)] == first, line
+
+
+def test_a_folder_is_no_file(context: PlainContext) -> None:
+    """A folder that is given as a file is named in one line, also the one that has no name of its own."""
+    for word in ("/", "..", "."):
+        with pytest.raises(CommandError, match=r"is a folder\. Name a file in it\."):
+            cells.ask(context, "hi", cells.cell_line(context, f"sandbox/echo --file {word}"))

@@ -23,6 +23,18 @@ except KeyboardInterrupt as stop:
     print(isinstance(stop, Stopped), stop)
 """
 
+_ASK_TWICE = """
+import signal, sys, threading
+from or_magic import ask
+timer = threading.Timer(float(sys.argv[1]), signal.raise_signal, (signal.SIGINT,))
+try:
+    timer.start()
+    ask("first", model="sandbox/slow")
+except KeyboardInterrupt:
+    print("stopped")
+print(ask("second", model="sandbox/echo").text)
+"""
+
 _ASK_WITH_TOOL = r"""
 import typing, or_magic
 @or_magic.tool(shows="code")
@@ -57,6 +69,16 @@ def test_a_script_is_stopped(sandbox: Sandbox, environment: dict[str, str], turn
     assert printed.startswith("True Stopped ")
     assert sandbox.wait_for(lambda request: request.closed_by_client)
     assert [(turn.state, turn.error) for turn in turns()] == [("stopped", "stopped by the user")]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send to one process")
+def test_an_interrupt_of_the_imports(environment: dict[str, str]) -> None:
+    """Wherever an interrupt falls, also while libraries are imported, the next question is answered."""
+    for delay_s in ("0.03", "0.06", "0.1", "0.15"):
+        done = subprocess.run(
+            [sys.executable, "-c", _ASK_TWICE, delay_s], env=environment, capture_output=True, text=True, timeout=30
+        )
+        assert (done.stdout, done.stderr) == ("stopped\nsecond\n", ""), delay_s
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no pty")
