@@ -60,8 +60,9 @@ def ask(
             ``"openrouter:web_search"``. Each call is asked about, where somebody can answer.
         max_steps: how many times the model may be asked for one question with tools.
         yes: run the tools that are marked harmless without asking.
-        history: which earlier turns of the notebook's conversation go along: ``"none"`` (a function that is called in a
-            loop must not send all that it has said before), ``"thread"`` or ``"run"``. `conversation` goes on one.
+        history: which earlier turns of the notebook's conversation are sent along: ``"none"`` (a function that is
+            called in a loop must not send all that it has said before), ``"thread"`` or ``"run"``. `conversation` goes
+            on one.
         max_cost: what it may cost at most, in USD, ``0.05`` or ``"0.05"``; else it is not sent.
         parameters: any of the API's, under its own names: ``temperature=0.2``, ``models=["a/b"]`` (fallbacks),
             ``provider={"order": ["openai"]}``, ``reasoning="high"``; ``param={...}`` for what is newer than this
@@ -79,6 +80,8 @@ def ask(
     from or_magic.prompt.answer_formats import answer_format_of
     from or_magic.prompt.converters import prompt_content
 
+    if history not in ("none", "thread", "run"):
+        raise CommandError(f"history is none, thread or run; {history!r} was given.")
     return current_session().ask(
         prompt_content(prompt, SizeLimit(rows=rows)),
         model=model,
@@ -133,7 +136,7 @@ def find(query: str = "", *, user: bool = False, refresh: bool = False, **filter
 
     Args:
         query: words in the id or the name; the best matches come first.
-        user: only those that your account's own settings let through (your key goes along).
+        user: only those that your account's own settings let through (your key is sent along).
         refresh: fetch the list anew, instead of one of at most an hour ago.
         filters: ``free``, ``vision``, ``tools``, ``structured``, ``reasoning`` (bool), ``min_context`` (``"200k"``),
             ``max_price`` (USD per million prompt tokens), ``author``, ``since`` (a day), ``modality``, ``sort`` (price,

@@ -57,7 +57,7 @@ class Conversation(Sequence[Turn]):
 
     @property
     def system(self) -> str:
-        """The system prompt that goes along; "" for none. `set_system` changes it."""
+        """The system prompt that is sent along; "" for none. `set_system` changes it."""
         return self._session.system(self.thread)
 
     def set_system(self, text: str | None) -> None:

@@ -236,7 +236,7 @@ def fitting(sent: SentMessages, model: str | None, models: CatalogSource) -> tup
         left_out = 0
     _check_amount(sent.messages, known)
     these = "1 image, sound or film" if left_out == 1 else f"{left_out:,} images, sounds or films"
-    return sent, f"{these} of earlier questions did not go along: {model} does not take them." if left_out else ""
+    return sent, f"Not sent along: {these} of earlier questions. {model} does not take them." if left_out else ""
 
 
 def _check_kinds(message: Message, model: Model, models: CatalogSource) -> None:

@@ -111,25 +111,25 @@ class End:
     reason: str = "stopped by the user"
 
 
-class _Gate:
-    """Before what must not be undone: it is passed or closed, whichever comes first."""
+class _PointOfNoReturn:
+    """Stands before what must not be undone: it is reached or closed, whichever comes first."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._is_passed = self._is_closed = False
+        self._is_reached = self._is_closed = False
 
-    def enter(self) -> None:
-        """Passes it; raises `_ClosedError` where it is closed."""
+    def reach(self) -> None:
+        """Reaches it; raises `_ClosedError` where it is closed."""
         with self._lock:
             if self._is_closed:
                 raise _ClosedError
-            self._is_passed = True
+            self._is_reached = True
 
     def close(self) -> bool:
-        """Closes it; whether it was passed before."""
+        """Closes it; whether it was reached before."""
         with self._lock:
             self._is_closed = True
-            return self._is_passed
+            return self._is_reached
 
 
 class _ClosedError(Exception):
@@ -195,7 +195,7 @@ class Payment:
         self.opened = opened if opened is not None else await self._open_within()
         return self
 
-    def _compose_and_open(self, gate: _Gate) -> Opened | None:
+    def _compose_and_open(self, point: _PointOfNoReturn) -> Opened | None:
         """In one go, which saves a change of threads; None where a limit is to be looked at first."""
         self.draft = draft = self._compose()
         turn = draft.turn
@@ -205,7 +205,7 @@ class Payment:
             self._client = client_of(self._question.settings)
             if self._limits and not self._question.is_over_budget:
                 return None
-        gate.enter()
+        point.reach()
         return self._ledger.open_turn(turn, draft.history)
 
     async def _open_within(self) -> Opened:
@@ -219,7 +219,7 @@ class Payment:
                     raise
             await asyncio.sleep(_LOOK_AGAIN_S)
 
-    def _allow_and_open(self, gate: _Gate) -> Opened:
+    def _allow_and_open(self, point: _PointOfNoReturn) -> Opened:
         draft, limits, thread_id = self.draft, self._limits, self.draft.history.thread_id
         if (document := self._question.document) is not None:
             allowed = self._budgets.allow_document(draft.turn, document.body, thread_id, limits)
@@ -227,7 +227,7 @@ class Payment:
             messages = (*draft.sent.messages, *self._question.prefill)
             allowed = self._budgets.allow_within(draft.turn, messages, thread_id, limits)
         turn = structs.replace(draft.turn, worst_pico_usd=allowed.worst_pico_usd, limits=limits)
-        gate.enter()
+        point.reach()
         opened = self._ledger.open_turn(turn, draft.history)
         self._body = allowed.body
         self.answer.notes += (allowed.note,) if allowed.note else ()
@@ -237,17 +237,17 @@ class Payment:
     def _limits(self) -> tuple[Limit, ...]:
         return (*self.draft.limits, *self._budgets.own_limits)
 
-    async def _written(self, write: Callable[[_Gate], T]) -> T:
-        """What a function gives that writes the turn down behind its gate, in a worker thread.
+    async def _written(self, write: Callable[[_PointOfNoReturn], T]) -> T:
+        """What a function gives that writes the turn down behind its point of no return, in a worker thread.
 
-        A cancellation before the gate leaves nothing; one behind it no turn that is under way for ever.
+        A cancellation before that point leaves nothing; one behind it no turn that is under way for ever.
         """
-        gate = _Gate()
-        writing = asyncio.ensure_future(asyncio.to_thread(write, gate))
+        point = _PointOfNoReturn()
+        writing = asyncio.ensure_future(asyncio.to_thread(write, point))
         try:
             return await asyncio.shield(writing)
         except asyncio.CancelledError:
-            if gate.close():
+            if point.close():
                 with contextlib.suppress(OrMagicError):
                     opened = await writing
                     assert isinstance(opened, Opened)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
+import keyword
 import re
 import shlex
 import sys
@@ -146,9 +147,9 @@ class VariableName(ValueType, frozen=True):
 
     def parse(self, text: str) -> str:
         """The name that was typed."""
-        if not text.isidentifier():
+        if not text.isidentifier() or keyword.iskeyword(text):
             raise CommandError(
-                f"{text!r} is no name for a variable: letters, digits and _, not beginning with a digit."
+                f"{text!r} is no name for a variable: letters, digits and _, no digit first, no word of Python's."
             )
         return text
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from or_magic.answer import Answer
+from or_magic.chat.host import NOTHING_SENT
 from or_magic.chat.question import MAX_STEPS, NO_TOOL_SETTINGS, ToolSettings
 from or_magic.chat.tools import SERVER_TOOLS, tools_of
 from or_magic.commands.arguments import CellLine, parse_cell_line
@@ -178,7 +179,7 @@ class PromptBuilder:
             values += [(Path(word).name or word, Path(word)) for word in asked.values.get("file", ())]
             return message_parts(values, asked.limit)
         except KeyboardInterrupt:
-            raise Stopped("Stopped before anything was sent. Nothing was charged.") from None
+            raise Stopped(NOTHING_SENT) from None
 
     def answer_format(self, asked: CellLine) -> AnswerFormat:
         """What the answer shall be.

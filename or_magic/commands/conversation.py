@@ -290,10 +290,10 @@ def _say_length(context: NotebookContext, more: str = "") -> None:
 
 
 def thread_row(context: NotebookContext) -> str:
-    """The current thread, how long it is and what goes along, for the state."""
+    """The current thread, how long it is and which turns are sent along, for the state."""
     talk = Conversation(context.session)
     which = str(context.session.settings.option("history").value)
-    along = {"thread": "", "run": ", those of this kernel go along", "none": ", none goes along"}.get(which, "")
+    along = {"run": ", those of this kernel are sent along", "none": ", none is sent along"}.get(which, "")
     try:
         return f"{talk.thread}, {_turns(len(talk))}{along}"
     except StoreError as error:

@@ -134,8 +134,10 @@ def test_many_at_once_under_a_budget(session: Session, sandbox: Sandbox) -> None
     with ThreadPoolExecutor(40) as pool:
         documents = list(pool.map(lambda number: decide(session, f"question {number}"), range(40)))
 
+    charged = sum(document["usage"]["cost"] for document in documents)
     assert len(documents) == 40
-    assert Spending(session.ledger).paid(None, None)[0].cost_pico_usd is not None
+    assert sum(usd(each.cost_pico_usd or 0) for each in Spending(session.ledger).paid(None, None)) == charged
+    assert charged == sandbox.charges.total_usd() <= Decimal("0.04")
 
 
 WRONG: list[dict[str, Any]] = [{"stream": True}, {"model": ["a/b"]}, {"input": {1, 2}}]

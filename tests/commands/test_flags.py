@@ -52,6 +52,7 @@ def test_lines_that_are_understood(line: str, values: dict[str, str]) -> None:
         ("--provider '{order: x}'", "JSON"),
         ("-m", "--model wants a value"),
         ("-o 1x", "no name for a variable"),
+        ("-o class", "no name for a variable"),
         ("a/b c/d", "given twice"),
         ("a/b what's up", "a quote that is not closed"),
     ],

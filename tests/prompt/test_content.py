@@ -490,7 +490,7 @@ def test_earlier_images_do_not_stop_other_models(session: Session, sandbox: Sand
 
     assert first == [{"type": "text", "text": "see "}, {"type": "text", "text": "[an image, sound or film was here]"}]
     assert answer.notes == (
-        "1 image, sound or film of earlier questions did not go along: sandbox/echo does not take them.",
+        "Not sent along: 1 image, sound or film of earlier questions. sandbox/echo does not take them.",
     )
     seen = session.ask("and you?", model="sandbox/vision")
     assert sandbox.requests[-1].body["messages"][0]["content"][1]["type"] == "image_url"

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from or_magic.answer import Answer
-from or_magic.chat.host import Approval, Location, View
+from or_magic.chat.host import NOTHING_SENT, Approval, Location, View
 from or_magic.chat.question import NO_TOOL_SETTINGS, ToolSettings
 from or_magic.content import Content, SizeLimit, fenced
 from or_magic.errors import BudgetError, MissingKeyError, OrMagicError, Stopped
@@ -134,7 +134,7 @@ class PanelQuestion:
         self.item.set_prompt(Message("user", content.parts))
         answer_format, tool_settings = request.answer_format(), request.tool_settings()
         if self._is_stopped.is_set():
-            raise Stopped("Stopped before anything was sent. Nothing was charged.")
+            raise Stopped(NOTHING_SENT)
         replaces = request.again.id if request.again is not None else None
         return self._session.ask(
             content,
