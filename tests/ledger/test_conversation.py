@@ -143,6 +143,7 @@ class Conversation(RuleBasedStateMachine):
                 self.threads.fork(self.notebook, name)
             return
         self.threads.fork(self.notebook, name)
+        self.lines.setdefault("main", Line())  # before anything was asked, too: there is a way back
         self.lines[name] = Line(list(self.lines.get(self.current, Line()).path))
         self.current = name
 
